@@ -1,0 +1,20 @@
+/** A promise with its handles outside; Promise.withResolvers is not in Node 20. */
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<T>((onResolve, onReject) => ([resolve, reject] = [onResolve, onReject]));
+  return { promise, resolve, reject };
+}
+
+/** Rejects with what `late` makes when the promise has not settled after `ms`. The timer does not keep the process alive. */
+export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
+  const { promise: timedOut, reject } = deferred<never>();
+  const timer = setTimeout(() => reject(late()), ms);
+  return Promise.race([promise, timedOut]).finally(() => clearTimeout(timer));
+}

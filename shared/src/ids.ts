@@ -1,0 +1,23 @@
+/**
+ * Ids are short hex strings, branded so that one kind is never passed for another.
+ * A subtask needs no id of its own: it is (task, index); an attempt is (task, index, attempt).
+ */
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+/** 16 hex digits, drawn by the head when it accepts a task. */
+export type TaskId = Branded<'TaskId'>;
+/** 16 hex digits, drawn by a provider once and kept on its disk. */
+export type ProviderId = Branded<'ProviderId'>;
+/** 32 hex digits, drawn by the head at each registration; names the provider's topic and signs its results. */
+export type SessionId = Branded<'SessionId'>;
+/** 32 hex digits: the first 128 bits of the BLAKE3 hash of a block's bytes. */
+export type BlockId = Branded<'BlockId'>;
+
+const TASK_ID = /^[0-9a-f]{16}$/;
+const SESSION_ID = /^[0-9a-f]{32}$/;
+
+export const isTaskId = (text: string): text is TaskId => TASK_ID.test(text);
+export const isProviderId = (text: string): text is ProviderId => TASK_ID.test(text);
+export const isSessionId = (text: string): text is SessionId => SESSION_ID.test(text);
+export const isBlockId = (text: string): text is BlockId => SESSION_ID.test(text);

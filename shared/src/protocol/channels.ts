@@ -1,0 +1,30 @@
+import type { SessionId, TaskId } from '../ids.ts';
+
+/** Offsets from `--port-base`; the head binds, everybody else connects. */
+export const channels = {
+  registration: 0,
+  tasks: 1,
+  results: 2,
+  heartbeats: 3,
+  clients: 4,
+} as const;
+
+export type Channel = keyof typeof channels;
+
+export const DEFAULT_PORT_BASE = 5555;
+export const DEFAULT_HTTP_PORT = 8080;
+/** Grows with every change that an older peer cannot read; head and peers compare it at the first message. */
+export const PROTOCOL_VERSION = 1;
+
+export interface Endpoint {
+  readonly host: string;
+  readonly portBase: number;
+}
+
+export const tcpAddress = ({ host, portBase }: Endpoint, channel: Channel): string =>
+  `tcp://${host.includes(':') ? `[${host}]` : host}:${portBase + channels[channel]}`;
+
+/** Subtask batches, acknowledgements and cancellation for one provider. The session is secret, so nobody else can ask for it. */
+export const providerTopic = (session: SessionId): string => `p.${session}.`;
+/** Chunks of operands that several providers of a task need. */
+export const taskTopic = (task: TaskId): string => `t.${task}.`;

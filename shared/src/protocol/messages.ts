@@ -1,0 +1,180 @@
+/**
+ * Every message of Muster. Which channel carries it and who sends it is in the comment of its group. Bulk bytes are never
+ * in a message: they follow it as a raw frame (see codec.ts).
+ */
+import { z } from 'zod';
+import { isBlockId, isProviderId, isSessionId, isTaskId, type BlockId, type ProviderId, type SessionId, type TaskId } from '../ids.ts';
+import { message } from './define.ts';
+import { nodeStatus, taskBrief, taskStatus, wireError } from './status.ts';
+
+const taskId = z.custom<TaskId>((value) => typeof value === 'string' && isTaskId(value));
+const providerId = z.custom<ProviderId>((value) => typeof value === 'string' && isProviderId(value));
+const sessionId = z.custom<SessionId>((value) => typeof value === 'string' && isSessionId(value));
+const blockId = z.custom<BlockId>((value) => typeof value === 'string' && isBlockId(value));
+const whole = z.number().int().nonnegative();
+const positive = z.number().nonnegative();
+const text = z.string().max(1000);
+const name = z.string().min(1).max(64);
+const request = whole;
+
+const refusal = z.object({ ep: name, reason: text });
+const gflops = z.object({ float32: positive, float64: positive, int8: positive });
+
+/** What a provider can do, measured at its start. */
+export const deviceFacts = z.object({
+  /** Execution provider that passed the self-test: cpu, webgpu, cuda, dml, coreml. */
+  kind: name,
+  label: text,
+  threads: whole,
+  memoryBytes: positive,
+  gflops,
+  /** Better devices that were tried first, and why each was refused. */
+  refused: z.array(refusal).max(16),
+});
+export type DeviceFacts = z.infer<typeof deviceFacts>;
+
+/** Subtask indices as ranges [from, to, from, to, ...), ends excluded. */
+const ranges = z.array(whole).max(8192);
+
+/**
+ * A lease that a provider still holds, being worked on or finished: what it offers when it comes back. The ranges let a head
+ * that was restarted in between take the lease up again.
+ */
+const held = z.object({ task: taskId, lease: whole, ranges });
+export type HeldLease = z.infer<typeof held>;
+
+/** Where a peer on the same machine and account finds the head's files, and the proof that it can read them. */
+const storeOffer = z.object({ directory: z.string(), probe: z.string(), nonce: z.string() });
+export type StoreOffer = z.infer<typeof storeOffer>;
+
+/** An accepted or finished subtask as a client sees it. */
+const tile = z.object({
+  index: whole,
+  node: providerId,
+  bytes: whole,
+  /** The file in the head's store, for a client that shares it. */
+  path: z.string(),
+  /** [row from, row to, column from, column to) in the result. */
+  region: z.array(whole).max(4),
+});
+export type TileNotice = z.infer<typeof tile>;
+
+export const messages = {
+  // -- registration (REQ-REP): provider asks, head answers ------------------------------------------------------------
+  register: message(1, {
+    version: whole,
+    provider: providerId,
+    name,
+    platform: name,
+    device: deviceFacts,
+    credit: whole,
+    held: z.array(held).max(64),
+  }),
+  registered: message(2, {
+    session: sessionId,
+    epoch: whole,
+    heartbeatMs: whole,
+    /** ipc addresses for the other channels, for a peer that can see the head's files; empty where the OS has none. */
+    ipc: z.record(z.string(), z.string()),
+    store: storeOffer,
+    /** Leases among `held` that are still wanted; the provider drops the others. */
+    keep: z.array(whole),
+  }),
+  /** Second step: the provider has seen `hello` on its topic and says whether it reads and writes the head's store by path. */
+  ready: message(3, { session: sessionId, nonce: z.string(), sharesStore: z.boolean() }),
+  /** Graceful leave: these leases come back unworked. */
+  bye: message(5, { session: sessionId, handBack: z.array(whole) }),
+  ok: message(6, {}),
+  refused: message(7, { error: wireError }),
+
+  // -- heartbeats (REQ-REP) -------------------------------------------------------------------------------------------
+  heartbeat: message(16, { session: sessionId, seq: whole, running: z.array(whole).max(64), computedMs: positive }),
+  beat: message(17, { epoch: whole, seq: whole, known: z.boolean() }),
+
+  // -- tasks (XPUB-SUB), provider topic: head to one provider ---------------------------------------------------------
+  hello: message(32, { nonce: z.string() }),
+  /** One lease: a batch of subtasks of one task. `work` is read by the task type; its bytes, if any, follow as a raw frame. */
+  lease: message(33, { task: taskId, lease: whole, taskType: name, ranges, work: z.unknown() }),
+  /** The head has these results safely: the provider may forget them. */
+  settled: message(34, { task: taskId, leases: z.array(whole) }),
+  /** Stop these leases; nobody waits for them any more. */
+  revoke: message(35, { task: taskId, leases: z.array(whole) }),
+  /** You are on this task's team: listen to its topic. */
+  open: message(38, { task: taskId }),
+  // task topic: to every provider of a task
+  /** One chunk of a shared operand block; the bytes follow as a raw frame. */
+  block: message(36, { block: blockId, offset: whole, total: whole }),
+  /** The task is over: drop what was kept for it only. */
+  closed: message(37, { task: taskId }),
+
+  // -- results (PUSH-PULL): provider to head --------------------------------------------------------------------------
+  /** The lease is computed. Its bytes are in the shared store under `path`, or were sent before as `resultChunk`s, or follow here. */
+  result: message(48, {
+    session: sessionId,
+    task: taskId,
+    lease: whole,
+    bytes: whole,
+    path: z.string(),
+    computeMs: positive,
+    fetchMs: positive,
+  }),
+  resultChunk: message(49, { session: sessionId, task: taskId, lease: whole, offset: whole, total: whole }),
+  failed: message(50, { session: sessionId, task: taskId, lease: whole, error: wireError }),
+
+  // -- clients (DEALER-ROUTER): requests carry a number that the answer repeats ---------------------------------------
+  greet: message(64, { request, version: whole }),
+  greeting: message(65, { request, epoch: whole, head: name, store: storeOffer }),
+  submit: message(66, {
+    request,
+    /** Drawn by the client: the same submission sent twice is one task. */
+    task: taskId,
+    taskType: name,
+    spec: z.unknown(),
+    nodes: whole,
+    waitNodesMs: positive,
+    timeoutMs: positive,
+  }),
+  /** The task is safe on the head's disk. */
+  accepted: message(67, { request, task: taskId }),
+  /** This block of an operand has this id. The answer says whether its bytes are needed. */
+  bind: message(68, {
+    request,
+    task: taskId,
+    operand: name,
+    block: whole,
+    id: blockId,
+    bytes: whole,
+    path: z.string(),
+  }),
+  bound: message(69, { request, wanted: z.boolean() }),
+  /** Chunk of a block; raw frame follows; answered by `stored` (that is the credit). */
+  put: message(70, { request, block: blockId, offset: whole, total: whole }),
+  stored: message(71, { request, complete: z.boolean() }),
+  /** Client and provider: bytes of a block. */
+  fetch: message(72, { request, block: blockId, offset: whole, length: whole }),
+  /** Client: bytes of an accepted subtask's result. */
+  fetchResult: message(73, { request, task: taskId, index: whole, offset: whole, length: whole }),
+  /** The answer to both; the bytes follow as a raw frame. */
+  chunk: message(74, { request, total: whole }),
+  /** Start (or go on) telling me about this task; tiles already accepted come again. */
+  watch: message(75, { request, task: taskId }),
+  cancel: message(76, { request, task: taskId }),
+  show: message(77, { request, task: taskId }),
+  listTasks: message(78, { request }),
+  listNodes: message(84, { request }),
+  task: message(79, { request, status: taskStatus }),
+  tasks: message(80, { request, tasks: z.array(taskBrief).max(100) }),
+  nodes: message(83, { request, nodes: z.array(nodeStatus).max(64) }),
+  done: message(81, { request }),
+  error: message(82, { request, error: wireError }),
+  // pushed to a client that watches
+  tiles: message(90, { task: taskId, tiles: z.array(tile).max(200) }),
+  progress: message(91, { task: taskId, status: taskStatus }),
+  ended: message(92, { task: taskId, status: taskStatus }),
+} as const;
+
+export type Messages = typeof messages;
+export type MessageType = keyof Messages;
+export type Fields<T extends MessageType> = z.infer<Messages[T]['schema']>;
+/** Tagged union over all messages. */
+export type Message<T extends MessageType = MessageType> = { [K in T]: { readonly type: K } & Fields<K> }[T];

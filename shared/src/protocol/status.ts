@@ -1,0 +1,94 @@
+/** What the head tells about tasks and nodes: the objects behind `--json`, progress and the HTTP routes. */
+import { z } from 'zod';
+import { isErrorCode, type ErrorCode } from '../errors.ts';
+
+const whole = z.number().int().nonnegative();
+const positive = z.number().nonnegative();
+
+export const taskStates = ['accepted', 'waiting', 'running', 'done', 'failed', 'cancelled'] as const;
+export type TaskState = (typeof taskStates)[number];
+export const isTerminal = (state: TaskState): boolean => state === 'done' || state === 'failed' || state === 'cancelled';
+
+export const nodeStates = ['ready', 'busy', 'suspect', 'lost', 'draining'] as const;
+export type NodeState = (typeof nodeStates)[number];
+
+const errorCode = z.custom<ErrorCode>(isErrorCode);
+export const wireError = z.object({ code: errorCode, what: z.string(), why: z.string(), fix: z.string() });
+
+/** One node's part in one task. `gflops` is 2mnk of its accepted subtasks over its compute time. */
+export const nodeShare = z.object({
+  id: z.string(),
+  name: z.string(),
+  device: z.string(),
+  /** Accepted subtasks. */
+  subtasks: whole,
+  /** Leases that it works on now. */
+  running: whole,
+  gflops: positive,
+  computeMs: positive,
+  /** Time it waited for operands. */
+  fetchMs: positive,
+  state: z.enum(nodeStates),
+});
+export type NodeShare = z.infer<typeof nodeShare>;
+
+/** Predicted time for a number of nodes, the fastest first. */
+export const forecastPoint = z.object({ nodes: whole, ms: positive });
+export type ForecastPoint = z.infer<typeof forecastPoint>;
+
+export const taskStatus = z.object({
+  taskId: z.string(),
+  state: z.enum(taskStates),
+  task: z.string(),
+  /** [m, k, n] of a product, [count] of an echo. */
+  shape: z.array(whole).max(4),
+  dtype: z.string(),
+  nodes: z.array(nodeShare).max(64),
+  /** Since acceptance; at a terminal state, until it was reached. */
+  wallMs: positive,
+  gflops: positive,
+  /** Subtasks in all. */
+  tiles: whole,
+  acceptedTiles: whole,
+  verifiedTiles: whole,
+  rejectedTiles: whole,
+  /** Leases that were given again because a node failed, left or was late. */
+  retries: whole,
+  /** Over sockets and shared files, as seen from the head: to providers, from providers. */
+  bytesSent: whole,
+  bytesReceived: whole,
+  verifyMs: positive,
+  forecastMs: positive,
+  forecast: z.array(forecastPoint).max(64),
+  /** A sentence for the person, such as that fewer nodes would be faster; empty when there is nothing to say. */
+  advice: z.string(),
+  /** Dispatch to acceptance of one lease, as the head saw it. */
+  latencyMs: z.object({ p50: positive, p99: positive }),
+  error: wireError.nullable(),
+});
+export type TaskStatus = z.infer<typeof taskStatus>;
+
+export const taskBrief = taskStatus.pick({ taskId: true, state: true, task: true, shape: true, dtype: true, wallMs: true, tiles: true, acceptedTiles: true });
+export type TaskBrief = z.infer<typeof taskBrief>;
+
+export const nodeStatus = z.object({
+  id: z.string(),
+  name: z.string(),
+  state: z.enum(nodeStates),
+  /** Why the state is what it is: 'connection closed', 'no heartbeat for 10 s'. */
+  reason: z.string(),
+  platform: z.string(),
+  device: z.string(),
+  label: z.string(),
+  threads: whole,
+  memoryBytes: positive,
+  gflops: z.object({ float32: positive, float64: positive, int8: positive }),
+  running: whole,
+  accepted: whole,
+  rejected: whole,
+  /** Reads and writes operands and results by path instead of over a socket. */
+  sharesStore: z.boolean(),
+  heartbeatAgeMs: positive,
+  refused: z.array(z.object({ ep: z.string(), reason: z.string() })),
+});
+export type NodeStatus = z.infer<typeof nodeStatus>;

@@ -1,0 +1,46 @@
+import { MusterError } from './errors.ts';
+
+const DURATION_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const SIZE_BYTES: Record<string, number> = { b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+/** `'30s'`, `'10m'`, `'250ms'` or a plain number of seconds, to milliseconds. */
+export function parseDurationMs(text: string, option: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text.trim());
+  if (!match) throw badQuantity({ option, text, example: `${option} 30s` });
+  return Number(match[1]) * (DURATION_MS[match[2] ?? 's'] ?? 1000);
+}
+
+/** `'512M'`, `'4G'`, `'1.5GiB'` or a plain number of bytes, to bytes (units are powers of 1024). */
+export function parseSizeBytes(text: string, option: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt])?(?:i?b)?$/i.exec(text.trim());
+  if (!match) throw badQuantity({ option, text, example: `${option} 4G` });
+  return Math.floor(Number(match[1]) * (SIZE_BYTES[(match[2] ?? 'b').toLowerCase()] ?? 1));
+}
+
+/** A whole number in [min, max]. */
+export function parseWhole(text: string, option: string, [min, max]: readonly [number, number]): number {
+  const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new MusterError('USAGE', `${option} needs a whole number from ${min} to ${max}`, {
+    why: `got '${text}'`,
+    fix: `${option} ${Math.min(Math.max(4, min), max)}`,
+  });
+}
+
+function badQuantity({ option, text, example }: { option: string; text: string; example: string }): MusterError {
+  return new MusterError('USAGE', `${option} cannot be read`, { why: `got '${text}'`, fix: example });
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+export function formatBytes(bytes: number): string {
+  const power = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 2 ** (10 * power);
+  return `${value.toFixed(power === 0 || value >= 100 ? 0 : 1)} ${UNITS[power]}`;
+}
+
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
