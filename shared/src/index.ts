@@ -24,5 +24,5 @@ export { type EchoWork } from './tasks/echo/task-type.ts';
 export { taskTypeNamed, taskTypes } from './tasks/registry.ts';
 export { checkNpyLength, npyHeader, NPY_HEADER_MAX_BYTES, parseNpyHeader, parseNpyOperand, type NpyHeader, type NpyOperandHeader } from './tensor/npy.ts';
 export { blockByteRanges, copyBlock, placeTile, type ByteRanges, type Matrix, type Region, type StoredMatrix } from './tensor/blocks.ts';
-export { convolution, matrixProduct, RESIDENT_B, type ProductTypes, type ResidentShape } from './onnx/graphs.ts';
+export { convolution, matrixProduct, RESIDENT_B, wideProduct, type ProductTypes, type ResidentShape } from './onnx/graphs.ts';
 export { deferred, within, type Deferred } from './deferred.ts';

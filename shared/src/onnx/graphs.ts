@@ -1,5 +1,5 @@
 import { dtypes } from '../tensor/dtype.ts';
-import { encodeModel, type Initializer, type OnnxType, type ValueInfo } from './writer.ts';
+import { encodeModel, typeCodes, type Initializer, type OnnxType, type ValueInfo } from './writer.ts';
 
 /** K and N of a B that becomes part of the session. */
 export interface ResidentShape {
@@ -52,6 +52,26 @@ const zeroPoint = (name: string, type: OnnxType): Initializer => ({
 function externalB(type: OnnxType, { rows, columns }: ResidentShape): Initializer {
   const elementBytes = type === 'uint8' ? 1 : dtypes[type].bytes;
   return { name: 'B', type, dims: [rows, columns], location: RESIDENT_B, bytes: rows * columns * elementBytes };
+}
+
+/**
+ * C (M x N) = A (M x K) * B (K x N) in float64, with integers for A: exact as long as every sum stays below 2^53. The cast
+ * within the graph is four times as fast as one in JavaScript.
+ */
+export function wideProduct(a: 'int8' | 'int32'): Uint8Array<ArrayBuffer> {
+  return encodeModel({
+    name: 'wide product',
+    nodes: [
+      { op: 'Cast', inputs: ['A'], outputs: ['wide'], int: { to: typeCodes.float64 } },
+      { op: 'MatMul', inputs: ['wide', 'B'], outputs: ['C'] },
+    ],
+    initializers: [],
+    inputs: [
+      { name: 'A', type: a, dims: ['M', 'K'] },
+      { name: 'B', type: 'float64', dims: ['K', 'N'] },
+    ],
+    outputs: [{ name: 'C', type: 'float64', dims: ['M', 'N'] }],
+  });
 }
 
 /** Y = Conv(X, W), stride 1, `pad` zeros on each side, float32, NCHW. */

@@ -6,10 +6,11 @@
 const IR_VERSION = 8;
 const OPSET = 17;
 const EXTERNAL = 1;
+const ATTRIBUTE_INT = 2;
 const ATTRIBUTE_INTS = 7;
 
 /** TensorProto.DataType */
-const typeCodes = { float32: 1, uint8: 2, int8: 3, int32: 6, float64: 11 } as const;
+export const typeCodes = { float32: 1, uint8: 2, int8: 3, int32: 6, float64: 11 } as const;
 
 export type OnnxType = keyof typeof typeCodes;
 
@@ -24,7 +25,9 @@ export interface OnnxNode {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Lists of integers only: no graph of Muster has needed another kind. */
+  /** Attributes that are one integer. */
+  readonly int?: Readonly<Record<string, number>>;
+  /** Attributes that are lists of integers; no graph of Muster has needed another kind. */
   readonly ints?: Readonly<Record<string, readonly number[]>>;
 }
 
@@ -60,11 +63,18 @@ const graphProto = ({ name, nodes, initializers, inputs, outputs }: OnnxGraph): 
   ...outputs.flatMap((value) => nested(12, valueInfoProto(value))),
 ];
 
-const nodeProto = ({ op, inputs, outputs, ints = {} }: OnnxNode): number[] => [
+const nodeProto = ({ op, inputs, outputs, int = {}, ints = {} }: OnnxNode): number[] => [
   ...inputs.flatMap((input) => text(1, input)),
   ...outputs.flatMap((output) => text(2, output)),
   ...text(4, op),
+  ...Object.entries(int).flatMap(([name, value]) => nested(5, intAttributeProto(name, value))),
   ...Object.entries(ints).flatMap(([name, values]) => nested(5, attributeProto(name, values))),
+];
+
+const intAttributeProto = (name: string, value: number): number[] => [
+  ...text(1, name),
+  ...whole(3, value),
+  ...whole(20, ATTRIBUTE_INT),
 ];
 
 const attributeProto = (name: string, values: readonly number[]): number[] => [

@@ -19,8 +19,8 @@ export const HEADER_BYTES = 20;
 
 const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true });
 
-/** msgpackr's built-in extensions (Date, Error, RegExp, Set, typed arrays, records, ...): none of them belongs in a message. */
-for (const type of [0x42, 0x62, 0x65, 0x69, 0x70, 0x73, 0x74, 0x78]) {
+/** msgpackr's built-in extensions (undefined, Date, Error, RegExp, Set, typed arrays, records, ...): none of them belongs in a message. */
+for (const type of [0x00, 0x42, 0x62, 0x65, 0x69, 0x70, 0x73, 0x74, 0x78, 0xff]) {
   addExtension({
     type,
     unpack: () => {

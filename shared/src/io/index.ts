@@ -1,0 +1,19 @@
+export { SendQueue, type Frames, type FrameSender } from './send-queue.ts';
+export {
+  serveFrames,
+  startFramedProcess,
+  type CallHandlers,
+  type Calls,
+  type FramedProcess,
+  type FramedProcessOptions,
+} from './framed-process.ts';
+export { incomingResultName } from './result-name.ts';
+export { defaultStateDirectory } from './state-directory.ts';
+export { writeFileAtomically } from './atomic-file.ts';
+export { BlockStore, type BlockStoreOptions } from './block-store.ts';
+export { diskFull, systemCodeOf, withDiskErrors, type Write } from './disk-errors.ts';
+export { offerStore, provesShared } from './local-files.ts';
+export { type BlockChunk } from './partial-blocks.ts';
+export { blockPath, incomingPath } from './store-paths.ts';
+export { lockDirectory, type DirectoryLock } from './lock-directory.ts';
+export { report, runProgram, untilSignal } from './program.ts';

@@ -1,0 +1,58 @@
+/** What the three command-line programs do alike: usage errors in three lines, exit codes, signals, no stack traces. */
+import { CommanderError, type Command } from 'commander';
+import { describeError, isMusterError, MusterError } from '../errors.ts';
+import { exitCode, type ExitCode } from '../exit-codes.ts';
+
+/** Parses the command line, runs `body`, and exits with the code that belongs to how it ended. */
+export async function runProgram(program: Command, body: () => Promise<void>): Promise<void> {
+  program
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .showSuggestionAfterError(true);
+  try {
+    program.parse();
+    await body();
+    process.exitCode ??= exitCode.done;
+  } catch (error) {
+    process.exitCode = report(error, program.name());
+  }
+}
+
+/** Prints what a person needs to know and returns the exit code. */
+export function report(error: unknown, program: string): ExitCode {
+  if (error instanceof CommanderError && error.exitCode === 0) return exitCode.done;
+  const shown = error instanceof CommanderError ? usageError(error, program) : asMusterError(error);
+  process.stderr.write(`${describeError(shown)}\n`);
+  if (process.env['MUSTER_DEBUG'] !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return shown.exit;
+}
+
+/** commander: "error: unknown option '--node'\n(Did you mean --nodes?)" */
+function usageError({ message }: CommanderError, program: string): MusterError {
+  const [what = '', ...hints] = message.replace(/^error: /, '').split('\n');
+  return new MusterError('USAGE', what, {
+    why: hints.join(' ').replace(/[()]/g, '') || 'see the usage',
+    fix: `${program} --help`,
+  });
+}
+
+function asMusterError(error: unknown): MusterError {
+  if (isMusterError(error)) return error;
+  const what = error instanceof Error ? error.message : String(error);
+  return new MusterError('BUG', what, {
+    why: 'this should not happen',
+    fix: 'run again with MUSTER_DEBUG=1 and report what it prints',
+  });
+}
+
+/** Resolves at the first SIGINT or SIGTERM. A second one ends the process at once. */
+export function untilSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const onSignal = (signal: NodeJS.Signals): void => {
+      resolve(signal);
+      process.once(signal, () => process.exit(exitCode.interrupted));
+    };
+    process.once('SIGINT', onSignal);
+    process.once('SIGTERM', onSignal);
+  });
+}

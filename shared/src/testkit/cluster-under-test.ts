@@ -1,0 +1,105 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LocalCluster, type LocalClusterOptions, type LocalProgram, type Outcome } from './local-cluster.ts';
+import { waitUntil } from './wait-until.ts';
+
+/** A process that lost its parent sees the end of its pipe and leaves. */
+const ORPHANS_LEAVE_MS = 5000;
+
+/** A cluster of real processes that must leave nothing behind: its programs have a folder for temporary files of their own. */
+export class ClusterUnderTest {
+  readonly cluster: LocalCluster;
+  /** For operands and results; goes away at the end. */
+  readonly folder: string;
+  readonly #temporary: string;
+  readonly #clients = new Set<LocalProgram>();
+  readonly #killed = new Set<LocalProgram>();
+
+  static async start(options: LocalClusterOptions): Promise<ClusterUnderTest> {
+    const folder = mkdtempSync(join(tmpdir(), 'muster-'));
+    const temporary = join(folder, 't');
+    mkdirSync(temporary);
+    try {
+      const cluster = await LocalCluster.start({ ...options, env: { ...options.env, TMPDIR: temporary } });
+      return new ClusterUnderTest(cluster, { folder, temporary });
+    } catch (error) {
+      rmSync(folder, { recursive: true });
+      throw error;
+    }
+  }
+
+  private constructor(cluster: LocalCluster, { folder, temporary }: { folder: string; temporary: string }) {
+    this.cluster = cluster;
+    this.folder = folder;
+    this.#temporary = temporary;
+  }
+
+  get endpoint(): { host: string; portBase: number } {
+    return { host: '127.0.0.1', portBase: this.cluster.portBase };
+  }
+
+  file(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** Starts `user-client`. */
+  client(...args: readonly string[]): LocalProgram {
+    const client = this.cluster.launch('user-client', args);
+    this.#clients.add(client);
+    return client;
+  }
+
+  /** Runs `user-client` to its end. */
+  run(...args: readonly string[]): Promise<Outcome> {
+    return this.client(...args).ended();
+  }
+
+  /** SIGKILL: no handler, no last word. Resolves when it is gone. */
+  async kill(program: LocalProgram): Promise<void> {
+    this.#killed.add(program);
+    program.process.kill('SIGKILL');
+    await program.ended();
+  }
+
+  /** Stops everything, in the order in which a person would. Throws when a process, a lock or a temporary file is left. */
+  async end(): Promise<void> {
+    try {
+      await Promise.all([...this.#clients].map((client) => client.stop()));
+      await Promise.all(this.cluster.providers.map((provider) => provider.stop()));
+      await this.cluster.head.stop();
+      await waitUntil(() => this.#processes().length === 0, { what: 'every process has ended', timeoutMs: ORPHANS_LEAVE_MS }).catch((error: unknown) => {
+        throw new Error(`processes are left: ${this.#processes().join('; ')}`, { cause: error });
+      });
+      const left = [...this.#locks(), ...readdirSync(this.#temporary)];
+      if (left.length > 0) throw new Error(`files are left: ${left.join(', ')}`);
+    } finally {
+      await this.cluster.stop();
+      rmSync(this.folder, { recursive: true, force: true });
+    }
+  }
+
+  /** Ours are those whose environment names our folder. Only Linux tells. */
+  #processes(): string[] {
+    if (process.platform !== 'linux') return [];
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && textOf(`/proc/${name}/environ`).includes(`TMPDIR=${this.#temporary}\0`))
+      .map((pid) => `${pid} ${textOf(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')}`);
+  }
+
+  /** A killed provider cannot take its lock away. */
+  #locks(): string[] {
+    const excused = this.cluster.providers.flatMap((provider, at) => (this.#killed.has(provider) ? [join(`node-${at + 1}`, 'lock')] : []));
+    const files = readdirSync(this.cluster.directory, { recursive: true, encoding: 'utf8' });
+    return files.filter((file) => /(^|[\\/])lock$/.test(file) && !excused.includes(file));
+  }
+}
+
+/** '' for a process that is gone, is a zombie, or belongs to somebody else. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch {
+    return '';
+  }
+}

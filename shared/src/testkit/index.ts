@@ -1,0 +1,15 @@
+export {
+  freePortBase,
+  LocalCluster,
+  type LocalClusterOptions,
+  type LocalProgram,
+  type Outcome,
+  type Program,
+} from './local-cluster.ts';
+export { skipBecause, type RegisterTest } from './skip-because.ts';
+export { deviceFacts, echoSpec, matrixMultSpec, nodeFacts } from './builders.ts';
+export { manualClock, type ManualClock } from './manual-clock.ts';
+export { maxAbsError, naiveProduct, randomMatrix, type Operands, type ProductShape } from './matrices.ts';
+export { waitUntil, type Wait } from './wait-until.ts';
+export { ClusterUnderTest } from './cluster-under-test.ts';
+export { writeWholeMatrix, wrongRows, type ProductFiles, type WholeMatrix } from './whole-numbers.ts';

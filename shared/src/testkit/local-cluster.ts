@@ -1,0 +1,165 @@
+/**
+ * A whole cluster of real processes on this machine, from the built programs: for the demo, benchmarks and chaos tests.
+ * Everything it makes lies in one temporary folder and goes away with `stop`.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** shared/{src,dist}/testkit/local-cluster -> the repository. */
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+export type Program = 'head-node' | 'provider-node' | 'user-client';
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface LocalClusterOptions {
+  readonly providers: number;
+  readonly headArguments?: readonly string[];
+  readonly providerArguments?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Told whatever the programs say on standard error. */
+  readonly onLine?: (program: string, line: string) => void;
+}
+
+/** One started program. */
+export class LocalProgram {
+  readonly name: string;
+  readonly process: ChildProcess;
+  /** The process has ended and its last word is read. */
+  readonly #closed: Promise<void>;
+  #stderr = '';
+  #stdout = '';
+
+  constructor(name: string, child: ChildProcess, onLine: (program: string, line: string) => void) {
+    this.name = name;
+    this.process = child;
+    this.#closed = new Promise((resolve) => child.once('close', () => resolve()));
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text;
+      for (const line of text.split('\n')) if (line !== '') onLine(name, line);
+    });
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  get alive(): boolean {
+    return this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  /** Resolves when it has said `text` on standard error. Rejects when it ends without, or after `withinMs`. */
+  async said(text: string, withinMs = 30_000): Promise<void> {
+    const deadline = performance.now() + withinMs;
+    while (!this.#stderr.includes(text)) {
+      if (!this.alive || performance.now() > deadline) throw new Error(`${this.name} did not say '${text}':\n${this.#stderr}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  async ended(): Promise<Outcome> {
+    await this.#closed;
+    return { code: this.process.exitCode, stdout: this.#stdout, stderr: this.#stderr };
+  }
+
+  /** SIGTERM, and SIGKILL for one that does not listen. */
+  async stop(): Promise<void> {
+    if (!this.alive) return;
+    this.process.kill('SIGTERM');
+    this.process.kill('SIGCONT');
+    const impatience = setTimeout(() => this.process.kill('SIGKILL'), 8000);
+    await this.#closed;
+    clearTimeout(impatience);
+  }
+}
+
+export class LocalCluster {
+  readonly directory = mkdtempSync(join(tmpdir(), 'muster-cluster-'));
+  readonly portBase: number;
+  readonly providers: LocalProgram[] = [];
+  head: LocalProgram;
+  readonly #options: LocalClusterOptions;
+
+  static async start(options: LocalClusterOptions): Promise<LocalCluster> {
+    const cluster = new LocalCluster(options, await freePortBase());
+    try {
+      await cluster.head.said('head-node ready');
+      await Promise.all(Array.from({ length: options.providers }, (_, at) => cluster.addProvider(`node-${at + 1}`)));
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  private constructor(options: LocalClusterOptions, portBase: number) {
+    this.#options = options;
+    this.portBase = portBase;
+    this.head = this.#startHead();
+  }
+
+  /** Resolves when it has joined. */
+  async addProvider(name: string, extra: readonly string[] = []): Promise<LocalProgram> {
+    const state = ['--state', join(this.directory, name)];
+    const provider = this.launch('provider-node', ['--name', name, ...state, ...(this.#options.providerArguments ?? []), ...extra]);
+    this.providers.push(provider);
+    await provider.said('joined ', 60_000);
+    return provider;
+  }
+
+  /** After the head was killed: the same state, the same ports. */
+  async restartHead(): Promise<void> {
+    this.head = this.#startHead();
+    await this.head.said('head-node ready');
+  }
+
+  /** Runs `user-client` to its end. */
+  client(args: readonly string[]): Promise<Outcome> {
+    return this.launch('user-client', args).ended();
+  }
+
+  launch(program: Program, args: readonly string[]): LocalProgram {
+    const script = join(root, program, 'bin', `${program}.mjs`);
+    const env = { ...process.env, ...this.#options.env };
+    const child = spawn(process.execPath, [script, ...args, '--port-base', String(this.portBase)], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    return new LocalProgram(program, child, this.#options.onLine ?? (() => undefined));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.providers.map((provider) => provider.stop()));
+    await this.head.stop();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #startHead(): LocalProgram {
+    const state = ['--state', join(this.directory, 'head'), '--http-port', '0'];
+    return this.launch('head-node', [...state, ...(this.#options.headArguments ?? [])]);
+  }
+}
+
+/** The first of five ports in a row that nobody listens on. */
+export async function freePortBase(): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const base = 20_000 + Math.floor(Math.random() * 8000) * 5;
+    const free = await Promise.all([0, 1, 2, 3, 4].map((offset) => isFree(base + offset)));
+    if (free.every(Boolean)) return base;
+  }
+  throw new Error('found no five free ports in a row');
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}

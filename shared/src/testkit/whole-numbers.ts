@@ -1,0 +1,74 @@
+/**
+ * Products of whole numbers, small enough that float32 and float64 hold every sum exactly: the check of a product of any size is
+ * then one of equality, in time proportional to the operands.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { seededRandom } from '../random.ts';
+import { bytesOf, elementsOf, zeros, type Elements, type OperandDtype } from '../tensor/dtype.ts';
+import { npyHeader, parseNpyHeader } from '../tensor/npy.ts';
+
+/** Products stay below 2^24 up to this inner dimension, which float32 holds exactly. */
+const INNER_MAX = 2 ** 18;
+const ELEMENT_MAX = 8;
+
+export interface WholeMatrix {
+  readonly dtype: OperandDtype;
+  readonly rows: number;
+  readonly columns: number;
+  readonly seed: number;
+}
+
+/** Writes a `.npy` file of whole numbers from -8 to 7. */
+export function writeWholeMatrix(path: string, { dtype, rows, columns, seed }: WholeMatrix): string {
+  const elements = zeros(dtype, rows * columns);
+  const random = seededRandom(seed);
+  for (let at = 0; at < elements.length; at++) elements[at] = Math.floor(random() * 2 * ELEMENT_MAX) - ELEMENT_MAX;
+  writeFileSync(path, Buffer.concat([npyHeader(dtype, [rows, columns]), bytesOf(elements)]));
+  return path;
+}
+
+export interface ProductFiles {
+  readonly a: string;
+  readonly b: string;
+  readonly c: string;
+}
+
+/**
+ * Rows of C that are not those of A * B, told by C x = A (B x). No element of x is zero, so that a row with one wrong element is
+ * always among them.
+ */
+export function wrongRows({ a, b, c }: ProductFiles): number[] {
+  const [left, right, product] = [a, b, c].map(readMatrix) as [Matrix, Matrix, Matrix];
+  const [inner, columns] = [left.columns, right.columns];
+  if (right.rows !== inner || product.rows !== left.rows || product.columns !== columns || inner > INNER_MAX) {
+    throw new Error(`${a}, ${b} and ${c} do not fit each other`);
+  }
+  const probe = new Float64Array(columns);
+  const random = seededRandom(99);
+  for (let at = 0; at < columns; at++) probe[at] = 1 + Math.floor(random() * 16);
+  const expected = times(left, times(right, probe));
+  const found = times(product, probe);
+  return [...expected.keys()].filter((row) => found[row] !== expected[row]);
+}
+
+interface Matrix {
+  readonly elements: Elements;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+function readMatrix(path: string): Matrix {
+  const bytes = readFileSync(path);
+  const { dtype, shape, dataOffset } = parseNpyHeader(bytes, path);
+  return { elements: elementsOf(dtype, bytes.subarray(dataOffset)), rows: shape[0], columns: shape[1] };
+}
+
+function times({ elements, rows, columns }: Matrix, vector: Float64Array): Float64Array {
+  const sums = new Float64Array(rows);
+  for (let row = 0; row < rows; row++) {
+    let sum = 0;
+    for (let column = 0; column < columns; column++) sum += (elements[row * columns + column] as number) * (vector[column] as number);
+    sums[row] = sum;
+  }
+  return sums;
+}

@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { errorKinds, exitCode, limits } from '@muster/shared';
+
+const docs = join(import.meta.dirname, '..', '..', 'docs');
+
+/** Cells of every table row, header and rule left out, of one section of a page. */
+function tableRows(page: string, section: number): string[][] {
+  const text = readFileSync(join(docs, page), 'utf8').split(/^## /m)[section] ?? '';
+  const rows = text.split('\n').filter((line) => line.startsWith('|'));
+  return rows.slice(2).map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll('`', '')),
+  );
+}
+
+describe('docs', () => {
+  test('errors.md lists exactly the error codes, with exit status, retry and meaning', () => {
+    const expected = Object.entries(errorKinds).map(([code, { exit, retryable, meaning }]) => [
+      code,
+      String(exit),
+      retryable ? 'yes' : 'no',
+      meaning,
+    ]);
+    expect(tableRows('errors.md', 0)).toEqual(expected);
+  });
+
+  test('errors.md lists exactly the exit statuses', () => {
+    expect(tableRows('errors.md', 1).map(([exit]) => Number(exit))).toEqual(Object.values(exitCode));
+  });
+
+  test('limits.md lists exactly the limits, with value and reason', () => {
+    const expected = Object.entries(limits).map(([name, { value, unit, reason }]) => [
+      name,
+      `${value.toLocaleString('en-US')} ${unit}`,
+      reason,
+    ]);
+    expect(tableRows('limits.md', 0)).toEqual(expected);
+  });
+});

@@ -1,0 +1,101 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { join } from 'node:path';
+import { startFramedProcess, type FramedProcess } from '../../src/io/framed-process.ts';
+
+type Calls = {
+  echo: { ask: unknown; answer: unknown };
+  later: { ask: number; answer: number };
+  refuse: { ask: null; answer: null };
+  crash: { ask: null; answer: null };
+  garbage: { ask: null; answer: null };
+  spin: { ask: null; answer: null };
+  nothing: { ask: null; answer: null };
+};
+
+const lines: string[] = [];
+const started: FramedProcess<Calls>[] = [];
+
+function start(script = join(import.meta.dirname, 'children/framed-child.mjs')): FramedProcess<Calls> {
+  const child = startFramedProcess<Calls>({ script, title: 'test', onStderr: (line) => lines.push(line) });
+  started.push(child);
+  return child;
+}
+
+afterEach(async () => {
+  lines.length = 0;
+  for (const child of started.splice(0)) {
+    child.kill();
+    await child.ended;
+  }
+});
+
+describe('a framed process', () => {
+  test('answers calls, with bytes of any size', async () => {
+    const child = start();
+    expect(await child.call('echo', { a: [1, null, 'x', 1.5, Infinity] })).toEqual({ a: [1, null, 'x', 1.5, Infinity] });
+    for (const length of [0, 1, 70_000, 5_000_000]) {
+      const bytes = new Uint8Array(length).fill(7);
+      expect(Buffer.compare((await child.call('echo', bytes)) as Uint8Array, bytes)).toBe(0);
+    }
+  });
+
+  test('answers may overtake each other', async () => {
+    const child = start();
+    const order: number[] = [];
+    const note = (ms: number): void => void order.push(ms);
+    await Promise.all([child.call('later', 100).then(note), child.call('later', 1).then(note)]);
+    expect(order).toEqual([1, 100]);
+  });
+
+  test('passes errors on with code, reason and fix', async () => {
+    const child = start();
+    const refusal = { code: 'BLOCK_MISSING', message: 'no such block', why: 'asked for x', fix: 'send it' };
+    await expect(child.call('refuse', null)).rejects.toMatchObject(refusal);
+    await expect(child.call('nothing', null)).rejects.toMatchObject({ code: 'BUG' });
+    expect(child.alive).toBe(true);
+  });
+
+  test('its death rejects what waits and what comes later, with its last words', async () => {
+    const child = start();
+    const waiting = child.call('later', 60_000);
+    const crash = expect.objectContaining({ code: 'COMPUTE_FAILED', why: expect.stringContaining('last words') });
+    await expect(child.call('crash', null)).rejects.toEqual(crash);
+    await expect(waiting).rejects.toMatchObject({ code: 'COMPUTE_FAILED' });
+    await expect(child.call('echo', 1)).rejects.toMatchObject({ code: 'COMPUTE_FAILED' });
+    expect(await child.ended).toBe('exit code 3');
+    expect(child.alive).toBe(false);
+    expect(lines).toEqual(['last words']);
+  });
+
+  test('can be killed while it computes', async () => {
+    const child = start();
+    await child.call('echo', 1);
+    const spinning = child.call('spin', null);
+    child.kill();
+    await expect(spinning).rejects.toMatchObject({ code: 'COMPUTE_FAILED' });
+    expect(await child.ended).toBe('SIGKILL');
+  });
+
+  test('a child that prints to standard output is ended', async () => {
+    await expect(start().call('garbage', null)).rejects.toMatchObject({ why: expect.stringContaining('standard output') });
+  });
+
+  test('stop lets calls finish, and kills what does not end in time', async () => {
+    const child = start();
+    const call = child.call('later', 50);
+    await child.stop(60_000);
+    expect(await call).toBe(50);
+    expect(await child.ended).toBe('exit code 0');
+
+    const stuck = start();
+    await stuck.call('echo', 1);
+    const spinning = expect(stuck.call('spin', null)).rejects.toMatchObject({ code: 'COMPUTE_FAILED' });
+    await stuck.stop(1);
+    await spinning;
+    expect(await stuck.ended).toBe('SIGKILL');
+  });
+
+  test('a script that is not there is a death like any other', async () => {
+    await expect(start('/nowhere.mjs').call('echo', 1)).rejects.toMatchObject({ code: 'COMPUTE_FAILED' });
+  });
+});
