@@ -1,19 +1,87 @@
 export { backoffMs, type Backoff } from './backoff.ts';
 export { systemClock, type Clock } from './clock.ts';
-export { describeError, errorKinds, fromWireError, isErrorCode, isMusterError, MusterError, toWireError, type ErrorCode, type ErrorFacts, type WireError } from './errors.ts';
+export {
+  describeError,
+  errorKinds,
+  fromWireError,
+  isErrorCode,
+  isMusterError,
+  MusterError,
+  toWireError,
+  type ErrorCode,
+  type ErrorFacts,
+  type WireError,
+} from './errors.ts';
 export { exitCode, type ExitCode } from './exit-codes.ts';
-export { isBlockId, isProviderId, isSessionId, isTaskId, type BlockId, type ProviderId, type SessionId, type TaskId } from './ids.ts';
+export {
+  isBlockId,
+  isProviderId,
+  isSessionId,
+  isTaskId,
+  type BlockId,
+  type ProviderId,
+  type SessionId,
+  type TaskId,
+} from './ids.ts';
 export { silentLogger, type Logger } from './logger.ts';
 export { formatBytes, formatDuration, parseDurationMs, parseSizeBytes, parseWhole } from './quantities.ts';
 export { seededRandom, type Random } from './random.ts';
-export { channels, DEFAULT_HTTP_PORT, DEFAULT_PORT_BASE, PROTOCOL_VERSION, providerTopic, taskTopic, tcpAddress, type Channel, type Endpoint } from './protocol/channels.ts';
+export {
+  channels,
+  DEFAULT_HTTP_PORT,
+  DEFAULT_PORT_BASE,
+  PROTOCOL_VERSION,
+  providerTopic,
+  taskTopic,
+  tcpAddress,
+  type Channel,
+  type Endpoint,
+} from './protocol/channels.ts';
 export { decode, encode, HEADER_BYTES, type Envelope, type Stamp } from './protocol/codec.ts';
 export { limits } from './protocol/limits.ts';
-export { messages, type DeviceFacts, type Fields, type HeldLease, type Message, type MessageType, type StoreOffer, type TileNotice } from './protocol/messages.ts';
-export { isTerminal, nodeStates, taskStates, type ForecastPoint, type NodeShare, type NodeState, type NodeStatus, type TaskBrief, type TaskState, type TaskStatus } from './protocol/status.ts';
-export { bytesOf, dtypes, elementsOf, operandDtypes, productDtype, zeros, type Dtype, type Elements, type OperandDtype } from './tensor/dtype.ts';
+export {
+  messages,
+  type DeviceFacts,
+  type Fields,
+  type HeldLease,
+  type Message,
+  type MessageType,
+  type StoreOffer,
+  type TileNotice,
+} from './protocol/messages.ts';
+export {
+  isTerminal,
+  nodeStates,
+  taskStates,
+  type ForecastPoint,
+  type NodeShare,
+  type NodeState,
+  type NodeStatus,
+  type TaskBrief,
+  type TaskState,
+  type TaskStatus,
+} from './protocol/status.ts';
+export {
+  bytesOf,
+  dtypes,
+  elementsOf,
+  operandDtypes,
+  productDtype,
+  zeros,
+  type Dtype,
+  type Elements,
+  type OperandDtype,
+} from './tensor/dtype.ts';
 export { blockIdOf } from './tensor/block-hash.ts';
-export { BLOCK_MAX_BYTES, blockCount, blockNumber, chunkRange, stripeRange, stripingOf, type Striping } from './tensor/stripes.ts';
+export {
+  BLOCK_MAX_BYTES,
+  blockCount,
+  blockNumber,
+  chunkRange,
+  stripeRange,
+  stripingOf,
+  type Striping,
+} from './tensor/stripes.ts';
 export type { BlockNeed, BlockTable, NodeFacts, Operand, TaskPlan, TaskType } from './tasks/task-type.ts';
 export { parseMatrixMultSpec, stripingOfA, stripingOfB, type MatrixMultSpec } from './tasks/matrix-mult/spec.ts';
 export { tileWork, type TileWork } from './tasks/matrix-mult/work.ts';
@@ -22,7 +90,30 @@ export { checkEcho } from './tasks/echo/payload.ts';
 export { parseEchoSpec, type EchoSpec } from './tasks/echo/spec.ts';
 export { type EchoWork } from './tasks/echo/task-type.ts';
 export { taskTypeNamed, taskTypes } from './tasks/registry.ts';
-export { checkNpyLength, npyHeader, NPY_HEADER_MAX_BYTES, parseNpyHeader, parseNpyOperand, type NpyHeader, type NpyOperandHeader } from './tensor/npy.ts';
-export { blockByteRanges, copyBlock, placeTile, type ByteRanges, type Matrix, type Region, type StoredMatrix } from './tensor/blocks.ts';
-export { convolution, matrixProduct, RESIDENT_B, wideProduct, type ProductTypes, type ResidentShape } from './onnx/graphs.ts';
+export {
+  checkNpyLength,
+  npyHeader,
+  NPY_HEADER_MAX_BYTES,
+  parseNpyHeader,
+  parseNpyOperand,
+  type NpyHeader,
+  type NpyOperandHeader,
+} from './tensor/npy.ts';
+export {
+  blockByteRanges,
+  copyBlock,
+  placeTile,
+  type ByteRanges,
+  type Matrix,
+  type Region,
+  type StoredMatrix,
+} from './tensor/blocks.ts';
+export {
+  convolution,
+  matrixProduct,
+  RESIDENT_B,
+  wideProduct,
+  type ProductTypes,
+  type ResidentShape,
+} from './onnx/graphs.ts';
 export { deferred, within, type Deferred } from './deferred.ts';

@@ -50,7 +50,8 @@ export function encode<T extends MessageType>(type: T, fields: Fields<T>, stamp:
   const definition = messages[type];
   const values = definition.fields.map((field) => (fields as Record<string, unknown>)[field]);
   const meta = packr.pack(values);
-  if (meta.length > limits.metaBytesMax.value) throw new MusterError('BUG', `a '${type}' message is ${meta.length} bytes long`);
+  if (meta.length > limits.metaBytesMax.value)
+    throw new MusterError('BUG', `a '${type}' message is ${meta.length} bytes long`);
   const frame = Buffer.allocUnsafe(HEADER_BYTES + meta.length);
   frame.writeUInt16LE(MAGIC, 0);
   frame[2] = PROTOCOL_VERSION;
@@ -70,17 +71,24 @@ export function encode<T extends MessageType>(type: T, fields: Fields<T>, stamp:
 export function decode(frames: readonly Uint8Array[]): Envelope {
   const [head, payload] = frames;
   if (head === undefined || frames.length > 2) throw malformed(`${frames.length} frames`);
-  if (payload !== undefined && payload.length > limits.messageBytesMax.value) throw malformed(`payload of ${payload.length} bytes`);
+  if (payload !== undefined && payload.length > limits.messageBytesMax.value)
+    throw malformed(`payload of ${payload.length} bytes`);
   const frame = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
   const type = checkHeader(frame);
-  return { message: readMeta(type, frame.subarray(HEADER_BYTES)), epoch: frame.readUInt32LE(4), seq: frame.readUInt32LE(8), payload: payload ?? null };
+  return {
+    message: readMeta(type, frame.subarray(HEADER_BYTES)),
+    epoch: frame.readUInt32LE(4),
+    seq: frame.readUInt32LE(8),
+    payload: payload ?? null,
+  };
 }
 
 function checkHeader(frame: Buffer): MessageType {
   if (frame.length < HEADER_BYTES || frame.readUInt16LE(0) !== MAGIC) throw malformed('no Muster header');
   if (frame[2] !== PROTOCOL_VERSION) throw versionMismatch(frame[2] ?? 0);
   const metaLength = frame.length - HEADER_BYTES;
-  if (metaLength > limits.metaBytesMax.value || frame.readUInt32LE(16) !== metaLength) throw malformed(`meta of ${metaLength} bytes`);
+  if (metaLength > limits.metaBytesMax.value || frame.readUInt32LE(16) !== metaLength)
+    throw malformed(`meta of ${metaLength} bytes`);
   if (crc32(frame.subarray(HEADER_BYTES)) !== frame.readUInt32LE(12)) throw malformed('checksum differs');
   const type = typeOfCode.get(frame[3] ?? 0);
   if (type === undefined) throw malformed(`unknown type ${frame[3]}`);
@@ -94,7 +102,8 @@ function readMeta(type: MessageType, meta: Buffer): Message {
   const named: Record<string, unknown> = {};
   fields.forEach((field, position) => (named[field] = values[position]));
   const checked = schema.safeParse(named);
-  if (!checked.success) throw malformed(`'${type}': ${checked.error.issues[0]?.path.join('.')} ${checked.error.issues[0]?.message}`);
+  if (!checked.success)
+    throw malformed(`'${type}': ${checked.error.issues[0]?.path.join('.')} ${checked.error.issues[0]?.message}`);
   return { ...checked.data, type } as Message;
 }
 
@@ -109,7 +118,8 @@ function unpackArray(meta: Buffer): readonly unknown[] {
   return values;
 }
 
-const malformed = (seen: string): MusterError => new MusterError('PROTOCOL', 'a peer sent a malformed message', { why: seen });
+const malformed = (seen: string): MusterError =>
+  new MusterError('PROTOCOL', 'a peer sent a malformed message', { why: seen });
 
 const versionMismatch = (seen: number): MusterError =>
   new MusterError('VERSION_MISMATCH', 'the peer speaks another protocol version', {

@@ -3,7 +3,16 @@
  * in a message: they follow it as a raw frame (see codec.ts).
  */
 import { z } from 'zod';
-import { isBlockId, isProviderId, isSessionId, isTaskId, type BlockId, type ProviderId, type SessionId, type TaskId } from '../ids.ts';
+import {
+  isBlockId,
+  isProviderId,
+  isSessionId,
+  isTaskId,
+  type BlockId,
+  type ProviderId,
+  type SessionId,
+  type TaskId,
+} from '../ids.ts';
 import { message } from './define.ts';
 import { nodeStatus, taskBrief, taskStatus, wireError } from './status.ts';
 

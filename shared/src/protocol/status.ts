@@ -7,7 +7,8 @@ const positive = z.number().nonnegative();
 
 export const taskStates = ['accepted', 'waiting', 'running', 'done', 'failed', 'cancelled'] as const;
 export type TaskState = (typeof taskStates)[number];
-export const isTerminal = (state: TaskState): boolean => state === 'done' || state === 'failed' || state === 'cancelled';
+export const isTerminal = (state: TaskState): boolean =>
+  state === 'done' || state === 'failed' || state === 'cancelled';
 
 export const nodeStates = ['ready', 'busy', 'suspect', 'lost', 'draining'] as const;
 export type NodeState = (typeof nodeStates)[number];
@@ -68,7 +69,16 @@ export const taskStatus = z.object({
 });
 export type TaskStatus = z.infer<typeof taskStatus>;
 
-export const taskBrief = taskStatus.pick({ taskId: true, state: true, task: true, shape: true, dtype: true, wallMs: true, tiles: true, acceptedTiles: true });
+export const taskBrief = taskStatus.pick({
+  taskId: true,
+  state: true,
+  task: true,
+  shape: true,
+  dtype: true,
+  wallMs: true,
+  tiles: true,
+  acceptedTiles: true,
+});
 export type TaskBrief = z.infer<typeof taskBrief>;
 
 export const nodeStatus = z.object({

@@ -54,7 +54,11 @@ export interface TaskType<Spec> {
   /** Blocks that subtask `index` reads. */
   needs(spec: Spec, plan: TaskPlan, index: number): readonly BlockNeed[];
   /** What the provider is told about the subtasks of one lease; small, msgpack-able. */
-  work(spec: Spec, plan: TaskPlan, lease: { readonly indices: readonly number[]; readonly blocks: BlockTable }): unknown;
+  work(
+    spec: Spec,
+    plan: TaskPlan,
+    lease: { readonly indices: readonly number[]; readonly blocks: BlockTable },
+  ): unknown;
   /** Bulk bytes that travel with a lease, or null. */
   payload(spec: Spec, indices: readonly number[]): Uint8Array | null;
   /** Leases that one provider may hold of this task, or null for the head's own rule. */

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { LocalCluster, type LocalClusterOptions, type LocalProgram, type Outcome } from './local-cluster.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -68,7 +68,10 @@ export class ClusterUnderTest {
       await Promise.all([...this.#clients].map((client) => client.stop()));
       await Promise.all(this.cluster.providers.map((provider) => provider.stop()));
       await this.cluster.head.stop();
-      await waitUntil(() => this.#processes().length === 0, { what: 'every process has ended', timeoutMs: ORPHANS_LEAVE_MS }).catch((error: unknown) => {
+      await waitUntil(() => this.#processes().length === 0, {
+        what: 'every process has ended',
+        timeoutMs: ORPHANS_LEAVE_MS,
+      }).catch((error: unknown) => {
         throw new Error(`processes are left: ${this.#processes().join('; ')}`, { cause: error });
       });
       const left = [...this.#locks(), ...readdirSync(this.#temporary)];
@@ -87,11 +90,14 @@ export class ClusterUnderTest {
       .map((pid) => `${pid} ${textOf(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')}`);
   }
 
-  /** A killed provider cannot take its lock away. */
+  /** What was killed cannot take its lock away. */
   #locks(): string[] {
-    const excused = this.cluster.providers.flatMap((provider, at) => (this.#killed.has(provider) ? [join(`node-${at + 1}`, 'lock')] : []));
+    const killed = new Set([...this.#killed].map(({ process: { pid } }) => pid));
     const files = readdirSync(this.cluster.directory, { recursive: true, encoding: 'utf8' });
-    return files.filter((file) => /(^|[\\/])lock$/.test(file) && !excused.includes(file));
+    return files.filter(
+      (file) =>
+        basename(file) === 'lock' && !killed.has(Number.parseInt(textOf(join(this.cluster.directory, file)), 10)),
+    );
   }
 }
 

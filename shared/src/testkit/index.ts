@@ -1,8 +1,8 @@
 export {
   freePortBase,
   LocalCluster,
+  LocalProgram,
   type LocalClusterOptions,
-  type LocalProgram,
   type Outcome,
   type Program,
 } from './local-cluster.ts';
@@ -13,3 +13,4 @@ export { maxAbsError, naiveProduct, randomMatrix, type Operands, type ProductSha
 export { waitUntil, type Wait } from './wait-until.ts';
 export { ClusterUnderTest } from './cluster-under-test.ts';
 export { writeWholeMatrix, wrongRows, type ProductFiles, type WholeMatrix } from './whole-numbers.ts';
+export { TemporaryDirectories } from './temporary-directories.ts';

@@ -61,7 +61,8 @@ export class LocalProgram {
   async said(text: string, withinMs = 30_000): Promise<void> {
     const deadline = performance.now() + withinMs;
     while (!this.#stderr.includes(text)) {
-      if (!this.alive || performance.now() > deadline) throw new Error(`${this.name} did not say '${text}':\n${this.#stderr}`);
+      if (!this.alive || performance.now() > deadline)
+        throw new Error(`${this.name} did not say '${text}':\n${this.#stderr}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
@@ -110,7 +111,13 @@ export class LocalCluster {
   /** Resolves when it has joined. */
   async addProvider(name: string, extra: readonly string[] = []): Promise<LocalProgram> {
     const state = ['--state', join(this.directory, name)];
-    const provider = this.launch('provider-node', ['--name', name, ...state, ...(this.#options.providerArguments ?? []), ...extra]);
+    const provider = this.launch('provider-node', [
+      '--name',
+      name,
+      ...state,
+      ...(this.#options.providerArguments ?? []),
+      ...extra,
+    ]);
     this.providers.push(provider);
     await provider.said('joined ', 60_000);
     return provider;
@@ -130,7 +137,10 @@ export class LocalCluster {
   launch(program: Program, args: readonly string[]): LocalProgram {
     const script = join(root, program, 'bin', `${program}.mjs`);
     const env = { ...process.env, ...this.#options.env };
-    const child = spawn(process.execPath, [script, ...args, '--port-base', String(this.portBase)], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [script, ...args, '--port-base', String(this.portBase)], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     return new LocalProgram(program, child, this.#options.onLine ?? (() => undefined));
   }
 

@@ -21,10 +21,20 @@ export interface WholeMatrix {
 /** Writes a `.npy` file of whole numbers from -8 to 7. */
 export function writeWholeMatrix(path: string, { dtype, rows, columns, seed }: WholeMatrix): string {
   const elements = zeros(dtype, rows * columns);
-  const random = seededRandom(seed);
-  for (let at = 0; at < elements.length; at++) elements[at] = Math.floor(random() * 2 * ELEMENT_MAX) - ELEMENT_MAX;
+  scatter(elements, seed);
   writeFileSync(path, Buffer.concat([npyHeader(dtype, [rows, columns]), bytesOf(elements)]));
   return path;
+}
+
+/** Marsaglia's xorshift, 32 bits. Nothing global is read in the loop: in Jest's realm each such look-up costs 100 ns. */
+function scatter(elements: Elements, seed: number): void {
+  let state = (seed + 1) * 0x9e3779b1;
+  for (let at = 0; at < elements.length; at++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    elements[at] = (state & (2 * ELEMENT_MAX - 1)) - ELEMENT_MAX;
+  }
 }
 
 export interface ProductFiles {
@@ -67,7 +77,8 @@ function times({ elements, rows, columns }: Matrix, vector: Float64Array): Float
   const sums = new Float64Array(rows);
   for (let row = 0; row < rows; row++) {
     let sum = 0;
-    for (let column = 0; column < columns; column++) sum += (elements[row * columns + column] as number) * (vector[column] as number);
+    for (let column = 0; column < columns; column++)
+      sum += (elements[row * columns + column] as number) * (vector[column] as number);
     sums[row] = sum;
   }
   return sums;

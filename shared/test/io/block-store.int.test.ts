@@ -1,12 +1,21 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { existsSync, readFileSync, renameSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { BlockId } from '../../src/ids.ts';
 import { BlockStore } from '../../src/io/block-store.ts';
 import { seededRandom } from '../../src/random.ts';
 import { blockIdOf } from '../../src/tensor/block-hash.ts';
-import { TemporaryDirectories } from './temporary.ts';
+import { TemporaryDirectories } from '../../src/testkit/temporary-directories.ts';
 
 const directories = new TemporaryDirectories();
 afterEach(() => directories.removeAll());
@@ -46,15 +55,19 @@ describe('BlockStore', () => {
   test('takes chunks in any order, twice, and overlapping', async () => {
     const store = await open(2 ** 20);
     await fc.assert(
-      fc.asyncProperty(fc.integer(), fc.array(fc.tuple(fc.nat(300), fc.nat(80)), { maxLength: 8 }), async (seed, pieces) => {
-        const it = block(seed, 300);
-        store.remove(it.id);
-        for (const [from, length] of pieces) {
-          if (store.receive(chunk(it, from, Math.min(300, from + length))) === 'complete') break;
-        }
-        for (const from of [200, 0, 100]) store.receive(chunk(it, from, from + 100));
-        expect(store.read(it.id, 0, 300).equals(it.bytes)).toBe(true);
-      }),
+      fc.asyncProperty(
+        fc.integer(),
+        fc.array(fc.tuple(fc.nat(300), fc.nat(80)), { maxLength: 8 }),
+        async (seed, pieces) => {
+          const it = block(seed, 300);
+          store.remove(it.id);
+          for (const [from, length] of pieces) {
+            if (store.receive(chunk(it, from, Math.min(300, from + length))) === 'complete') break;
+          }
+          for (const from of [200, 0, 100]) store.receive(chunk(it, from, from + 100));
+          expect(store.read(it.id, 0, 300).equals(it.bytes)).toBe(true);
+        },
+      ),
       { numRuns: 50 },
     );
     expect(store.usedBytes % 300).toBe(0);
@@ -95,8 +108,12 @@ describe('BlockStore', () => {
     const store = await open();
     const it = block(5);
     store.receive(chunk(it, 0, 10));
-    expect(() => store.receive({ ...chunk(it, 0, 10), total: 90 })).toThrow(expect.objectContaining({ code: 'PROTOCOL' }));
-    expect(() => store.receive({ ...chunk(it, 0, 10), offset: 95 })).toThrow(expect.objectContaining({ code: 'PROTOCOL' }));
+    expect(() => store.receive({ ...chunk(it, 0, 10), total: 90 })).toThrow(
+      expect.objectContaining({ code: 'PROTOCOL' }),
+    );
+    expect(() => store.receive({ ...chunk(it, 0, 10), offset: 95 })).toThrow(
+      expect.objectContaining({ code: 'PROTOCOL' }),
+    );
   });
 
   test('many blocks are received at the same time with few open files', async () => {

@@ -3,9 +3,7 @@ import fc from 'fast-check';
 import { addByteRange, coversAll, type ByteRangeSet } from '../../src/io/byte-ranges.ts';
 
 const SIZE = 40;
-const piece = fc
-  .tuple(fc.nat(SIZE), fc.nat(SIZE))
-  .map(([a, b]): [number, number] => [Math.min(a, b), Math.max(a, b)]);
+const piece = fc.tuple(fc.nat(SIZE), fc.nat(SIZE)).map(([a, b]): [number, number] => [Math.min(a, b), Math.max(a, b)]);
 
 describe('byte ranges', () => {
   test('hold exactly the bytes that were added, sorted, disjoint and not touching', () => {

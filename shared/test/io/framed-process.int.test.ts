@@ -32,7 +32,9 @@ afterEach(async () => {
 describe('a framed process', () => {
   test('answers calls, with bytes of any size', async () => {
     const child = start();
-    expect(await child.call('echo', { a: [1, null, 'x', 1.5, Infinity] })).toEqual({ a: [1, null, 'x', 1.5, Infinity] });
+    expect(await child.call('echo', { a: [1, null, 'x', 1.5, Infinity] })).toEqual({
+      a: [1, null, 'x', 1.5, Infinity],
+    });
     for (const length of [0, 1, 70_000, 5_000_000]) {
       const bytes = new Uint8Array(length).fill(7);
       expect(Buffer.compare((await child.call('echo', bytes)) as Uint8Array, bytes)).toBe(0);
@@ -77,7 +79,9 @@ describe('a framed process', () => {
   });
 
   test('a child that prints to standard output is ended', async () => {
-    await expect(start().call('garbage', null)).rejects.toMatchObject({ why: expect.stringContaining('standard output') });
+    await expect(start().call('garbage', null)).rejects.toMatchObject({
+      why: expect.stringContaining('standard output'),
+    });
   });
 
   test('stop lets calls finish, and kills what does not end in time', async () => {

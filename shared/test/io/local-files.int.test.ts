@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { writeFileAtomically } from '../../src/io/atomic-file.ts';
 import { offerStore, provesShared } from '../../src/io/local-files.ts';
-import { TemporaryDirectories } from './temporary.ts';
+import { TemporaryDirectories } from '../../src/testkit/temporary-directories.ts';
 
 const directories = new TemporaryDirectories();
 afterEach(() => directories.removeAll());

@@ -22,12 +22,16 @@ export function parseMatrixMultSpec(raw: unknown): MatrixMultSpec {
   const parsed = matrixMultSpec.safeParse(raw);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw new MusterError('USAGE', 'the matrix product is not valid', { why: `${issue?.path.join('.')}: ${issue?.message}` });
+    throw new MusterError('USAGE', 'the matrix product is not valid', {
+      why: `${issue?.path.join('.')}: ${issue?.message}`,
+    });
   }
   const { m, k, n, dtype } = parsed.data;
   const largest = Math.max(m * k, k * n) * dtypes[dtype].bytes;
   if (largest > limits.operandBytesMax.value) {
-    throw new MusterError('TOO_LARGE', 'an operand is too large', { why: `${largest} bytes, the limit is ${limits.operandBytesMax.value}` });
+    throw new MusterError('TOO_LARGE', 'an operand is too large', {
+      why: `${largest} bytes, the limit is ${limits.operandBytesMax.value}`,
+    });
   }
   return parsed.data;
 }

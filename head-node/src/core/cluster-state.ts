@@ -1,0 +1,189 @@
+/** Everything the head knows: plain data, changed only by `handle`. */
+import type {
+  BlockId,
+  DeviceFacts,
+  ForecastPoint,
+  ProviderId,
+  SessionId,
+  TaskId,
+  TaskPlan,
+  TaskStatus,
+  TaskType,
+  WireError,
+} from '@muster/shared';
+import type { LatencySample } from './latency-sample.ts';
+import type { PendingSubtasks } from './pending.ts';
+import type { Policy } from './policy.ts';
+import type { SubtaskStates } from './subtask-states.ts';
+
+/**
+ * joining   registered; has not confirmed yet that it hears its topic
+ * ready     gets work
+ * suspect   connection closed or heartbeat missed: its leases are given to others as well; may come back
+ * draining  said bye: finishes nothing more
+ * lost      gone; its leases are void
+ */
+export type ProviderPhase = 'joining' | 'ready' | 'suspect' | 'draining' | 'lost';
+
+export interface Provider {
+  readonly id: ProviderId;
+  /** Of its latest registration. */
+  session: SessionId;
+  name: string;
+  platform: string;
+  device: DeviceFacts;
+  credit: number;
+  sharesStore: boolean;
+  phase: ProviderPhase;
+  /** Why the phase is what it is, for people. */
+  reason: string;
+  lastHeardMs: number;
+  /** Since when it is not ready. */
+  phaseSinceMs: number;
+  readonly leases: Set<number>;
+  /** Sum of what is expected of its open leases, ms. */
+  backlogMs: number;
+  accepted: number;
+  rejected: number;
+  /** Operand blocks that were sent to it; a copy that it evicted meanwhile is fetched again, so this may only err upwards. */
+  readonly holds: Set<BlockId>;
+}
+
+export interface Lease {
+  readonly id: number;
+  readonly task: TaskId;
+  readonly indices: readonly number[];
+  provider: ProviderId;
+  readonly attempt: number;
+  sentAtMs: number;
+  readonly expectedMs: number;
+  /** open: being worked on; given-up: its subtasks are pending again, a late result still counts; checking: result is being verified. */
+  phase: 'open' | 'given-up' | 'checking';
+  /** Was this lease copied to another node? */
+  copied: boolean;
+}
+
+export interface OperandTable {
+  readonly ids: (BlockId | undefined)[];
+  readonly bytes: number[];
+  missing: number;
+}
+
+/** One node's part in a task. */
+export interface NodeTally {
+  subtasks: number;
+  flops: number;
+  computeMs: number;
+  fetchMs: number;
+  rejected: number;
+}
+
+/** A task whose plan is made. */
+export interface Running {
+  readonly plan: TaskPlan;
+  /** Providers by plan position; replacements are appended and own no queue. */
+  readonly team: ProviderId[];
+  readonly states: SubtaskStates;
+  readonly pending: PendingSubtasks;
+  /** Subtasks that wait for a block, by operand and block number. */
+  readonly waiting: Map<string, number[]>;
+  /** Number of absent blocks of each blocked subtask. */
+  readonly absent: Map<number, number>;
+  /** Blocks that two or more nodes need: they go out once, on the task's topic. */
+  readonly shared: Set<string>;
+  /**
+   * Where two leases have a subtask in common, at least one of them is in here; empty where nothing goes wrong, so that the
+   * search for such pairs costs nothing then.
+   */
+  readonly overlapping: Set<number>;
+  /** Nodes that failed a subtask, one entry for each failure. */
+  readonly failures: Map<number, ProviderId[]>;
+  /** Subtasks that must not be tried again before a time. */
+  readonly notBeforeMs: Map<number, number>;
+}
+
+export interface Task {
+  readonly id: TaskId;
+  readonly type: TaskType<unknown>;
+  readonly spec: unknown;
+  readonly nodes: number;
+  readonly waitNodesMs: number;
+  readonly timeoutMs: number;
+  readonly acceptedAtMs: number;
+  /** False until the journal has it on disk: nothing is done before. */
+  durable: boolean;
+  state: TaskStatus['state'];
+  readonly operands: Map<string, OperandTable>;
+  run: Running | null;
+  /** Accepted results in the result store; emptied at the end, the journal has them. */
+  readonly kept: Map<number, { readonly node: ProviderId; readonly bytes: number }>;
+  readonly leases: Set<number>;
+  readonly tallies: Map<ProviderId, NodeTally>;
+  readonly latency: LatencySample;
+  verified: number;
+  rejected: number;
+  retries: number;
+  bytesSent: number;
+  bytesReceived: number;
+  verifyMs: number;
+  error: WireError | null;
+  endedAtMs: number | null;
+  /** A status that was journalled at the end in an earlier life; replaces what would be computed. */
+  final: TaskStatus | null;
+}
+
+export interface ClusterState {
+  readonly policy: Policy;
+  readonly providers: Map<ProviderId, Provider>;
+  /** See readyProviders; null when a phase has changed since it was asked for. */
+  ready: readonly Provider[] | null;
+  readonly sessions: Map<SessionId, ProviderId>;
+  readonly tasks: Map<TaskId, Task>;
+  /** The tasks that have a run: few, where ended ones may be thousands. */
+  readonly running: Set<Task>;
+  readonly leases: Map<number, Lease>;
+  nextLease: number;
+  /** When the last tick came: a gap tells that this process was frozen. */
+  lastTickMs: number;
+  readonly counters: Counters;
+}
+
+export interface Counters {
+  subtasksAccepted: number;
+  resultsRejected: number;
+  resultsDuplicate: number;
+  resultsStale: number;
+  leasesGiven: number;
+  leasesRetried: number;
+  leasesSpeculative: number;
+  providersLost: number;
+}
+
+export type Forecast = readonly ForecastPoint[];
+
+/** Lease numbers of different lives of the head never meet: the epoch is in their upper part. */
+const LEASES_PER_EPOCH = 2 ** 32;
+
+export function newClusterState(policy: Policy, epoch: number, nowMs: number): ClusterState {
+  return {
+    policy,
+    providers: new Map(),
+    ready: null,
+    sessions: new Map(),
+    tasks: new Map(),
+    running: new Set(),
+    leases: new Map(),
+    nextLease: epoch * LEASES_PER_EPOCH + 1,
+    lastTickMs: nowMs,
+    counters: {
+      subtasksAccepted: 0,
+      resultsRejected: 0,
+      resultsDuplicate: 0,
+      resultsStale: 0,
+      leasesGiven: 0,
+      leasesRetried: 0,
+      leasesSpeculative: 0,
+      providersLost: 0,
+    },
+  };
+}

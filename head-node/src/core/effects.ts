@@ -1,0 +1,58 @@
+/** Everything the head's core may ask for. The driver performs effects in order; each completion comes back as an event. */
+import type { BlockId, ProviderId, SessionId, TaskId, TaskStatus, TileNotice } from '@muster/shared';
+import type { ReturnedResult } from './events.ts';
+import type { JournalRecord } from './journal-record.ts';
+
+export interface LeaseOrder {
+  readonly session: SessionId;
+  readonly lease: number;
+  readonly task: TaskId;
+  readonly taskType: string;
+  readonly ranges: readonly number[];
+  readonly work: unknown;
+  readonly payload: Uint8Array | null;
+}
+
+export interface CheckOrder {
+  readonly task: TaskId;
+  readonly taskType: string;
+  readonly spec: unknown;
+  readonly lease: number;
+  readonly indices: readonly number[];
+  /** See TaskType.region; of the first index. */
+  readonly region: readonly number[];
+  readonly returned: ReturnedResult;
+}
+
+export type HeadEffect =
+  /** Answer to the registration that is being handled. */
+  | { readonly type: 'reply-registered'; readonly session: SessionId; readonly keep: readonly number[] }
+  | ({ readonly type: 'send-lease' } & LeaseOrder)
+  /** This provider is on the task's team and cannot read the store by path: it shall listen to the task's topic. */
+  | { readonly type: 'open-task'; readonly session: SessionId; readonly task: TaskId }
+  /** Put this operand block on the task's topic, before the lease that needs it. */
+  | { readonly type: 'share-block'; readonly task: TaskId; readonly block: BlockId }
+  | { readonly type: 'settle'; readonly session: SessionId; readonly task: TaskId; readonly lease: number }
+  | { readonly type: 'revoke'; readonly session: SessionId; readonly task: TaskId; readonly leases: readonly number[] }
+  | { readonly type: 'append'; readonly record: JournalRecord }
+  /** Tell when everything appended so far is on disk. */
+  | { readonly type: 'confirm'; readonly task: TaskId }
+  /** All operands are in the store: the verifier may prepare. Ids by block number. */
+  | {
+      readonly type: 'operands-complete';
+      readonly task: TaskId;
+      readonly taskType: string;
+      readonly spec: unknown;
+      readonly operands: ReadonlyMap<string, readonly BlockId[]>;
+    }
+  | ({ readonly type: 'check' } & CheckOrder)
+  /** A result that nobody needs: its bytes may go. */
+  | { readonly type: 'discard'; readonly task: TaskId; readonly lease: number }
+  /** A checked result becomes the result of these subtasks. */
+  | { readonly type: 'keep'; readonly task: TaskId; readonly lease: number; readonly index: number }
+  | { readonly type: 'announce'; readonly task: TaskId; readonly tile: Omit<TileNotice, 'path'> }
+  /** Terminal state reached: watchers are told, the verifier and providers forget the task, pins are released. */
+  | { readonly type: 'ended'; readonly task: TaskId; readonly status: TaskStatus }
+  /** Results have outlived their time. */
+  | { readonly type: 'forget'; readonly task: TaskId }
+  | { readonly type: 'log'; readonly level: 'info' | 'warn'; readonly text: string; readonly node: ProviderId | null };

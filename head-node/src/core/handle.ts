@@ -1,0 +1,99 @@
+/**
+ * The head's core: one event in, effects out. Synchronous, no I/O, no clock, no randomness of its own. Whatever happened, work
+ * is handed out at the end: an event that frees a node, brings a block or adds a task needs no dispatch of its own.
+ */
+import { backoffMs } from '@muster/shared';
+import type { ClusterState } from './cluster-state.ts';
+import { dispatch, speculate } from './dispatch.ts';
+import type { HeadEffect } from './effects.ts';
+import type { HeadEvent, Moment } from './events.ts';
+import { voidLease } from './leases.ts';
+import {
+  bySession,
+  grantGrace,
+  heard,
+  onBye,
+  onConnectionClosed,
+  onProviderReady,
+  onRegistered,
+  watchProviders,
+} from './providers.ts';
+import { onRestored } from './restore.ts';
+import { onChecked, onFailed, onReturned, watchLeases } from './results.ts';
+import { onBound, onCancelled, onSubmitted, onTaskDurable, tryStart, watchTasks } from './tasks.ts';
+import { taskOf, type Turn } from './turn.ts';
+
+export function handle(state: ClusterState, event: HeadEvent, moment: Moment): HeadEffect[] {
+  const turn: Turn = { ...moment, state, effects: [] };
+  apply(turn, event);
+  dispatch(turn);
+  return turn.effects;
+}
+
+function apply(turn: Turn, event: HeadEvent): void {
+  switch (event.type) {
+    case 'restored':
+      return onRestored(turn, event);
+    case 'registered':
+      return onRegistered(turn, event);
+    case 'provider-ready':
+      onProviderReady(turn, event);
+      return startWaiting(turn);
+    case 'connection-closed':
+      return onConnectionClosed(turn, event);
+    case 'heartbeat':
+      return onHeartbeat(turn, event);
+    case 'bye':
+      return onBye(turn, event);
+    case 'lease-undelivered':
+      return onUndelivered(turn, event);
+    case 'submitted':
+      return onSubmitted(turn, event);
+    case 'task-durable':
+      return onTaskDurable(turn, event);
+    case 'bound':
+      return onBound(turn, event);
+    case 'returned':
+      return onReturned(turn, event);
+    case 'failed':
+      return onFailed(turn, event);
+    case 'checked':
+      return onChecked(turn, event);
+    case 'cancelled':
+      return onCancelled(turn, event);
+    case 'tick':
+      return onTick(turn);
+  }
+}
+
+function onHeartbeat(turn: Turn, event: HeadEvent & { type: 'heartbeat' }): void {
+  const provider = bySession(turn, event.session);
+  if (provider !== undefined) heard(turn, provider);
+}
+
+/** Nobody's fault, but not at once again either: the wire is as full as it was. */
+function onUndelivered(turn: Turn, event: HeadEvent & { type: 'lease-undelivered' }): void {
+  const lease = turn.state.leases.get(event.lease);
+  if (lease === undefined || lease.phase === 'checking') return;
+  voidLease(turn, lease, { retry: true });
+  const notBeforeMs = turn.nowMs + backoffMs(turn.state.policy.retry, 1, turn.random);
+  for (const index of lease.indices) taskOf(turn, lease)?.run?.notBeforeMs.set(index, notBeforeMs);
+}
+
+function startWaiting(turn: Turn): void {
+  for (const task of turn.state.tasks.values()) tryStart(turn, task);
+}
+
+/** A tick that is later than this was not late by itself: the process stood still. */
+const FROZEN_MS = 3000;
+
+function onTick(turn: Turn): void {
+  const gapMs = turn.nowMs - turn.state.lastTickMs;
+  if (gapMs > FROZEN_MS) grantGrace(turn, gapMs);
+  turn.state.lastTickMs = turn.nowMs;
+  watchProviders(turn);
+  watchLeases(turn);
+  watchTasks(turn);
+  startWaiting(turn);
+  speculate(turn);
+}

@@ -1,0 +1,73 @@
+/** What the head writes down before it relies on it; the journal keeps these records in order of each task. */
+import type { BlockId, ProviderId, TaskId, TaskPlan, TaskStatus } from '@muster/shared';
+
+export interface TaskRecord {
+  readonly type: 'task';
+  readonly task: TaskId;
+  /** Of the task type. */
+  readonly name: string;
+  readonly spec: unknown;
+  readonly nodes: number;
+  readonly waitNodesMs: number;
+  readonly timeoutMs: number;
+}
+
+export interface BoundRecord {
+  readonly type: 'bound';
+  readonly task: TaskId;
+  readonly operand: string;
+  readonly block: number;
+  readonly id: BlockId;
+  readonly bytes: number;
+}
+
+export interface PlannedRecord {
+  readonly type: 'planned';
+  readonly task: TaskId;
+  readonly plan: TaskPlan;
+}
+
+/** An accepted result that is kept in the result store. */
+export interface SubtaskRecord {
+  readonly type: 'subtask';
+  readonly task: TaskId;
+  readonly index: number;
+  readonly provider: ProviderId;
+  readonly attempt: number;
+  readonly bytes: number;
+  /** BLAKE3 of the result's bytes, as a block id. */
+  readonly digest: string;
+}
+
+/** Accepted subtasks that leave no bytes behind, as ranges [from, to, ...). */
+export interface SubtasksRecord {
+  readonly type: 'subtasks';
+  readonly task: TaskId;
+  readonly ranges: readonly number[];
+  readonly provider: ProviderId;
+}
+
+export interface EndedRecord {
+  readonly type: 'ended';
+  readonly task: TaskId;
+  readonly status: TaskStatus;
+}
+
+/** The task's results have expired: everything about it goes. */
+export interface ForgottenRecord {
+  readonly type: 'forgotten';
+  readonly task: TaskId;
+}
+
+export type JournalRecord =
+  TaskRecord | BoundRecord | PlannedRecord | SubtaskRecord | SubtasksRecord | EndedRecord | ForgottenRecord;
+
+/** All that the journal knows of one task. */
+export interface TaskHistory {
+  readonly record: TaskRecord;
+  readonly bound: readonly BoundRecord[];
+  readonly plan: TaskPlan | null;
+  readonly subtasks: readonly SubtaskRecord[];
+  readonly ranges: readonly SubtasksRecord[];
+  readonly ended: EndedRecord | null;
+}

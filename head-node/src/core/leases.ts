@@ -1,0 +1,147 @@
+/** The life of a lease: given, given up, taken up again, void. */
+import type { HeldLease } from '@muster/shared';
+import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
+import { fromRanges } from './index-ranges.ts';
+import { subtaskState } from './subtask-states.ts';
+import { taskOf, type Turn } from './turn.ts';
+
+export interface NewLease {
+  readonly task: Task;
+  readonly provider: Provider;
+  readonly indices: readonly number[];
+  readonly attempt: number;
+  readonly expectedMs: number;
+}
+
+export function openLease(
+  turn: Turn,
+  { task, provider, indices, attempt, expectedMs }: NewLease,
+  id = turn.state.nextLease++,
+): Lease {
+  const lease: Lease = {
+    id,
+    task: task.id,
+    indices,
+    provider: provider.id,
+    attempt,
+    sentAtMs: turn.nowMs,
+    expectedMs,
+    phase: 'open',
+    copied: false,
+  };
+  turn.state.leases.set(id, lease);
+  task.leases.add(id);
+  provider.leases.add(id);
+  provider.backlogMs += expectedMs;
+  turn.state.counters.leasesGiven += 1;
+  return lease;
+}
+
+/** The lease is over for the provider: its credit is free again. */
+export function freeCredit({ state }: Turn, lease: Lease): void {
+  const provider = state.providers.get(lease.provider);
+  if (provider?.leases.delete(lease.id) === true)
+    provider.backlogMs = Math.max(0, provider.backlogMs - lease.expectedMs);
+}
+
+export function dropLease(turn: Turn, lease: Lease): void {
+  freeCredit(turn, lease);
+  const task = taskOf(turn, lease);
+  task?.leases.delete(lease.id);
+  task?.run?.overlapping.delete(lease.id);
+  turn.state.leases.delete(lease.id);
+}
+
+/** Its subtasks are for others as well; a late result still counts. */
+export function giveUpLease(turn: Turn, id: number): void {
+  const lease = turn.state.leases.get(id);
+  if (lease === undefined || lease.phase !== 'open') return;
+  lease.phase = 'given-up';
+  returnSubtasks(turn, lease, { retry: true });
+  taskOf(turn, lease)?.run?.overlapping.add(id);
+}
+
+/** The provider is back and still has it: what nobody else has started meanwhile is its own again. */
+export function reclaimLease(turn: Turn, id: number): void {
+  const lease = turn.state.leases.get(id);
+  const run = lease === undefined ? null : (taskOf(turn, lease)?.run ?? null);
+  if (lease === undefined || run === null || lease.phase !== 'given-up') return;
+  lease.phase = 'open';
+  takePending(run, lease.indices);
+}
+
+function takePending(run: Running, indices: readonly number[]): void {
+  for (const index of indices) {
+    if (run.states.at(index) !== subtaskState.pending) continue;
+    run.pending.discard(index);
+    run.states.move(index, subtaskState.leased);
+  }
+}
+
+/** No result of it will count any more. */
+export function voidLease(turn: Turn, lease: Lease, { retry }: { retry: boolean }): void {
+  returnSubtasks(turn, lease, { retry });
+  dropLease(turn, lease);
+}
+
+/** Subtasks of a lease that no other open lease covers go back to the line. `retry`: count it as one. */
+export function returnSubtasks(turn: Turn, lease: Lease, { retry }: { retry: boolean }): void {
+  const task = taskOf(turn, lease);
+  const run = task?.run ?? null;
+  if (task === undefined || run === null) return;
+  const covered = coveredByRivals(turn.state, { task, run, lease });
+  const lost = lease.indices.filter((index) => run.states.at(index) === subtaskState.leased && !covered.has(index));
+  for (const index of lost) {
+    run.states.move(index, subtaskState.pending);
+    run.pending.giveBack(index);
+  }
+  if (lost.length > 0 && retry) countRetry(turn, task);
+}
+
+export function countRetry(turn: Turn, task: Task): void {
+  task.retries += 1;
+  turn.state.counters.leasesRetried += 1;
+}
+
+export interface LeaseOfRun {
+  readonly lease: Lease;
+  readonly task: Task;
+  readonly run: Running;
+}
+
+/** Other leases that may have subtasks in common with this one. */
+export function rivalsOf({ leases }: ClusterState, { lease, task, run }: LeaseOfRun): Lease[] {
+  const candidates = run.overlapping.has(lease.id) ? task.leases : run.overlapping;
+  return [...candidates].flatMap((id) => (id === lease.id ? [] : (leases.get(id) ?? [])));
+}
+
+/** Subtasks that other nodes are working on as well. */
+export function coveredByRivals(state: ClusterState, context: LeaseOfRun): ReadonlySet<number> {
+  const covered = new Set<number>();
+  for (const { phase, indices } of rivalsOf(state, context))
+    if (phase === 'open') for (const index of indices) covered.add(index);
+  return covered;
+}
+
+/** A provider offers a lease that it held before. True when its result is still wanted. */
+export function adoptLease(turn: Turn, provider: Provider, held: HeldLease): boolean {
+  const task = turn.state.tasks.get(held.task);
+  const run = task?.run ?? null;
+  if (task === undefined || run === null || task.state !== 'running') return false;
+  const known = turn.state.leases.get(held.lease);
+  if (known !== undefined) return known.provider === provider.id && known.phase !== 'checking';
+  if (held.lease >= turn.state.nextLease || !areAscending(held.ranges, run.plan.subtasks)) return false;
+  const indices = fromRanges(held.ranges);
+  if (indices.some((index) => run.states.at(index) !== subtaskState.pending)) return false;
+  takePending(run, indices);
+  openLease(turn, { task, provider, indices, attempt: 1, expectedMs: 0 }, held.lease);
+  return true;
+}
+
+/** What a provider says is not to be trusted: at least one range, none empty, in order, within the task. */
+function areAscending(ranges: readonly number[], subtasks: number): boolean {
+  const inOrder = ranges.every(
+    (bound, at) => at === 0 || bound > (ranges[at - 1] ?? 0) || (at % 2 === 0 && bound === ranges[at - 1]),
+  );
+  return ranges.length > 0 && ranges.length % 2 === 0 && inOrder && (ranges.at(-1) ?? 0) <= subtasks;
+}

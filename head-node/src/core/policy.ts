@@ -1,0 +1,46 @@
+import type { Backoff } from '@muster/shared';
+
+/** Times and counts that the core decides by. One value each, here, so that tests and the simulator can shorten them. */
+export interface Policy {
+  readonly heartbeatMs: number;
+  /** A provider that was not heard for this long is suspect: its leases are given to others as well. */
+  readonly suspectAfterMs: number;
+  /** A provider that was not heard for this long, or whose connection stayed closed, is lost. */
+  readonly lostAfterMs: number;
+  /** Work that a provider may hold beyond the lease that it computes, in ms at its measured speed. */
+  readonly backlogMs: number;
+  /** Device leases that a provider may hold whatever their size: one computing and one waiting, so that it never idles. */
+  readonly deviceLeasesMin: number;
+  /** A lease that takes longer than this many times what was expected of it is copied to an idle node. */
+  readonly speculateFactor: number;
+  /** ... but never before this age: copies of quick leases would cost more than they save. */
+  readonly speculateAfterMs: number;
+  /** A lease is taken back after `deadlineFactor` times what was expected, at least after `deadlineMinMs`. */
+  readonly deadlineFactor: number;
+  readonly deadlineMinMs: number;
+  /** A subtask that failed on this many different nodes fails its task. */
+  readonly failNodes: number;
+  /** ... or this many times in all, where there are not so many nodes. */
+  readonly failTimes: number;
+  /** A node with this many wrong results in a task gets no more of that task. */
+  readonly distrustAfter: number;
+  readonly retry: Backoff;
+  readonly resultTtlMs: number;
+}
+
+export const defaultPolicy: Policy = {
+  heartbeatMs: 5000,
+  suspectAfterMs: 7500,
+  lostAfterMs: 15_000,
+  backlogMs: 25,
+  deviceLeasesMin: 2,
+  speculateFactor: 3,
+  speculateAfterMs: 150,
+  deadlineFactor: 20,
+  deadlineMinMs: 30_000,
+  failNodes: 3,
+  failTimes: 6,
+  distrustAfter: 3,
+  retry: { firstMs: 100, factor: 2, maxMs: 10_000 },
+  resultTtlMs: 24 * 3_600_000,
+};

@@ -1,0 +1,184 @@
+/** Registration and liveness of providers. */
+import type { ProviderId, SessionId } from '@muster/shared';
+import type { Provider, ProviderPhase } from './cluster-state.ts';
+import type { HeadEvent, Registration } from './events.ts';
+import { adoptLease, giveUpLease, reclaimLease, voidLease } from './leases.ts';
+import { log, type Turn } from './turn.ts';
+
+/** Legal moves of a provider's phase. A new registration starts again at `joining` from anywhere. */
+const moves: Readonly<Record<ProviderPhase, readonly ProviderPhase[]>> = {
+  joining: ['ready', 'joining', 'suspect', 'draining', 'lost'],
+  ready: ['joining', 'suspect', 'draining', 'lost'],
+  suspect: ['joining', 'ready', 'draining', 'lost'],
+  draining: ['joining', 'lost'],
+  lost: ['joining'],
+};
+
+export function moveProvider(turn: Turn, provider: Provider, to: { phase: ProviderPhase; reason: string }): void {
+  if (!moves[provider.phase].includes(to.phase)) {
+    throw new Error(
+      `illegal move of provider ${provider.name}: ${provider.phase} (${provider.reason}) -> ${to.phase} (${to.reason})`,
+    );
+  }
+  provider.phase = to.phase;
+  provider.reason = to.reason;
+  provider.phaseSinceMs = turn.nowMs;
+  turn.state.ready = null;
+}
+
+export function bySession({ state }: Turn, session: SessionId): Provider | undefined {
+  const id = state.sessions.get(session);
+  return id === undefined ? undefined : state.providers.get(id);
+}
+
+/** Any sign of life of the current session. */
+export function heard(turn: Turn, provider: Provider): void {
+  provider.lastHeardMs = turn.nowMs;
+  if (provider.phase === 'suspect' && provider.reason !== CLOSED) makeReady(turn, provider, 'heard again');
+}
+
+/** Leases that were given up are its own again, with their deadlines, as far as nobody else has taken them. */
+function makeReady(turn: Turn, provider: Provider, reason: string): void {
+  moveProvider(turn, provider, { phase: 'ready', reason });
+  for (const id of provider.leases) reclaimLease(turn, id);
+}
+
+const CLOSED = 'connection closed';
+
+export function onRegistered(turn: Turn, event: Registration): void {
+  const { state } = turn;
+  const known = state.providers.get(event.provider);
+  if (known !== undefined) state.sessions.delete(known.session);
+  const provider = known ?? newProvider(event, turn.nowMs);
+  state.providers.set(event.provider, provider);
+  state.sessions.set(event.session, event.provider);
+  Object.assign(provider, {
+    session: event.session,
+    name: event.name,
+    platform: event.platform,
+    device: event.device,
+    credit: event.credit,
+    lastHeardMs: turn.nowMs,
+  });
+  moveProvider(turn, provider, { phase: 'joining', reason: 'registering' });
+  turn.effects.push({ type: 'reply-registered', session: event.session, keep: reconcile(turn, provider, event) });
+}
+
+/** Which of the leases that it still holds are wanted. Those that it does not hold any more are given to others. */
+function reconcile(turn: Turn, provider: Provider, { held }: Registration): number[] {
+  const keep = held.filter((offer) => adoptLease(turn, provider, offer)).map(({ lease }) => lease);
+  for (const id of provider.leases) {
+    const lease = turn.state.leases.get(id);
+    if (lease !== undefined && lease.phase !== 'checking' && !keep.includes(id))
+      voidLease(turn, lease, { retry: true });
+  }
+  return keep;
+}
+
+function newProvider(event: Registration, nowMs: number): Provider {
+  return {
+    id: event.provider,
+    session: event.session,
+    name: event.name,
+    platform: event.platform,
+    device: event.device,
+    credit: event.credit,
+    sharesStore: false,
+    phase: 'joining',
+    reason: 'registering',
+    lastHeardMs: nowMs,
+    phaseSinceMs: nowMs,
+    leases: new Set(),
+    backlogMs: 0,
+    accepted: 0,
+    rejected: 0,
+    holds: new Set(),
+  };
+}
+
+export function onProviderReady(turn: Turn, event: HeadEvent & { type: 'provider-ready' }): void {
+  const provider = bySession(turn, event.session);
+  if (provider === undefined || (provider.phase !== 'joining' && provider.phase !== 'suspect')) return;
+  provider.sharesStore = event.sharesStore;
+  provider.lastHeardMs = turn.nowMs;
+  makeReady(turn, provider, 'joined');
+  reopenTasks(turn, provider);
+  log(turn, 'info', {
+    text: `${provider.name} joined: ${provider.device.label}, ${provider.device.gflops.float32.toFixed(0)} GFLOP/s`,
+    node: provider,
+  });
+}
+
+/** A new session has no topics of the old one. */
+function reopenTasks(turn: Turn, { id, session, sharesStore }: Provider): void {
+  if (sharesStore) return;
+  for (const { id: task, run } of turn.state.running) {
+    if (run?.team.includes(id) === true) turn.effects.push({ type: 'open-task', session, task });
+  }
+}
+
+export function onConnectionClosed(turn: Turn, event: HeadEvent & { type: 'connection-closed' }): void {
+  const provider = bySession(turn, event.session);
+  if (provider === undefined) return;
+  if (provider.phase === 'draining') lose(turn, provider, 'left');
+  else if (provider.phase === 'ready' || provider.phase === 'joining') suspect(turn, provider, CLOSED);
+}
+
+/** Its leases are given to others at once; if it delivers after all, the first valid result wins. */
+export function suspect(turn: Turn, provider: Provider, reason: string): void {
+  moveProvider(turn, provider, { phase: 'suspect', reason });
+  log(turn, 'warn', {
+    text: `${provider.name} is suspect: ${reason}; ${provider.leases.size} leases go to other nodes`,
+    node: provider,
+  });
+  for (const id of provider.leases) giveUpLease(turn, id);
+}
+
+export function lose(turn: Turn, provider: Provider, reason: string): void {
+  moveProvider(turn, provider, { phase: 'lost', reason });
+  turn.state.counters.providersLost += 1;
+  turn.state.sessions.delete(provider.session);
+  for (const id of provider.leases) {
+    const lease = turn.state.leases.get(id);
+    if (lease !== undefined && lease.phase !== 'checking') voidLease(turn, lease, { retry: true });
+  }
+  log(turn, reason === 'left' ? 'info' : 'warn', { text: `${provider.name} is gone: ${reason}`, node: provider });
+}
+
+export function onBye(turn: Turn, event: HeadEvent & { type: 'bye' }): void {
+  const provider = bySession(turn, event.session);
+  if (provider === undefined || provider.phase === 'lost') return;
+  if (provider.phase !== 'draining') moveProvider(turn, provider, { phase: 'draining', reason: 'leaving' });
+  for (const id of event.handBack) {
+    const lease = turn.state.leases.get(id);
+    if (lease?.provider === provider.id && lease.phase !== 'checking') voidLease(turn, lease, { retry: false });
+  }
+}
+
+/** Silence, by the monotonic clock. A provider that is lost for long is forgotten, so that the list stays short. */
+export function watchProviders(turn: Turn): void {
+  const { policy, providers } = turn.state;
+  for (const provider of providers.values()) {
+    const silentMs = turn.nowMs - provider.lastHeardMs;
+    const awayMs = turn.nowMs - provider.phaseSinceMs;
+    if (provider.phase === 'ready' && silentMs > policy.suspectAfterMs)
+      suspect(turn, provider, `no heartbeat for ${(silentMs / 1000).toFixed(1)} s`);
+    else if (isAway(provider) && Math.max(silentMs, awayMs) > policy.lostAfterMs) lose(turn, provider, provider.reason);
+    else if (provider.phase === 'lost' && awayMs > FORGET_AFTER_MS) providers.delete(provider.id);
+  }
+}
+
+const FORGET_AFTER_MS = 600_000;
+
+const isAway = ({ phase }: Provider): boolean => phase === 'suspect' || phase === 'draining' || phase === 'joining';
+
+/** This process was frozen (sleep, SIGSTOP): everybody's silence is ours, so everybody gets one grace period, and no lease is late. */
+export function grantGrace(turn: Turn, frozenMs: number): void {
+  for (const lease of turn.state.leases.values()) lease.sentAtMs = Math.min(turn.nowMs, lease.sentAtMs + frozenMs);
+  for (const provider of turn.state.providers.values()) {
+    provider.lastHeardMs = turn.nowMs;
+    provider.phaseSinceMs = Math.max(provider.phaseSinceMs, turn.nowMs - turn.state.policy.suspectAfterMs);
+  }
+}
+
+export const nameOf = (turn: Turn, id: ProviderId): string => turn.state.providers.get(id)?.name ?? id;

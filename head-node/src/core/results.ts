@@ -1,0 +1,276 @@
+/** Results and failures of leases: checked, accepted once, or tried again elsewhere. */
+import { MusterError, toWireError, type ProviderId, type WireError } from '@muster/shared';
+import { backoffMs } from '@muster/shared';
+import type { NodeTally, Provider, Running, Task } from './cluster-state.ts';
+import type { HeadEvent, ReturnedResult } from './events.ts';
+import { toRanges } from './index-ranges.ts';
+import { countRetry, coveredByRivals, dropLease, freeCredit, rivalsOf, voidLease, type LeaseOfRun } from './leases.ts';
+import { bySession, heard, nameOf } from './providers.ts';
+import { subtaskState } from './subtask-states.ts';
+import { end } from './tasks.ts';
+import { log, taskOf, type Turn } from './turn.ts';
+
+/** Null when nobody waits for it any more. */
+function contextOf(turn: Turn, id: number): LeaseOfRun | null {
+  const lease = turn.state.leases.get(id);
+  const task = lease === undefined ? undefined : taskOf(turn, lease);
+  return lease === undefined || task === undefined || task.run === null ? null : { lease, task, run: task.run };
+}
+
+/** A late result of a lease that was given up is as good as any: the first valid one wins. */
+export function onReturned(turn: Turn, event: ReturnedResult): void {
+  const provider = bySession(turn, event.session);
+  const context = contextOf(turn, event.lease);
+  if (provider !== undefined) heard(turn, provider);
+  if (context === null) dismiss(turn, event, provider);
+  else if (context.lease.provider !== provider?.id) turn.state.counters.resultsStale += 1;
+  else if (context.lease.phase === 'checking') turn.state.counters.resultsDuplicate += 1;
+  else check(turn, context, event);
+}
+
+/**
+ * Only the bytes of a lease that is over may go. Those of a living one stay whoever sends what: a provider that registered
+ * again may still deliver under its old session, and one that delivers twice has its first result under the verifier's eyes.
+ */
+function dismiss(turn: Turn, { session, task, lease }: ReturnedResult, provider: Provider | undefined): void {
+  turn.state.counters.resultsStale += 1;
+  turn.effects.push({ type: 'discard', task, lease });
+  if (provider !== undefined) turn.effects.push({ type: 'settle', session, task, lease });
+}
+
+function check(turn: Turn, { lease, task, run }: LeaseOfRun, returned: ReturnedResult): void {
+  freeCredit(turn, lease);
+  const open = lease.indices.filter((index) => isOpen(run, index));
+  if (open.length === 0) {
+    turn.state.counters.resultsDuplicate += 1;
+    turn.effects.push(
+      { type: 'settle', session: returned.session, task: task.id, lease: lease.id },
+      { type: 'discard', task: task.id, lease: lease.id },
+    );
+    dropLease(turn, lease);
+    return;
+  }
+  for (const index of open) {
+    if (run.states.at(index) === subtaskState.pending) run.pending.discard(index);
+    run.states.move(index, subtaskState.checking);
+  }
+  lease.phase = 'checking';
+  task.bytesReceived += returned.bytes;
+  task.latency.add(turn.nowMs - lease.sentAtMs);
+  const tally = tallyOf(task, lease.provider);
+  tally.computeMs += returned.computeMs;
+  tally.fetchMs += returned.fetchMs;
+  const region = task.type.region(task.spec, run.plan, lease.indices[0] ?? 0);
+  turn.effects.push({
+    type: 'check',
+    task: task.id,
+    taskType: task.type.name,
+    spec: task.spec,
+    lease: lease.id,
+    indices: lease.indices,
+    region,
+    returned,
+  });
+}
+
+const isOpen = (run: Running, index: number): boolean => {
+  const state = run.states.at(index);
+  return state === subtaskState.leased || state === subtaskState.pending;
+};
+
+export function tallyOf({ tallies }: Task, id: ProviderId): NodeTally {
+  const known = tallies.get(id);
+  if (known !== undefined) return known;
+  const fresh = { subtasks: 0, flops: 0, computeMs: 0, fetchMs: 0, rejected: 0 };
+  tallies.set(id, fresh);
+  return fresh;
+}
+
+export function onChecked(turn: Turn, event: HeadEvent & { type: 'checked' }): void {
+  const context = contextOf(turn, event.lease);
+  if (context === null) return;
+  context.task.verifyMs += event.verifyMs;
+  if (event.ok) accept(turn, context, event);
+  else reject(turn, context, event.why);
+}
+
+function accept(turn: Turn, context: LeaseOfRun, event: HeadEvent & { type: 'checked' }): void {
+  const { lease, task, run } = context;
+  const provider = turn.state.providers.get(lease.provider);
+  const fresh = lease.indices.filter((index) => run.states.at(index) === subtaskState.checking);
+  for (const index of fresh) run.states.move(index, subtaskState.accepted);
+  credit(turn, context, fresh);
+  if (provider !== undefined)
+    turn.effects.push({ type: 'settle', session: provider.session, task: task.id, lease: lease.id });
+  keepResult(turn, context, { event, fresh });
+  revokeCopies(turn, context);
+  dropLease(turn, lease);
+  if (run.states.acceptedCount === run.plan.subtasks) end(turn, task, { state: 'done', error: null });
+}
+
+function credit(turn: Turn, { lease, task, run }: LeaseOfRun, fresh: readonly number[]): void {
+  const tally = tallyOf(task, lease.provider);
+  tally.subtasks += fresh.length;
+  for (const index of fresh) tally.flops += task.type.flops(task.spec, run.plan, index);
+  task.verified += fresh.length;
+  turn.state.counters.subtasksAccepted += fresh.length;
+  const provider = turn.state.providers.get(lease.provider);
+  if (provider !== undefined) provider.accepted += fresh.length;
+}
+
+interface Kept {
+  readonly event: HeadEvent & { type: 'checked' };
+  readonly fresh: readonly number[];
+}
+
+function keepResult(turn: Turn, { lease, task, run }: LeaseOfRun, { event, fresh }: Kept): void {
+  const [index] = fresh;
+  if (index === undefined) return;
+  const region = task.type.region(task.spec, run.plan, index);
+  if (region.length === 0) {
+    turn.effects.push({
+      type: 'append',
+      record: { type: 'subtasks', task: task.id, ranges: toRanges(fresh), provider: lease.provider },
+    });
+    return;
+  }
+  const { bytes, digest } = event;
+  task.kept.set(index, { node: lease.provider, bytes });
+  turn.effects.push(
+    { type: 'keep', task: task.id, lease: lease.id, index },
+    {
+      type: 'append',
+      record: {
+        type: 'subtask',
+        task: task.id,
+        index,
+        provider: lease.provider,
+        attempt: lease.attempt,
+        bytes,
+        digest,
+      },
+    },
+    { type: 'announce', task: task.id, tile: { index, node: lease.provider, bytes, region: [...region] } },
+  );
+}
+
+/** Other nodes that work on the same subtasks may stop. */
+function revokeCopies(turn: Turn, context: LeaseOfRun): void {
+  const { task, run } = context;
+  for (const other of rivalsOf(turn.state, context)) {
+    if (other.phase === 'checking') continue;
+    if (other.indices.some((index) => run.states.at(index) !== subtaskState.accepted)) continue;
+    const provider = turn.state.providers.get(other.provider);
+    if (provider !== undefined)
+      turn.effects.push({ type: 'revoke', session: provider.session, task: task.id, leases: [other.id] });
+    dropLease(turn, other);
+  }
+}
+
+/** A wrong result: counted against the node, done again by another. */
+function reject(turn: Turn, context: LeaseOfRun, why: string): void {
+  const { lease, task, run } = context;
+  const provider = turn.state.providers.get(lease.provider);
+  task.rejected += 1;
+  turn.state.counters.resultsRejected += 1;
+  tallyOf(task, lease.provider).rejected += 1;
+  if (provider !== undefined) provider.rejected += 1;
+  const covered = coveredByRivals(turn.state, context);
+  for (const index of lease.indices) {
+    if (run.states.at(index) !== subtaskState.checking) continue;
+    run.states.move(index, covered.has(index) ? subtaskState.leased : subtaskState.pending);
+    if (!covered.has(index)) run.pending.giveBack(index);
+  }
+  turn.effects.push({ type: 'discard', task: task.id, lease: lease.id });
+  if (provider !== undefined)
+    turn.effects.push({ type: 'settle', session: provider.session, task: task.id, lease: lease.id });
+  log(turn, 'warn', {
+    text: `wrong result from ${nameOf(turn, lease.provider)} rejected: ${why}`,
+    node: provider ?? null,
+  });
+  dropLease(turn, lease);
+  blame(turn, context, { error: rejected(nameOf(turn, lease.provider), why), backoff: false });
+}
+
+const rejected = (node: string, why: string): WireError =>
+  toWireError(
+    new MusterError('VERIFICATION_FAILED', 'no node returned a result that passes the check', {
+      why: `last from ${node}: ${why}`,
+      fix: 'check the hardware of the nodes named in the log of the head',
+    }),
+  );
+
+export function onFailed(turn: Turn, event: HeadEvent & { type: 'failed' }): void {
+  const provider = bySession(turn, event.session);
+  const context = contextOf(turn, event.lease);
+  if (
+    provider === undefined ||
+    context === null ||
+    context.lease.provider !== provider.id ||
+    context.lease.phase === 'checking'
+  )
+    return;
+  heard(turn, provider);
+  log(turn, 'warn', {
+    text: `${provider.name} failed a subtask: ${event.error.what} ${event.error.why}`,
+    node: provider,
+  });
+  fail(turn, context, event.error);
+}
+
+function fail(turn: Turn, context: LeaseOfRun, error: WireError): void {
+  voidLease(turn, context.lease, { retry: true });
+  blame(turn, context, { error, backoff: true });
+}
+
+interface Blame {
+  readonly error: WireError;
+  readonly backoff: boolean;
+}
+
+/** After `failNodes` different nodes, or `failTimes` tries, the task fails with the last cause: its data is the poison. */
+function blame(turn: Turn, { lease, task, run }: LeaseOfRun, { error, backoff }: Blame): void {
+  const { policy } = turn.state;
+  for (const index of lease.indices) {
+    if (run.states.at(index) === subtaskState.accepted) continue;
+    const failures = [...(run.failures.get(index) ?? []), lease.provider];
+    run.failures.set(index, failures);
+    if (backoff) run.notBeforeMs.set(index, turn.nowMs + backoffMs(policy.retry, failures.length, turn.random));
+    if (new Set(failures).size >= policy.failNodes || failures.length >= policy.failTimes) {
+      const nodes = [...new Set(failures)].map((id) => nameOf(turn, id)).join(', ');
+      end(turn, task, {
+        state: 'failed',
+        error: {
+          ...error,
+          why: `subtask ${index} failed ${failures.length} times on ${nodes}: ${error.why || error.what}`,
+        },
+      });
+      return;
+    }
+  }
+  if (!backoff) countRetry(turn, task);
+}
+
+/** A lease that never ends: its compute is wedged. The provider is told to stop it. */
+export function watchLeases(turn: Turn): void {
+  const { policy, leases } = turn.state;
+  for (const lease of leases.values()) {
+    const ageMs = turn.nowMs - lease.sentAtMs;
+    if (lease.phase !== 'open' || ageMs < Math.max(policy.deadlineMinMs, policy.deadlineFactor * lease.expectedMs))
+      continue;
+    const context = contextOf(turn, lease.id);
+    const provider: Provider | undefined = turn.state.providers.get(lease.provider);
+    if (context === null) continue;
+    if (provider !== undefined)
+      turn.effects.push({ type: 'revoke', session: provider.session, task: lease.task, leases: [lease.id] });
+    fail(
+      turn,
+      context,
+      toWireError(
+        new MusterError('COMPUTE_FAILED', 'a subtask did not end', {
+          why: `no result after ${(ageMs / 1000).toFixed(0)} s`,
+        }),
+      ),
+    );
+  }
+}

@@ -1,0 +1,229 @@
+/** From submission to a terminal state. */
+import { MusterError, toWireError, type BlockId, type TaskId, type WireError } from '@muster/shared';
+import type { OperandTable, Provider, Task } from './cluster-state.ts';
+import type { HeadEvent, Submission } from './events.ts';
+import { LatencySample } from './latency-sample.ts';
+import { dropLease } from './leases.ts';
+import { nodeFactsOf, startRun } from './plan-task.ts';
+import { isActive, log, readyProviders, type Turn } from './turn.ts';
+import { markPresent } from './waiting-subtasks.ts';
+import { statusOf } from './views.ts';
+
+/** The same submission twice is one task: the client repeats it after a reconnect. */
+export function onSubmitted(turn: Turn, event: Submission): void {
+  const known = turn.state.tasks.get(event.task);
+  if (known !== undefined) {
+    if (known.durable) turn.effects.push({ type: 'confirm', task: event.task });
+    return;
+  }
+  turn.state.tasks.set(event.task, newTask(event, turn.nowMs));
+  const { task, taskType, spec, nodes, waitNodesMs, timeoutMs } = event;
+  turn.effects.push({
+    type: 'append',
+    record: { type: 'task', task, name: taskType.name, spec, nodes, waitNodesMs, timeoutMs },
+  });
+  turn.effects.push({ type: 'confirm', task });
+}
+
+export function newTask(event: Submission, nowMs: number): Task {
+  return {
+    id: event.task,
+    type: event.taskType,
+    spec: event.spec,
+    nodes: event.nodes,
+    waitNodesMs: event.waitNodesMs,
+    timeoutMs: event.timeoutMs,
+    acceptedAtMs: nowMs,
+    durable: false,
+    state: 'accepted',
+    operands: new Map(event.taskType.operands(event.spec).map(({ name, blocks }) => [name, emptyTable(blocks)])),
+    run: null,
+    kept: new Map(),
+    leases: new Set(),
+    tallies: new Map(),
+    latency: new LatencySample(),
+    verified: 0,
+    rejected: 0,
+    retries: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+    verifyMs: 0,
+    error: null,
+    endedAtMs: null,
+    final: null,
+  };
+}
+
+const emptyTable = (blocks: number): OperandTable => ({
+  ids: Array.from<BlockId | undefined>({ length: blocks }),
+  bytes: [],
+  missing: blocks,
+});
+
+export function onTaskDurable(turn: Turn, event: { readonly task: TaskId }): void {
+  const task = turn.state.tasks.get(event.task);
+  if (task === undefined || task.state !== 'accepted') return;
+  task.durable = true;
+  task.state = 'waiting';
+  tryStart(turn, task);
+}
+
+/** Plans as soon as enough nodes are ready. */
+export function tryStart(turn: Turn, task: Task): void {
+  if (task.state !== 'waiting' || task.run !== null) return;
+  const ready = readyProviders(turn.state);
+  if (ready.length < task.nodes) return;
+  const team = fastest(ready, task);
+  try {
+    const plan = task.type.plan(task.spec, team.map(nodeFactsOf));
+    turn.effects.push({ type: 'append', record: { type: 'planned', task: task.id, plan } });
+    startRun(task, plan, { team: team.map(({ id }) => id) });
+    turn.state.running.add(task);
+    task.state = 'running';
+    for (const { session, sharesStore } of team)
+      if (!sharesStore) turn.effects.push({ type: 'open-task', session, task: task.id });
+    announceOperands(turn, task);
+  } catch (error) {
+    end(turn, task, { state: 'failed', error: toWireError(error) });
+  }
+}
+
+const speedOf = ({ device }: Provider): number => device.gflops.float32;
+
+/** The fastest, in the stable order of `ready`. */
+function fastest(ready: readonly Provider[], task: Task): readonly Provider[] {
+  const chosen = new Set(ready.toSorted((a, b) => speedOf(b) - speedOf(a)).slice(0, task.nodes));
+  return ready.filter((provider) => chosen.has(provider));
+}
+
+export function onBound(turn: Turn, event: HeadEvent & { type: 'bound' }): void {
+  const task = turn.state.tasks.get(event.task);
+  const table = task?.operands.get(event.operand);
+  if (task === undefined || table === undefined || !isActive(task)) return;
+  if (event.block >= table.ids.length || table.ids[event.block] !== undefined) return;
+  bindBlock(table, event);
+  turn.effects.push({
+    type: 'append',
+    record: {
+      type: 'bound',
+      task: task.id,
+      operand: event.operand,
+      block: event.block,
+      id: event.id,
+      bytes: event.bytes,
+    },
+  });
+  if (task.run !== null) markPresent(task.run, { operand: event.operand, block: event.block });
+  if (table.missing === 0) announceOperands(turn, task);
+}
+
+export function bindBlock(
+  table: OperandTable,
+  { block, id, bytes }: { block: number; id: BlockId; bytes: number },
+): void {
+  table.ids[block] = id;
+  table.bytes[block] = bytes;
+  table.missing -= 1;
+}
+
+export const operandsComplete = (task: Task): boolean =>
+  [...task.operands.values()].every(({ missing }) => missing === 0);
+
+export function announceOperands(turn: Turn, task: Task): void {
+  if (task.operands.size === 0 || task.run === null || !operandsComplete(task)) return;
+  const operands = new Map([...task.operands].map(([name, table]) => [name, idsOf(table)]));
+  turn.effects.push({ type: 'operands-complete', task: task.id, taskType: task.type.name, spec: task.spec, operands });
+}
+
+const idsOf = ({ ids }: OperandTable): BlockId[] => ids.filter((id) => id !== undefined);
+
+export function onCancelled(turn: Turn, event: { readonly task: TaskId }): void {
+  const task = turn.state.tasks.get(event.task);
+  if (task !== undefined && isActive(task))
+    end(turn, task, {
+      state: 'cancelled',
+      error: toWireError(new MusterError('TASK_CANCELLED', 'the task was cancelled')),
+    });
+}
+
+interface Ending {
+  readonly state: 'done' | 'failed' | 'cancelled';
+  readonly error: WireError | null;
+}
+
+/** Frees its nodes at once; what they still deliver is stale. */
+export function end(turn: Turn, task: Task, { state, error }: Ending): void {
+  task.state = state;
+  task.error = error;
+  task.endedAtMs = turn.nowMs;
+  revokeLeases(turn, task);
+  const status = statusOf(turn.state, task, turn.nowMs);
+  task.final = status;
+  task.run = null;
+  turn.state.running.delete(task);
+  task.kept.clear();
+  task.tallies.clear();
+  task.operands.clear();
+  turn.effects.push({ type: 'append', record: { type: 'ended', task: task.id, status } });
+  turn.effects.push({ type: 'ended', task: task.id, status });
+  log(turn, state === 'done' ? 'info' : 'warn', {
+    text: `task ${task.id} ${state}${error === null ? '' : `: ${error.what}`}`,
+  });
+}
+
+function revokeLeases(turn: Turn, task: Task): void {
+  const bySession = new Map<string, number[]>();
+  for (const id of task.leases) {
+    const lease = turn.state.leases.get(id);
+    if (lease === undefined) continue;
+    const provider = turn.state.providers.get(lease.provider);
+    if (provider !== undefined) bySession.set(provider.session, [...(bySession.get(provider.session) ?? []), id]);
+    if (lease.phase === 'checking') turn.effects.push({ type: 'discard', task: task.id, lease: id });
+    dropLease(turn, lease);
+  }
+  for (const [session, leases] of bySession)
+    turn.effects.push({ type: 'revoke', session: session as Provider['session'], task: task.id, leases });
+}
+
+/** Deadlines of whole tasks: too few nodes, too long, kept long enough. */
+export function watchTasks(turn: Turn): void {
+  for (const task of turn.state.tasks.values()) {
+    const ageMs = turn.nowMs - task.acceptedAtMs;
+    if (task.state === 'waiting' && ageMs > task.waitNodesMs)
+      end(turn, task, { state: 'failed', error: notEnoughNodes(turn, task) });
+    else if (isActive(task) && ageMs > task.timeoutMs) end(turn, task, { state: 'failed', error: timedOut(task) });
+    else if (task.endedAtMs !== null && turn.nowMs - task.endedAtMs > turn.state.policy.resultTtlMs) forget(turn, task);
+  }
+}
+
+function forget(turn: Turn, task: Task): void {
+  turn.state.tasks.delete(task.id);
+  turn.effects.push(
+    { type: 'append', record: { type: 'forgotten', task: task.id } },
+    { type: 'forget', task: task.id },
+  );
+}
+
+function notEnoughNodes({ state }: Turn, { nodes }: Task): WireError {
+  const ready = readyProviders(state).map(({ name }) => name);
+  const others = [...state.providers.values()]
+    .filter(({ phase }) => phase !== 'ready')
+    .map(({ name, phase, reason }) => `${name} (${phase}: ${reason})`);
+  return toWireError(
+    new MusterError('NOT_ENOUGH_NODES', `only ${ready.length} of the ${nodes} requested nodes are ready`, {
+      why: `ready: ${ready.join(', ') || 'none'}; not ready: ${others.join(', ') || 'none'}`,
+      fix:
+        ready.length > 0
+          ? `--nodes ${ready.length}, or start another machine with provider-node --head HOST`
+          : 'start a machine with provider-node --head HOST',
+    }),
+  );
+}
+
+const timedOut = (task: Task): WireError =>
+  toWireError(
+    new MusterError('TIMEOUT', `the task did not end within ${(task.timeoutMs / 1000).toFixed(0)} s`, {
+      why: `${task.run?.states.acceptedCount ?? 0} of ${task.run?.plan.subtasks ?? 0} subtasks were done`,
+      fix: 'give it more time with --timeout, or more nodes',
+    }),
+  );

@@ -1,0 +1,181 @@
+/** Composition root: opens everything in order, restores what the journal knows, then lets the world in; closes in reverse. */
+import { isTerminal, systemClock, taskTypeNamed, type Clock, type Logger, type NodeStatus } from '@muster/shared';
+import { BlockStore, offerStore } from '@muster/shared/io';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { newClusterState } from './core/cluster-state.ts';
+import { defaultPolicy, type Policy } from './core/policy.ts';
+import { briefOf, nodeStatuses, statusOf } from './core/views.ts';
+import { Driver } from './driver.ts';
+import { ClientEndpoint } from './io/client-endpoint.ts';
+import { ClientRequests } from './io/client-requests.ts';
+import { openHeadSockets, type HeadSockets } from './io/head-sockets.ts';
+import { startHttp, type HttpServer } from './io/http.ts';
+import { Journal } from './io/journal.ts';
+import { Registration } from './io/registration.ts';
+import { serveReplies } from './io/reply-endpoint.ts';
+import { ResultCollector } from './io/result-collector.ts';
+import { ResultStore } from './io/result-store.ts';
+import { TaskPublisher } from './io/task-publisher.ts';
+import { resolveHeadNodeOptions, type HeadNodeOptions, type ResolvedHeadNodeOptions } from './options.ts';
+import { startVerifier, type Verifier } from './verify/index.ts';
+
+/** Leases age and silence is noticed at this rate. */
+const TICK_MS = 50;
+const PROGRESS_MS = 250;
+
+export interface HeadNode {
+  readonly options: ResolvedHeadNodeOptions;
+  readonly epoch: number;
+  readonly headId: string;
+  /** The HTTP port, 0 when there is none. */
+  readonly httpPort: number;
+  nodes(): NodeStatus[];
+  stop(): Promise<void>;
+}
+
+/** What is on disk and in child processes; opened before and closed after the sockets. */
+interface Stores {
+  readonly journal: Journal;
+  readonly blocks: BlockStore;
+  readonly results: ResultStore;
+  readonly verifier: Verifier;
+}
+
+export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode> {
+  const options = resolveHeadNodeOptions(raw);
+  mkdirSync(options.stateDirectory, { recursive: true, mode: 0o700 });
+  const stores = await openStores(options);
+  try {
+    const sockets = await openHeadSockets(options, stores.journal.headId);
+    try {
+      return await serve({ options, stores, sockets });
+    } catch (error) {
+      sockets.close();
+      throw error;
+    }
+  } catch (error) {
+    await closeStores(stores);
+    throw error;
+  }
+}
+
+async function openStores({ stateDirectory, maxDiskBytes, logger }: ResolvedHeadNodeOptions): Promise<Stores> {
+  // The journal first: it refuses a directory that another head holds.
+  const journal = await Journal.open({ directory: join(stateDirectory, 'journal') });
+  const blocks = await BlockStore.open({ directory: storeDirectory(stateDirectory), maxBytes: maxDiskBytes });
+  const results = await ResultStore.open({ directory: storeDirectory(stateDirectory) });
+  return { journal, blocks, results, verifier: await startVerifier({ logger }) };
+}
+
+const storeDirectory = (stateDirectory: string): string => join(stateDirectory, 'store');
+
+async function closeStores({ journal, verifier }: Stores): Promise<void> {
+  await verifier.stop();
+  await journal.close();
+}
+
+interface Opened {
+  readonly options: ResolvedHeadNodeOptions;
+  readonly stores: Stores;
+  readonly sockets: HeadSockets;
+}
+
+async function serve({ options, stores, sockets }: Opened): Promise<HeadNode> {
+  const { journal } = stores;
+  const { logger } = options;
+  const clock = systemClock;
+  const store = offerStore(storeDirectory(options.stateDirectory));
+  const publisher = new TaskPublisher(sockets.tasks, journal.epoch, logger);
+  const clients = new ClientEndpoint(sockets.clients, {
+    epoch: journal.epoch,
+    headId: journal.headId,
+    store,
+    blocks: stores.blocks,
+    logger,
+  });
+  const policy: Policy = { ...defaultPolicy, resultTtlMs: options.resultTtlMs };
+  const state = newClusterState(policy, journal.epoch, clock.nowMs());
+  const driver = new Driver(state, { clock, random: Math.random, logger, ...stores, publisher, audience: clients });
+  restore(driver, stores);
+  const registration = new Registration({
+    driver,
+    publisher,
+    logger,
+    epoch: journal.epoch,
+    heartbeatMs: policy.heartbeatMs,
+    ipc: sockets.ipc,
+    store,
+  });
+  const requests = new ClientRequests({ driver, clock, ...stores });
+  const loops = [
+    publisher.watch({
+      onOpened: (session) => registration.subscribed(session),
+      onClosed: (session) => registration.unsubscribed(session),
+    }),
+    serveReplies(sockets.registration, (envelope) => registration.answer(envelope), logger),
+    serveReplies(sockets.heartbeats, (envelope) => registration.answerHeartbeat(envelope), logger),
+    new ResultCollector({ driver, blocks: stores.blocks, logger }).run(sockets.results),
+    clients.run(requests),
+  ];
+  const timers = startTimers(driver, { clients, clock });
+  const http = await openHttp(options, driver, clock);
+  const stop = onceStopped(async () => {
+    for (const timer of timers) clearInterval(timer);
+    await http?.close();
+    sockets.close();
+    await Promise.allSettled(loops);
+    await closeStores(stores);
+  });
+  return {
+    options,
+    epoch: journal.epoch,
+    headId: journal.headId,
+    httpPort: http?.port ?? 0,
+    nodes: () => nodeStatuses(state, clock.nowMs()),
+    stop,
+  };
+}
+
+/** Tasks as they were accepted; blocks that are not in the store any more are waited for again. */
+function restore(driver: Driver, { journal, blocks }: Stores): void {
+  for (const history of journal.replay()) {
+    const bound = history.bound.filter(({ id }) => blocks.has(id));
+    driver.post({ type: 'restored', history: { ...history, bound }, taskType: taskTypeNamed(history.record.name) });
+    if (history.ended === null) for (const { task, id } of bound) driver.pin(task, id);
+  }
+}
+
+function startTimers(driver: Driver, { clients, clock }: { clients: ClientEndpoint; clock: Clock }): NodeJS.Timeout[] {
+  const report = (): void => {
+    for (const id of clients.watched) {
+      const task = driver.state.tasks.get(id);
+      if (task !== undefined && !isTerminal(task.state))
+        clients.progress(id, statusOf(driver.state, task, clock.nowMs()));
+    }
+  };
+  return [setInterval(() => driver.post({ type: 'tick' }), TICK_MS), setInterval(report, PROGRESS_MS)];
+}
+
+async function openHttp(
+  { httpPort, logger }: { httpPort: number | null; logger: Logger },
+  driver: Driver,
+  clock: Clock,
+): Promise<HttpServer | null> {
+  if (httpPort === null) return null;
+  return startHttp({
+    port: httpPort,
+    logger,
+    view: {
+      ready: () => true,
+      nodes: () => nodeStatuses(driver.state, clock.nowMs()),
+      tasks: () => [...driver.state.tasks.values()].map((task) => briefOf(statusOf(driver.state, task, clock.nowMs()))),
+      counters: () => ({ ...driver.state.counters }),
+    },
+  });
+}
+
+function onceStopped(stop: () => Promise<void>): () => Promise<void> {
+  let stopped: Promise<void> | undefined;
+  return () => (stopped ??= stop());
+}

@@ -1,0 +1,55 @@
+import { MusterError, type Logger } from '@muster/shared';
+import { systemCodeOf } from '@muster/shared/io';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { HeadView } from './head-view.ts';
+import { metricsOf } from './metrics.ts';
+
+export interface HttpOptions {
+  /** 0: any free one. */
+  readonly port: number;
+  readonly logger: Logger;
+  readonly view: HeadView;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Only this machine is served: these routes know no roles. */
+const HOST = '127.0.0.1';
+
+/** `/healthz` (the program runs), `/readyz` (it takes tasks), `/metrics` (Prometheus). Throws PORT_IN_USE. */
+export async function startHttp({ port, logger, view }: HttpOptions): Promise<HttpServer> {
+  const server = fastify({ logger: false, forceCloseConnections: true });
+  addRoutes(server, view);
+  server.setErrorHandler((error, _request, reply) => {
+    logger.error({ error }, 'an HTTP request failed');
+    return reply.code(500).send({ error: 'internal error' });
+  });
+  try {
+    await server.listen({ host: HOST, port });
+  } catch (error) {
+    await server.close();
+    throw systemCodeOf(error) === 'EADDRINUSE' ? portInUse(port, error) : error;
+  }
+  const [bound] = server.addresses();
+  return { port: typeof bound === 'object' ? bound.port : port, close: () => server.close() };
+}
+
+function addRoutes(server: FastifyInstance, view: HeadView): void {
+  const metrics = metricsOf(view);
+  server.get('/healthz', () => ({ status: 'ok' }));
+  server.get('/readyz', (_request, reply) => {
+    const ready = view.ready();
+    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'starting' });
+  });
+  server.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+}
+
+const portInUse = (port: number, cause: unknown): MusterError =>
+  new MusterError('PORT_IN_USE', `the HTTP port ${port} is taken`, {
+    why: `another program listens on ${HOST}:${port}`,
+    fix: `--http-port ${port < 65_535 ? port + 1 : port - 1}`,
+    cause,
+  });

@@ -1,0 +1,95 @@
+/** What providers ask over REQ-REP: to register, to say that they hear us, to leave; and their heartbeats. */
+import {
+  encode,
+  MusterError,
+  PROTOCOL_VERSION,
+  type Envelope,
+  type Fields,
+  type Logger,
+  type SessionId,
+  type StoreOffer,
+} from '@muster/shared';
+import { randomBytes } from 'node:crypto';
+import type { Driver } from '../driver.ts';
+import { unexpected } from './reply-endpoint.ts';
+import type { TaskPublisher } from './task-publisher.ts';
+
+export interface RegistrationOptions {
+  readonly driver: Driver;
+  readonly publisher: TaskPublisher;
+  readonly logger: Logger;
+  readonly epoch: number;
+  readonly heartbeatMs: number;
+  readonly ipc: Readonly<Record<string, string>>;
+  readonly store: StoreOffer;
+}
+
+export class Registration {
+  readonly #options: RegistrationOptions;
+  /** Sent on the topic of a session that subscribed; it comes back with `ready`. */
+  readonly #nonces = new Map<SessionId, string>();
+
+  constructor(options: RegistrationOptions) {
+    this.#options = options;
+  }
+
+  answer({ message }: Envelope): Buffer {
+    switch (message.type) {
+      case 'register':
+        return this.#register(message);
+      case 'ready':
+        return this.#ready(message);
+      case 'bye':
+        this.#options.driver.post({ type: 'bye', session: message.session, handBack: message.handBack });
+        return encode('ok', {});
+      default:
+        throw unexpected(message.type);
+    }
+  }
+
+  answerHeartbeat({ message }: Envelope): Buffer {
+    if (message.type !== 'heartbeat') throw unexpected(message.type);
+    const { driver, publisher, epoch } = this.#options;
+    const session = message.session;
+    const known = driver.state.sessions.has(session);
+    if (known) driver.post({ type: 'heartbeat', session });
+    return encode('beat', { epoch, seq: publisher.sequenceOf(session), known });
+  }
+
+  /** The subscription is there: what is published from now on arrives. */
+  subscribed(session: SessionId): void {
+    if (!this.#options.driver.state.sessions.has(session)) return;
+    const nonce = randomBytes(8).toString('hex');
+    this.#nonces.set(session, nonce);
+    this.#options.publisher.publish(session, { type: 'hello', fields: { nonce } });
+  }
+
+  unsubscribed(session: SessionId): void {
+    this.#nonces.delete(session);
+    this.#options.driver.post({ type: 'connection-closed', session });
+  }
+
+  #register(message: Fields<'register'>): Buffer {
+    if (message.version !== PROTOCOL_VERSION) throw versionMismatch(message);
+    const { driver, epoch, heartbeatMs, ipc, store } = this.#options;
+    const session = randomBytes(16).toString('hex') as SessionId;
+    const { provider, name, platform, device, credit, held } = message;
+    const keep = driver.register({ type: 'registered', session, provider, name, platform, device, credit, held });
+    return encode('registered', { session, epoch, heartbeatMs, ipc: { ...ipc }, store, keep: [...keep] });
+  }
+
+  #ready({ session, nonce, sharesStore }: Fields<'ready'>): Buffer {
+    const expected = this.#nonces.get(session);
+    if (expected === undefined || expected !== nonce)
+      throw new MusterError('PROTOCOL', 'ready from an unknown session', { why: 'register again' });
+    this.#nonces.delete(session);
+    this.#options.driver.post({ type: 'provider-ready', session, sharesStore });
+    return encode('ok', {});
+  }
+}
+
+const versionMismatch = ({ name, version }: Fields<'register'>): MusterError =>
+  new MusterError('VERSION_MISMATCH', `${name} speaks another protocol version`, {
+    why: `it speaks ${version}, this head speaks ${PROTOCOL_VERSION}`,
+    fix: 'install the same version of Muster on every machine',
+  });

@@ -1,0 +1,102 @@
+import { closeSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { isTaskId, MusterError, type TaskId } from '@muster/shared';
+import { systemCodeOf } from '@muster/shared/io';
+
+/**
+ * Results of accepted subtasks: `<directory>/results/<task>/<index>`. `incoming` files of the block store become results by a
+ * rename, so the directory must be the same. What a power failure may do to a file, the journal's digest finds out.
+ */
+export class ResultStore {
+  readonly #root: string;
+  /** Bytes by subtask. */
+  readonly #tasks = new Map<TaskId, Map<number, number>>();
+  #usedBytes = 0;
+
+  private constructor(directory: string) {
+    this.#root = join(directory, 'results');
+  }
+
+  static async open({ directory }: { readonly directory: string }): Promise<ResultStore> {
+    const store = new ResultStore(directory);
+    mkdirSync(store.#root, { recursive: true, mode: 0o700 });
+    for (const task of readdirSync(store.#root).filter(isTaskId)) store.#scan(task);
+    return store;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  tasks(): TaskId[] {
+    return [...this.#tasks.keys()];
+  }
+
+  pathOf(task: TaskId, index: number): string {
+    return join(this.#root, task, String(index));
+  }
+
+  bytesOf(task: TaskId, index: number): number | undefined {
+    return this.#tasks.get(task)?.get(index);
+  }
+
+  /** The file becomes the result; an earlier one of this subtask is replaced. BLOCK_MISSING when there is no such file. */
+  accept(task: TaskId, index: number, incomingPath: string): void {
+    if (!this.#tasks.has(task)) mkdirSync(join(this.#root, task), { recursive: true, mode: 0o700 });
+    const bytes = found(incomingPath, () => statSync(incomingPath).size);
+    renameSync(incomingPath, this.pathOf(task, index));
+    this.#add(task, index, bytes);
+  }
+
+  /** At most `length` bytes from `offset`, in fresh memory, which may be sent without a copy; `total`: bytes of the whole result. */
+  read({ task, index, offset, length }: ResultPiece): { readonly bytes: Buffer; readonly total: number } {
+    const path = this.pathOf(task, index);
+    const total = this.bytesOf(task, index) ?? 0;
+    const file = found(path, () => openSync(path, 'r'));
+    try {
+      const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, total - offset)));
+      return { bytes: bytes.subarray(0, readSync(file, bytes, 0, bytes.length, offset)), total };
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  remove(task: TaskId): void {
+    for (const bytes of this.#tasks.get(task)?.values() ?? []) this.#usedBytes -= bytes;
+    this.#tasks.delete(task);
+    rmSync(join(this.#root, task), { recursive: true, force: true });
+  }
+
+  #scan(task: TaskId): void {
+    this.#tasks.set(task, new Map());
+    for (const name of readdirSync(join(this.#root, task))) {
+      if (/^\d+$/.test(name)) this.#add(task, Number(name), statSync(join(this.#root, task, name)).size);
+    }
+  }
+
+  #add(task: TaskId, index: number, bytes: number): void {
+    const results = this.#tasks.get(task) ?? new Map<number, number>();
+    this.#tasks.set(task, results);
+    this.#usedBytes += bytes - (results.get(index) ?? 0);
+    results.set(index, bytes);
+  }
+}
+
+export interface ResultPiece {
+  readonly task: TaskId;
+  readonly index: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+function found<T>(path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    throw new MusterError('BLOCK_MISSING', 'a result is not in the store', {
+      why: `there is no ${path}`,
+      cause: error,
+    });
+  }
+}

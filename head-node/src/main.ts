@@ -1,0 +1,84 @@
+/** `head-node`: reads the command line, starts the head, and stops it on SIGINT or SIGTERM. */
+import { DEFAULT_HTTP_PORT, DEFAULT_PORT_BASE, parseDurationMs, parseSizeBytes, parseWhole } from '@muster/shared';
+import { runProgram, untilSignal } from '@muster/shared/io';
+import { Command, Option } from 'commander';
+import { pino } from 'pino';
+import { startHeadNode, type HeadNode } from './head-node.ts';
+import type { HeadNodeOptions } from './options.ts';
+
+interface Flags {
+  readonly host: string;
+  readonly portBase: number;
+  readonly state?: string;
+  readonly httpPort: number;
+  readonly resultTtl: number;
+  readonly maxDisk: number;
+  readonly logLevel: string;
+}
+
+const option = (flags: string, description: string, env: string): Option => new Option(flags, description).env(env);
+
+const program = new Command('head-node')
+  .description('The head of a Muster cluster: takes tasks, splits them, gives the parts to providers.')
+  .addOption(option('--host <address>', 'address to listen on', 'MUSTER_HOST').default('127.0.0.1'))
+  .addOption(
+    option('--port-base <port>', 'first of five ports', 'MUSTER_PORT_BASE')
+      .default(DEFAULT_PORT_BASE)
+      .argParser((text) => parseWhole(text, '--port-base', [1024, 65_531])),
+  )
+  .addOption(option('--state <directory>', 'where tasks, operands and results are kept', 'MUSTER_STATE'))
+  .addOption(
+    option('--http-port <port>', 'health and metrics on 127.0.0.1; 0 for none', 'MUSTER_HTTP_PORT')
+      .default(DEFAULT_HTTP_PORT)
+      .argParser((text) => parseWhole(text, '--http-port', [0, 65_535])),
+  )
+  .addOption(
+    option('--result-ttl <duration>', 'how long results can be fetched', 'MUSTER_RESULT_TTL')
+      .default(24 * 3_600_000, '24h')
+      .argParser((text) => parseDurationMs(text, '--result-ttl')),
+  )
+  .addOption(
+    option('--max-disk <size>', 'disk for operands and results', 'MUSTER_MAX_DISK')
+      .default(64 * 2 ** 30, '64G')
+      .argParser((text) => parseSizeBytes(text, '--max-disk')),
+  )
+  .addOption(
+    option('--log-level <level>', 'what goes to stderr', 'MUSTER_LOG_LEVEL')
+      .choices(['debug', 'info', 'warn', 'error', 'silent'])
+      .default('info'),
+  );
+
+await runProgram(program, async () => {
+  const flags = program.opts<Flags>();
+  const head = await startHeadNode(optionsFrom(flags));
+  process.stderr.write(banner(head));
+  await untilSignal();
+  await head.stop();
+});
+
+function optionsFrom({ state, httpPort, resultTtl, maxDisk, logLevel, host, portBase }: Flags): HeadNodeOptions {
+  const logger = pino({ level: logLevel }, pino.destination(2));
+  const rest = {
+    host,
+    portBase,
+    httpPort: httpPort === 0 ? null : httpPort,
+    resultTtlMs: resultTtl,
+    maxDiskBytes: maxDisk,
+    logger,
+  };
+  return state === undefined ? rest : { ...rest, stateDirectory: state };
+}
+
+function banner({ options, httpPort, epoch }: HeadNode): string {
+  const { host, portBase, stateDirectory } = options;
+  const where = host === '127.0.0.1' ? '' : ` --head ${host}`;
+  const base = portBase === DEFAULT_PORT_BASE ? '' : ` --port-base ${portBase}`;
+  return [
+    `head-node ready on ${host}:${portBase}..${portBase + 4} (start ${epoch})`,
+    `  state     ${stateDirectory}`,
+    `  status    ${httpPort === 0 ? 'no HTTP' : `http://127.0.0.1:${httpPort}/healthz`}`,
+    `  add work  user-client --task matrix_mult --nodes 1 --size 2048${where}${base}`,
+    `  add nodes provider-node --head ${host}${base}`,
+    '',
+  ].join('\n');
+}

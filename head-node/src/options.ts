@@ -1,0 +1,41 @@
+import { DEFAULT_HTTP_PORT, DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@muster/shared';
+import { defaultStateDirectory } from '@muster/shared/io';
+
+export interface HeadNodeOptions {
+  /** Address to listen on. Anything but loopback lets other machines in. Default 127.0.0.1. */
+  readonly host?: string;
+  /** First of five ports. Default 5555. */
+  readonly portBase?: number;
+  /** Where the journal, operands and results live. Default `~/.local/state/muster/head-<port base>`. */
+  readonly stateDirectory?: string;
+  /** Health and metrics on 127.0.0.1; null for none. Default 8080. */
+  readonly httpPort?: number | null;
+  /** Results can be fetched for this long. Default 24 h. */
+  readonly resultTtlMs?: number;
+  /** Operands and results may take this much disk. Default 64 GiB. */
+  readonly maxDiskBytes?: number;
+  readonly logger?: Logger;
+}
+
+export type ResolvedHeadNodeOptions = {
+  readonly [K in keyof HeadNodeOptions]-?: Exclude<HeadNodeOptions[K], undefined>;
+};
+
+export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNodeOptions {
+  const portBase = options.portBase ?? DEFAULT_PORT_BASE;
+  if (!Number.isInteger(portBase) || portBase < 1024 || portBase > 65_531) {
+    throw new MusterError('USAGE', '--port-base needs a whole number from 1024 to 65531', {
+      why: `got ${portBase}`,
+      fix: `--port-base ${DEFAULT_PORT_BASE}`,
+    });
+  }
+  return Object.freeze({
+    host: options.host ?? '127.0.0.1',
+    portBase,
+    stateDirectory: options.stateDirectory ?? defaultStateDirectory(`head-${portBase}`),
+    httpPort: options.httpPort === undefined ? DEFAULT_HTTP_PORT : options.httpPort,
+    resultTtlMs: options.resultTtlMs ?? 24 * 3_600_000,
+    maxDiskBytes: options.maxDiskBytes ?? 64 * 2 ** 30,
+    logger: options.logger ?? silentLogger,
+  });
+}

@@ -1,0 +1,226 @@
+import { describe, expect, test } from '@jest/globals';
+import { defaultPolicy } from '../../src/core/policy.ts';
+import { ClusterRig, heldOf, indicesOf, ofType } from './cluster-rig.ts';
+
+const { suspectAfterMs, lostAfterMs } = defaultPolicy;
+
+/** Two nodes; `a` has the two subtasks of the task's leases that matter, `b` has credit left. */
+function pair() {
+  const rig = new ClusterRig();
+  const a = rig.join('a', { credit: 2 });
+  const task = rig.echo({ count: 2 });
+  const b = rig.join('b', { credit: 8 });
+  const orders = rig.ordersOf('a');
+  return { rig, a, b, task, orders };
+}
+
+describe('a connection that closes', () => {
+  test('has its subtasks leased to another node in the same turn', () => {
+    const { rig, a, b, orders } = pair();
+    const effects = rig.post({ type: 'connection-closed', session: a });
+    expect(rig.provider('a')).toMatchObject({ phase: 'suspect', reason: 'connection closed' });
+    const copies = ofType(effects, 'send-lease');
+    expect(copies.map(({ session }) => session)).toEqual([b, b]);
+    expect(copies.flatMap(indicesOf)).toEqual(orders.flatMap(indicesOf));
+  });
+
+  test('does not spoil a late result: the first valid one wins and the other is a duplicate', () => {
+    const { rig, a, task, orders } = pair();
+    rig.post({ type: 'connection-closed', session: a });
+    const [copy] = rig.ordersOf('b').filter(({ ranges }) => ranges[0] === orders[0]!.ranges[0]);
+    rig.deliver(orders[0]!);
+    rig.deliver(copy!);
+    expect(rig.state.counters.resultsDuplicate).toBe(1);
+    rig.checked(orders[0]!, true);
+    expect(rig.provider('a').accepted).toBe(1);
+    rig.drain();
+    expect(rig.status(task)).toMatchObject({ state: 'done', acceptedTiles: 2 });
+    expect([...rig.acceptances(task).values()]).toEqual([1, 1]);
+  });
+
+  test('has the copies revoked when the late result is accepted first', () => {
+    const { rig, a, b, orders } = pair();
+    rig.post({ type: 'connection-closed', session: a });
+    const [copy] = rig.ordersOf('b').filter(({ ranges }) => ranges[0] === orders[0]!.ranges[0]);
+    expect(ofType(rig.complete(orders[0]!), 'revoke')).toMatchObject([{ session: b, leases: [copy!.lease] }]);
+  });
+
+  test('of an earlier session is no news', () => {
+    const { rig, a } = pair();
+    const session = rig.join('a');
+    rig.post({ type: 'connection-closed', session: a });
+    expect(rig.provider('a')).toMatchObject({ phase: 'ready', session });
+  });
+
+  test('ends in loss, heartbeats or not, and the heartbeat then says that the session is unknown', () => {
+    const { rig, a, b } = pair();
+    rig.post({ type: 'connection-closed', session: a });
+    rig.pass(lostAfterMs, { alive: [a, b] });
+    expect(rig.provider('a').phase).toBe('suspect');
+    rig.pass(200, { alive: [a, b] });
+    expect(rig.provider('a').phase).toBe('lost');
+    expect(rig.state.sessions.has(a)).toBe(false);
+  });
+
+  test('that comes back with the same session is ready again when it has confirmed', () => {
+    const { rig, a } = pair();
+    rig.post({ type: 'connection-closed', session: a });
+    rig.post({ type: 'provider-ready', session: a, sharesStore: true });
+    expect(rig.provider('a').phase).toBe('ready');
+  });
+});
+
+describe('a provider that registers again', () => {
+  test('keeps the leases that it still holds', () => {
+    const { rig, a, task, orders } = pair();
+    const b = rig.provider('b').session;
+    rig.post({ type: 'bye', session: b, handBack: [] });
+    rig.post({ type: 'connection-closed', session: a });
+    const session = rig.register('a', { credit: 2, held: orders.map(heldOf) });
+    expect(ofType(rig.effects, 'reply-registered').at(-1)?.keep).toEqual(orders.map(({ lease }) => lease));
+    const effects = rig.post({ type: 'provider-ready', session, sharesStore: true });
+    expect(ofType(effects, 'send-lease')).toEqual([]);
+    for (const order of orders) rig.complete({ ...order, session });
+    expect(rig.status(task)).toMatchObject({ state: 'done' });
+    expect(rig.sent(task)).toHaveLength(2);
+  });
+
+  test('without having been away keeps them too, and those that it lost are given out again', () => {
+    const { rig, orders, task } = pair();
+    const before = rig.sent(task).length;
+    rig.join('a', { credit: 2, held: [heldOf(orders[0]!)] });
+    expect(rig.state.leases.has(orders[0]!.lease)).toBe(true);
+    expect(rig.state.leases.has(orders[1]!.lease)).toBe(false);
+    const again = rig.sent(task).slice(before);
+    expect(again.flatMap(indicesOf)).toEqual(indicesOf(orders[1]!));
+  });
+
+  test('is not offered a lease whose result is being checked', () => {
+    const { rig, orders } = pair();
+    rig.deliver(orders[0]!);
+    rig.register('a', { held: orders.map(heldOf) });
+    expect(ofType(rig.effects, 'reply-registered').at(-1)?.keep).toEqual([orders[1]!.lease]);
+  });
+
+  test('has a result of its earlier session dropped without harm to the lease that it kept', () => {
+    const { rig, orders, task } = pair();
+    const session = rig.join('a', { credit: 2, held: orders.map(heldOf) });
+    expect(ofType(rig.deliver(orders[0]!), 'discard')).toEqual([]);
+    for (const order of orders) rig.complete({ ...order, session });
+    expect(rig.status(task).state).toBe('done');
+  });
+
+  test.each([
+    ['backwards', [1, 0]],
+    ['twice the same', [0, 1, 0, 1]],
+    ['beyond the task', [0, 2 ** 50]],
+    ['nothing', []],
+    ['half a range', [0]],
+  ])('with held subtasks that are %s is not believed', (_, ranges) => {
+    const rig = new ClusterRig({ epoch: 2 });
+    const task = rig.echo({ count: 2 });
+    const held = [{ task, lease: 2 ** 32 + 5, ranges }];
+    rig.join('b');
+    rig.post({ type: 'connection-closed', session: rig.provider('b').session });
+    rig.register('a', { held });
+    expect(ofType(rig.effects, 'reply-registered').at(-1)?.keep).toEqual([]);
+  });
+
+  test('with a lease number that was never given is not believed', () => {
+    const rig = new ClusterRig();
+    const b = rig.join('b', { credit: 1 });
+    const task = rig.echo({ count: 8 });
+    rig.register('a', { held: [{ task, lease: rig.state.nextLease + 1, ranges: [5, 6] }] });
+    expect(ofType(rig.effects, 'reply-registered').at(-1)?.keep).toEqual([]);
+    rig.post({ type: 'heartbeat', session: b });
+    rig.drain();
+    expect(rig.status(task).state).toBe('done');
+  });
+});
+
+describe('silence', () => {
+  test('makes a node suspect, then lost, and its work goes to another', () => {
+    const { rig, b, task } = pair();
+    rig.pass(suspectAfterMs, { alive: [b] });
+    expect(rig.provider('a').phase).toBe('ready');
+    rig.pass(100, { alive: [b] });
+    expect(rig.provider('a').phase).toBe('suspect');
+    expect(rig.ordersOf('b')).toHaveLength(2);
+    rig.pass(lostAfterMs - suspectAfterMs, { alive: [b] });
+    expect(rig.provider('a').phase).toBe('lost');
+    expect(rig.state.counters.providersLost).toBe(1);
+    rig.drain();
+    expect(rig.status(task).state).toBe('done');
+  });
+
+  test('that ends gives the node its leases back unless another has taken them', () => {
+    const rig = new ClusterRig();
+    const a = rig.join('a', { credit: 2 });
+    const task = rig.echo({ count: 2 });
+    const orders = rig.ordersOf('a');
+    rig.pass(suspectAfterMs + 100);
+    expect(rig.provider('a').phase).toBe('suspect');
+    rig.post({ type: 'heartbeat', session: a });
+    expect(rig.provider('a').phase).toBe('ready');
+    expect(rig.sent(task)).toHaveLength(2);
+    expect(orders.map(({ lease }) => rig.state.leases.get(lease)?.phase)).toEqual(['open', 'open']);
+    rig.drain();
+    expect(rig.status(task).state).toBe('done');
+  });
+
+  test('of everybody after a frozen tick is ours: nobody is suspect, no lease is late', () => {
+    const { rig, a, b, orders } = pair();
+    rig.pass(100, { alive: [a, b] });
+    rig.nowMs += 60_000;
+    const effects = rig.post({ type: 'tick' });
+    expect(ofType(effects, 'revoke')).toEqual([]);
+    expect([rig.provider('a').phase, rig.provider('b').phase]).toEqual(['ready', 'ready']);
+    expect(rig.ordersOf('a')).toEqual(orders);
+    rig.pass(suspectAfterMs + 100, { alive: [b] });
+    expect(rig.provider('a').phase).toBe('suspect');
+  });
+
+  test('of a node that registered and never confirmed makes it lost', () => {
+    const rig = new ClusterRig();
+    const session = rig.register('a');
+    rig.pass(lostAfterMs + 100, { alive: [session] });
+    expect(rig.provider('a').phase).toBe('lost');
+  });
+
+  test('of ten minutes makes a lost node forgotten', () => {
+    const rig = new ClusterRig();
+    rig.join('a');
+    rig.pass(700_000, { stepMs: 2000 });
+    expect(rig.state.providers.size).toBe(0);
+  });
+});
+
+describe('a provider that says bye', () => {
+  test('hands its unfinished leases back and delivers the finished ones', () => {
+    const { rig, a, task, orders } = pair();
+    const effects = rig.post({ type: 'bye', session: a, handBack: [orders[1]!.lease] });
+    expect(rig.provider('a').phase).toBe('draining');
+    expect(ofType(effects, 'send-lease').flatMap(indicesOf)).toEqual(indicesOf(orders[1]!));
+    expect(rig.status(task).retries).toBe(0);
+    rig.complete(orders[0]!);
+    expect(rig.provider('a').accepted).toBe(1);
+    rig.post({ type: 'connection-closed', session: a });
+    expect(rig.provider('a')).toMatchObject({ phase: 'lost', reason: 'left' });
+    rig.drain();
+    expect(rig.status(task).state).toBe('done');
+  });
+
+  test('twice, because the first answer was lost, is told the same', () => {
+    const { rig, a, orders } = pair();
+    rig.post({ type: 'bye', session: a, handBack: [orders[0]!.lease] });
+    rig.post({ type: 'bye', session: a, handBack: orders.map(({ lease }) => lease) });
+    expect(rig.provider('a').leases.size).toBe(0);
+  });
+
+  test('gets nothing more', () => {
+    const { rig, a } = pair();
+    rig.post({ type: 'bye', session: a, handBack: [] });
+    const task = rig.echo({ count: 5 });
+    expect(rig.sent(task).every(({ session }) => session !== a)).toBe(true);
+  });
+});

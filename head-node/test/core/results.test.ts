@@ -1,0 +1,234 @@
+import { describe, expect, test } from '@jest/globals';
+import { defaultPolicy } from '../../src/core/policy.ts';
+import { ClusterRig, indicesOf, ofType } from './cluster-rig.ts';
+
+const only = <T>(items: readonly T[]): T => {
+  if (items.length !== 1) throw new Error(`expected one item, got ${items.length}`);
+  return items[0]!;
+};
+
+describe('a result', () => {
+  test('is checked, then journalled, announced and settled', () => {
+    const rig = new ClusterRig();
+    rig.join('a', { credit: 1 });
+    const task = rig.product();
+    const order = only(rig.ordersOf('a'));
+    expect(ofType(rig.deliver(order), 'check')).toMatchObject([
+      { lease: order.lease, indices: [0], region: [0, 4096, 0, 512] },
+    ]);
+    const effects = rig.checked(order, true);
+    expect(effects.slice(0, 4)).toMatchObject([
+      { type: 'settle', lease: order.lease },
+      { type: 'keep', index: 0 },
+      { type: 'append', record: { type: 'subtask', task, index: 0, attempt: 1, bytes: 100, digest: 'd' } },
+      { type: 'announce', tile: { index: 0, region: [0, 4096, 0, 512] } },
+    ]);
+  });
+
+  test('that comes twice while the first is being checked is a duplicate, and the first keeps its bytes', () => {
+    const rig = new ClusterRig();
+    rig.join('a', { credit: 1 });
+    const task = rig.product();
+    const order = only(rig.ordersOf('a'));
+    rig.deliver(order);
+    const effects = rig.deliver(order);
+    expect(ofType(effects, 'discard')).toEqual([]);
+    expect(ofType(effects, 'settle')).toEqual([]);
+    expect(rig.state.counters.resultsDuplicate).toBe(1);
+    rig.checked(order, true);
+    expect(rig.status(task).acceptedTiles).toBe(1);
+  });
+
+  test('that comes again after it was accepted is stale and settled again', () => {
+    const rig = new ClusterRig();
+    rig.join('a', { credit: 1 });
+    const task = rig.product();
+    const order = only(rig.ordersOf('a'));
+    rig.complete(order);
+    expect(rig.deliver(order).slice(0, 2)).toMatchObject([{ type: 'discard' }, { type: 'settle' }]);
+    expect(rig.state.counters.resultsStale).toBe(1);
+    expect(rig.status(task).acceptedTiles).toBe(1);
+  });
+
+  test('of a lease that another node holds is not believed, and does not touch the bytes of the holder', () => {
+    const rig = new ClusterRig();
+    rig.join('a', { credit: 1 });
+    const session = rig.join('b', { credit: 1 });
+    const task = rig.echo({ count: 1 });
+    const order = only([...rig.orders.values()]);
+    const stranger = order.session === session ? rig.provider('a').session : session;
+    expect(ofType(rig.deliver({ ...order, session: stranger }), 'discard')).toEqual([]);
+    expect(rig.state.counters.resultsStale).toBe(1);
+    rig.complete(order);
+    expect(rig.status(task).state).toBe('done');
+  });
+});
+
+describe('a failed subtask', () => {
+  /** So that no copy comes between failures. */
+  const policy = { speculateAfterMs: 3_600_000 };
+
+  test('is tried again on another node after its back-off', () => {
+    const rig = new ClusterRig({ policy });
+    const alive = [rig.join('a', { credit: 1 }), rig.join('b', { credit: 1 })];
+    const task = rig.echo({ count: 2 }, { nodes: 2 });
+    const order = only(rig.ordersOf('a'));
+    rig.complete(only(rig.ordersOf('b')));
+    rig.fail(order);
+    expect(rig.orders.size).toBe(0);
+    rig.pass(defaultPolicy.retry.firstMs, { alive });
+    const retry = only(rig.ordersOf('b'));
+    expect(retry.ranges).toEqual(order.ranges);
+    expect(rig.state.leases.get(retry.lease)?.attempt).toBe(2);
+    rig.complete(retry);
+    expect(rig.status(task)).toMatchObject({ state: 'done', retries: 1 });
+  });
+
+  test('fails its task with the cause after three different nodes', () => {
+    const rig = new ClusterRig({ policy });
+    const alive = ['a', 'b', 'c', 'd'].map((name) => rig.join(name, { credit: 1 }));
+    const task = rig.echo({ count: 1 }, { nodes: 4 });
+    const nodes: string[] = [];
+    for (let failures = 0; failures < 3; failures += 1) {
+      const order = only([...rig.orders.values()]);
+      nodes.push(rig.state.providers.get(rig.state.leases.get(order.lease)!.provider)!.name);
+      rig.fail(order, 'bad operand');
+      rig.pass(1000, { alive });
+    }
+    expect(new Set(nodes).size).toBe(3);
+    expect(rig.status(task)).toMatchObject({ state: 'failed', error: { code: 'COMPUTE_FAILED', what: 'bad operand' } });
+    for (const node of nodes) expect(rig.status(task).error?.why).toContain(node);
+  });
+
+  test('fails its task after as many tries as the policy says where there is one node', () => {
+    const rig = new ClusterRig({ policy });
+    const alive = [rig.join('a', { credit: 1 })];
+    const task = rig.echo({ count: 1 });
+    for (let tries = 1; tries <= defaultPolicy.failTimes; tries += 1) {
+      expect(rig.status(task).state).toBe('running');
+      rig.fail(only(rig.ordersOf('a')));
+      rig.pass(10_000, { alive });
+    }
+    expect(rig.status(task).state).toBe('failed');
+  });
+
+  test('goes to a node outside the team when all of the team have failed it', () => {
+    const rig = new ClusterRig({ policy });
+    const alive = [rig.join('a', { credit: 1 }), rig.join('b', { credit: 1 })];
+    const task = rig.echo({ count: 3 }, { nodes: 1 });
+    const order = only([...rig.orders.values()]);
+    const [member, other] = rig.ordersOf('a').length > 0 ? ['a', 'b'] : ['b', 'a'];
+    rig.fail(order);
+    rig.pass(200, { alive });
+    expect(only(rig.ordersOf(other)).ranges).toEqual(order.ranges);
+    rig.complete(only(rig.ordersOf(other)));
+    expect(rig.ordersOf(other)).toEqual([]);
+    expect(rig.ordersOf(member)).toHaveLength(1);
+    rig.drain();
+    expect(rig.status(task).state).toBe('done');
+  });
+
+  test('is tried by the same node again when the only other one is distrusted', () => {
+    const rig = new ClusterRig({ policy });
+    const alive = [rig.join('a', { credit: 1 }), rig.join('liar', { credit: 1 })];
+    const task = rig.echo({ count: 10 }, { nodes: 2 });
+    while (rig.status(task).rejectedTiles < defaultPolicy.distrustAfter)
+      rig.complete(only(rig.ordersOf('liar')), false);
+    rig.fail(only(rig.ordersOf('a')));
+    for (let step = 0; step < 20 && rig.status(task).state === 'running'; step += 1) {
+      rig.drain();
+      rig.pass(200, { alive });
+    }
+    expect(rig.status(task)).toMatchObject({ state: 'done', acceptedTiles: 10 });
+  });
+
+  test('whose lease never ends is taken back at its deadline', () => {
+    const rig = new ClusterRig({ policy });
+    const alive = [rig.join('a', { credit: 1 })];
+    const task = rig.echo({ count: 1 });
+    const { lease } = only(rig.ordersOf('a'));
+    const effects = rig.pass(defaultPolicy.deadlineMinMs, { alive });
+    expect(ofType(effects, 'revoke')).toMatchObject([{ leases: [lease] }]);
+    rig.pass(200, { alive });
+    rig.complete(only(rig.ordersOf('a')));
+    expect(rig.status(task).state).toBe('done');
+  });
+});
+
+describe('a wrong result', () => {
+  test('is counted, thrown away and computed by another node', () => {
+    const rig = new ClusterRig();
+    rig.join('a', { credit: 1 });
+    rig.join('b', { credit: 1 });
+    const task = rig.product({ nodes: 2 });
+    const order = only(rig.ordersOf('a'));
+    const effects = rig.complete(order, false);
+    expect(ofType(effects, 'discard')).toMatchObject([{ lease: order.lease }]);
+    expect(ofType(effects, 'settle')).toMatchObject([{ lease: order.lease }]);
+    expect(rig.provider('a').rejected).toBe(1);
+    rig.drain();
+    expect(rig.status(task)).toMatchObject({ state: 'done', rejectedTiles: 1, acceptedTiles: 8, retries: 1 });
+    const again = rig.sent(task).filter(({ ranges }) => ranges[0] === order.ranges[0]);
+    expect(again.map(({ session }) => session)).toEqual([rig.provider('a').session, rig.provider('b').session]);
+  });
+
+  test('of a copy leaves the work to the node that still has the original', () => {
+    const rig = new ClusterRig({ policy: { speculateAfterMs: 500 } });
+    const alive = [rig.join('a', { credit: 1 }), rig.join('b', { credit: 1 }), rig.join('c', { credit: 1 })];
+    const task = rig.echo({ count: 1 }, { nodes: 3 });
+    const original = only([...rig.orders.values()]);
+    rig.pass(600, { alive });
+    const copy = only([...rig.orders.values()].filter(({ lease }) => lease !== original.lease));
+    expect(ofType(rig.complete(copy, false), 'send-lease')).toEqual([]);
+    rig.complete(original);
+    expect(rig.status(task)).toMatchObject({ state: 'done', rejectedTiles: 1 });
+  });
+
+  test('makes a node that gives three of them get no more of the task', () => {
+    const rig = new ClusterRig();
+    rig.join('honest', { credit: 1 });
+    rig.join('liar', { credit: 1 });
+    const task = rig.echo({ count: 40 }, { nodes: 2 });
+    for (let leases = 0; rig.ordersOf('liar').length > 0; leases += 1) {
+      // One more is under way when the third is found out.
+      expect(leases).toBeLessThanOrEqual(defaultPolicy.distrustAfter);
+      rig.complete(only(rig.ordersOf('liar')), false);
+    }
+    rig.drain();
+    expect(rig.status(task)).toMatchObject({ state: 'done', acceptedTiles: 40 });
+    expect(rig.provider('honest').accepted).toBe(40);
+  });
+
+  test('of the only node there is ends the task', () => {
+    const rig = new ClusterRig();
+    const alive = [rig.join('liar', { credit: 2 })];
+    const task = rig.product();
+    for (let step = 0; step < 100 && rig.status(task).state === 'running'; step += 1) {
+      for (const order of rig.ordersOf('liar')) rig.complete(order, false);
+      rig.pass(100, { alive });
+    }
+    expect(rig.status(task)).toMatchObject({
+      state: 'failed',
+      error: { code: 'VERIFICATION_FAILED' },
+      acceptedTiles: 0,
+    });
+  });
+
+  test('in a batch does not touch what another node has delivered of it', () => {
+    const rig = new ClusterRig();
+    const [a] = [rig.join('a', { credit: 1 })];
+    rig.join('b', { credit: 1 });
+    const task = rig.echo({ count: 4, batch: 4 }, { nodes: 2 });
+    const first = only([...rig.orders.values()]);
+    rig.post({ type: 'connection-closed', session: a });
+    const second = only([...rig.orders.values()].filter(({ lease }) => lease !== first.lease));
+    rig.deliver(first);
+    rig.deliver(second);
+    expect(indicesOf(first)).toEqual(indicesOf(second));
+    expect(rig.state.counters.resultsDuplicate).toBe(1);
+    rig.checked(first, false);
+    rig.drain();
+    expect([...rig.acceptances(task).values()]).toEqual([1, 1, 1, 1]);
+    expect(rig.status(task).state).toBe('done');
+  });
+});

@@ -1,0 +1,70 @@
+import { operandDtypes, type DeviceFacts, type OperandDtype } from '@muster/shared';
+import type { DeviceKind } from '../compute-protocol.ts';
+import type { Backend, Multiplier } from './backend.ts';
+import { calibrate } from './calibrate.ts';
+import { onnxBackend } from './onnx-backend.ts';
+import { verifiedMultiplier } from './verified-multiplier.ts';
+
+export type Multipliers = Readonly<Record<OperandDtype, Multiplier>>;
+
+export interface DeviceWanted {
+  readonly kind: DeviceKind;
+  readonly threads: number;
+  /** Types for the device itself, the others go to the CPU; null: whatever is faster, float32 always on the device. */
+  readonly served: readonly OperandDtype[] | null;
+}
+
+export interface Device {
+  readonly multipliers: Multipliers;
+  readonly served: readonly OperandDtype[];
+  /** Zeros where nothing was measured. */
+  readonly gflops: DeviceFacts['gflops'];
+}
+
+interface Choice {
+  readonly multiplier: Multiplier;
+  readonly gflops: number;
+  readonly onDevice: boolean;
+}
+
+/** Opens and tests a device, with the CPU beside it for the types that it lacks. Throws with the reason why it cannot be used. */
+export async function openDevice({ kind, threads, served }: DeviceWanted): Promise<Device> {
+  const backend = onnxBackend(kind, threads);
+  await backend.check();
+  const cpu = kind === 'cpu' ? backend : onnxBackend('cpu', threads);
+  const choose = async (dtype: OperandDtype): Promise<Choice> => {
+    if (served) return reopen(served.includes(dtype) ? backend : cpu, dtype, kind);
+    return dtype === 'float32' ? measured(backend, dtype, kind) : fastest([backend, cpu], dtype, kind);
+  };
+  const chosen = { float32: await choose('float32'), float64: await choose('float64'), int8: await choose('int8') };
+  return {
+    multipliers: mapTypes(chosen, ({ multiplier }) => multiplier),
+    served: operandDtypes.filter((dtype) => chosen[dtype].onDevice),
+    gflops: mapTypes(chosen, ({ gflops }) => gflops),
+  };
+}
+
+const mapTypes = <In, Out>(of: Record<OperandDtype, In>, map: (value: In) => Out): Record<OperandDtype, Out> => ({
+  float32: map(of.float32),
+  float64: map(of.float64),
+  int8: map(of.int8),
+});
+
+async function reopen(backend: Backend, dtype: OperandDtype, kind: DeviceKind): Promise<Choice> {
+  const multiplier = await verifiedMultiplier(backend, dtype);
+  return { multiplier, gflops: 0, onDevice: backend.kind === kind };
+}
+
+async function measured(backend: Backend, dtype: OperandDtype, kind: DeviceKind): Promise<Choice> {
+  const choice = await reopen(backend, dtype, kind);
+  return { ...choice, gflops: await calibrate(choice.multiplier) };
+}
+
+/** The last of `backends` is the CPU, whose failure is the device's. */
+async function fastest(backends: readonly Backend[], dtype: OperandDtype, kind: DeviceKind): Promise<Choice> {
+  const [device, cpu] = backends as [Backend, Backend];
+  const onCpu = await measured(cpu, dtype, kind);
+  if (device === cpu || !device.dtypes.includes(dtype)) return onCpu;
+  const onDevice = await measured(device, dtype, kind).catch(() => onCpu);
+  return onDevice.gflops > onCpu.gflops ? onDevice : onCpu;
+}

@@ -1,0 +1,31 @@
+import type { InferenceSession } from 'onnxruntime-node';
+import type { DeviceKind } from '../compute-protocol.ts';
+
+export type SessionOptions = InferenceSession.SessionOptions;
+
+/** ORT's own default: a thread that waits for work burns 68 % of a core for a load that needs 7 %. */
+const NO_SPINNING = { session: { intra_op: { allow_spinning: '0' } } };
+
+/**
+ * One execution provider, alone: with a second one in the list a GPU that cannot do a node would be hidden, and a missing GPU
+ * throws either way. The arena is off because tiles change in size and it only grows; the rate is the same.
+ */
+export function sessionOptions(kind: DeviceKind, threads: number): SessionOptions {
+  return {
+    executionProviders: [executionProvider(kind)],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: 'all',
+    enableCpuMemArena: false,
+    // DirectML refuses memory patterns; the others gain nothing from them when shapes change.
+    enableMemPattern: false,
+    executionMode: 'sequential',
+    logSeverityLevel: 4,
+    extra: NO_SPINNING,
+  };
+}
+
+function executionProvider(kind: DeviceKind): InferenceSession.ExecutionProviderConfig {
+  // The default layout, NHWC, gives wrong convolutions for 6 or 9 input channels (microsoft/onnxruntime#29651).
+  return kind === 'webgpu' ? { name: 'webgpu', preferredLayout: 'NCHW' } : kind;
+}

@@ -1,0 +1,40 @@
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+
+/** The files' bytes, one after the other, filling `target` exactly. Plain synchronous calls: the process has nothing else to do. */
+export function readBlocks(paths: readonly string[], target: Uint8Array): void {
+  let at = 0;
+  for (const path of paths) at += readBlock(path, target.subarray(at));
+  if (at !== target.length) throw new Error(`the blocks have ${at} bytes, the operand has ${target.length}`);
+}
+
+function readBlock(path: string, target: Uint8Array): number {
+  const file = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(file);
+    if (size > target.length)
+      throw new Error(`the block ${path} has ${size} bytes, there is room for ${target.length}`);
+    for (let at = 0; at < size;) {
+      const got = readSync(file, target, at, size - at, at);
+      if (got === 0) throw new Error(`the block ${path} ended at ${at} of ${size} bytes`);
+      at += got;
+    }
+    return size;
+  } finally {
+    closeSync(file);
+  }
+}
+
+export interface TileFile {
+  write(bytes: Uint8Array): void;
+  close(): void;
+}
+
+export function createTileFile(path: string): TileFile {
+  const file = openSync(path, 'w');
+  return {
+    write: (bytes) => {
+      for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
+    },
+    close: () => closeSync(file),
+  };
+}

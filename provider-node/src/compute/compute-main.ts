@@ -1,0 +1,76 @@
+/** Entry of a compute process: one device, one job at a time. It ends when its stdin does, so it never outlives its provider. */
+import { constants, setPriority } from 'node:os';
+import { isMusterError, MusterError, toWireError } from '@muster/shared';
+import { openDevice } from './backends/device.ts';
+import {
+  encodeFrame,
+  readFrames,
+  type OpenRequest,
+  type Reply,
+  type Request,
+  type TileJob,
+} from './compute-protocol.ts';
+import { tampering } from './tamper.ts';
+import { TileKernel } from './tile-kernel.ts';
+
+let kernel: TileKernel | null = null;
+
+async function open({ kind, threads, served, cacheBytes, tamper }: OpenRequest): Promise<Reply> {
+  try {
+    const finish = tampering(tamper);
+    const device = await openDevice({ kind, threads, served });
+    kernel = new TileKernel({ multipliers: device.multipliers, cacheBytes, ...(finish && { finish }) });
+    return { type: 'opened', served: device.served, gflops: device.gflops };
+  } catch (error) {
+    return { type: 'refused', reason: reasonOf(error) };
+  }
+}
+
+async function multiply(job: TileJob): Promise<Reply> {
+  try {
+    if (!kernel) throw new MusterError('BUG', 'a tile came before the device was open');
+    return { type: 'done', done: await kernel.run(job) };
+  } catch (error) {
+    return { type: 'failed', error: toWireError(isMusterError(error) ? error : computeFailed(error)) };
+  }
+}
+
+const computeFailed = (cause: unknown): MusterError =>
+  new MusterError('COMPUTE_FAILED', 'the tile could not be computed', { why: reasonOf(cause), cause });
+
+/** The first line, without the source file and condition that native errors start with; what follows it is a stack in C++. */
+const reasonOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error))
+    .split('\n', 1)[0]!
+    .replace(/^\/\S+\.(?:cc|h):\d+ .*? was false\. /, '')
+    .slice(0, 500);
+
+async function answer(request: Request): Promise<Reply | null> {
+  switch (request.type) {
+    case 'open':
+      return open(request);
+    case 'multiply':
+      return multiply(request.job);
+    case 'stop':
+      return null;
+    default:
+      return request satisfies never;
+  }
+}
+
+/** Messaging comes first: a heartbeat must not wait for a core that is multiplying. */
+function stepBack(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // A sandbox may forbid it, and the work is right without.
+  }
+}
+
+stepBack();
+for await (const request of readFrames<Request>(process.stdin)) {
+  const reply = await answer(request);
+  if (!reply) break;
+  process.stdout.write(encodeFrame(reply));
+}
+process.exit();

@@ -1,0 +1,143 @@
+import { MusterError, type DeviceFacts, type Logger } from '@muster/shared';
+import { ComputeProcess } from './compute-process.ts';
+import type { OpenRequest, TileDone, TileJob } from './compute-protocol.ts';
+
+/**
+ * A device for tiles. Several `multiply` calls may wait at once; they are computed in the order of the calls.
+ */
+export interface Compute {
+  readonly device: DeviceFacts;
+  /** Process id of the current compute process; it changes when one dies. */
+  readonly pid: number;
+  /** Rejects with COMPUTE_FAILED: the tile failed, or the process died at it. Tiles behind it run in the next process. */
+  multiply(job: TileJob): Promise<TileDone>;
+  /** Ends the running tile at once: it rejects with COMPUTE_FAILED, 'aborted'. Tiles behind it run in the next process. */
+  abort(): Promise<void>;
+  /** Waits 2 s for the running tile; whatever has not run by then rejects with COMPUTE_FAILED. */
+  stop(): Promise<void>;
+}
+
+/** A process that is open, and how to open the next one of the same device. */
+export interface OpenDevice {
+  readonly process: ComputeProcess;
+  readonly reopen: OpenRequest;
+  readonly facts: DeviceFacts;
+  readonly logger: Logger;
+}
+
+export const OPEN_LIMIT_MS = 60_000;
+const STOP_LIMIT_MS = 2000;
+
+interface Waiting {
+  readonly job: TileJob;
+  readonly resolve: (done: TileDone) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * The first of `#waiting` is the running tile. It is always either in the hands of `#process` together with all the others, or
+ * no process is open and a new one is on its way (`#opening`).
+ */
+export class DeviceCompute implements Compute {
+  readonly device: DeviceFacts;
+  readonly #reopen: OpenRequest;
+  readonly #logger: Logger;
+  readonly #waiting: Waiting[] = [];
+  #process: ComputeProcess;
+  #opening: Promise<void> | null = null;
+  #stopped = false;
+
+  constructor({ process, reopen, facts, logger }: OpenDevice) {
+    this.device = facts;
+    this.#reopen = reopen;
+    this.#logger = logger;
+    this.#process = process;
+    this.#take(process);
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  async multiply(job: TileJob): Promise<TileDone> {
+    if (this.#stopped) throw computeFailed('stopped');
+    return new Promise((resolve, reject) => {
+      const waiting = { job, resolve, reject };
+      this.#waiting.push(waiting);
+      if (this.#opening) return;
+      if (this.#process.alive) void this.#send(waiting, this.#process);
+      else this.#opening = this.#open();
+    });
+  }
+
+  async abort(): Promise<void> {
+    if (this.#opening) {
+      this.#waiting.shift()?.reject(computeFailed('aborted'));
+      return;
+    }
+    this.#process.kill('aborted');
+    await this.#process.exited;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#opening) this.#process.kill('stopped');
+    else await this.#process.stop(STOP_LIMIT_MS);
+    await this.#opening;
+    this.#rejectAll(computeFailed('stopped'));
+  }
+
+  #take(process: ComputeProcess): void {
+    this.#process = process;
+    void process.exited.then((reason) => this.#lost(reason));
+    for (const waiting of this.#waiting) void this.#send(waiting, process);
+  }
+
+  async #send(waiting: Waiting, process: ComputeProcess): Promise<void> {
+    try {
+      const done = await process.multiply(waiting.job);
+      this.#remove(waiting);
+      waiting.resolve(done);
+    } catch (error) {
+      // Otherwise the tile waits for `#lost`, which knows whether it was the running one.
+      if (!process.alive) return;
+      this.#remove(waiting);
+      waiting.reject(error);
+    }
+  }
+
+  #remove(waiting: Waiting): void {
+    const at = this.#waiting.indexOf(waiting);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
+  #lost(reason: string): void {
+    this.#waiting.shift()?.reject(computeFailed(reason));
+    if (this.#stopped) return;
+    this.#logger.warn({ reason, device: this.device.kind }, 'the compute process is gone, starting another');
+    this.#opening = this.#open();
+  }
+
+  async #open(): Promise<void> {
+    const process = new ComputeProcess(this.#logger);
+    this.#process = process;
+    try {
+      await process.open(this.#reopen, OPEN_LIMIT_MS);
+      this.#opening = null;
+      this.#take(process);
+    } catch (error) {
+      process.kill('not opened');
+      await process.exited;
+      this.#opening = null;
+      this.#logger.error({ error, device: this.device.kind }, 'the compute process does not start');
+      this.#rejectAll(computeFailed(error instanceof MusterError ? error.why : String(error)));
+    }
+  }
+
+  #rejectAll(error: MusterError): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+}
+
+const computeFailed = (why: string): MusterError =>
+  new MusterError('COMPUTE_FAILED', 'a tile was not computed', { why });

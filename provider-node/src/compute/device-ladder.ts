@@ -1,0 +1,36 @@
+import type { DeviceFacts } from '@muster/shared';
+import type { DeviceKind, Opened } from './compute-protocol.ts';
+
+export type DeviceWish = 'auto' | DeviceKind;
+
+/**
+ * Devices to try, best first. onnxruntime-node has WebGPU on three platforms (D3D12, Metal, Vulkan), CUDA only on Linux x64 and
+ * DirectML only on Windows; CoreML wants fixed shapes, so it is used only when asked for.
+ */
+export function candidates(wish: DeviceWish, platform: string, arch: string): readonly DeviceKind[] {
+  if (wish !== 'auto') return [wish];
+  if (platform === 'win32') return ['dml', 'webgpu', 'cpu'];
+  if (platform === 'darwin') return ['webgpu', 'cpu'];
+  return platform === 'linux' && arch === 'x64' ? ['cuda', 'webgpu', 'cpu'] : ['cpu'];
+}
+
+export interface Probe<Process> {
+  readonly kind: DeviceKind;
+  readonly process: Process;
+  readonly opened: Opened;
+}
+
+/** The fastest in float32 (software WebGPU drivers pass every test and are 100 times slower than the CPU), and why not the others. */
+export function chooseFastest<P>(probes: readonly Probe<P>[]): {
+  readonly chosen: Probe<P> | undefined;
+  readonly slower: DeviceFacts['refused'];
+} {
+  const chosen = probes.toSorted((x, y) => y.opened.gflops.float32 - x.opened.gflops.float32)[0];
+  const slower = probes
+    .filter((probe) => probe !== chosen)
+    .map(({ kind, opened }) => ({ ep: kind, reason: `slower than ${chosen?.kind}: ${rates(opened, chosen?.opened)}` }));
+  return { chosen, slower };
+}
+
+const rates = (...of: readonly (Opened | undefined)[]): string =>
+  `${of.map((opened) => Number((opened?.gflops.float32 ?? 0).toPrecision(3))).join(' vs ')} GFLOP/s`;

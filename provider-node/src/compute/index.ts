@@ -1,0 +1,4 @@
+export { type Compute } from './compute.ts';
+export { type ComputeOptions } from './compute-options.ts';
+export { type TileDone, type TileJob } from './compute-protocol.ts';
+export { startCompute } from './start-compute.ts';

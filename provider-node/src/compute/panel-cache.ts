@@ -1,0 +1,48 @@
+import { LRUCache } from 'lru-cache';
+import type { Panel } from './backends/backend.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import { readBlocks } from './block-files.ts';
+
+/** An operand as it lies in files: blocks one after the other make up the packed panel. */
+export interface PanelSource {
+  /** From type, shape and block ids: what the bytes mean and what they are. */
+  readonly key: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly bytes: number;
+  readonly paths: readonly string[];
+}
+
+/**
+ * Panels in memory, the least recently used leave first and their buffers go back to the pool. A panel that was fetched stays
+ * whole until the fetch after the next one: a buffer is taken before the one that it displaces is given back.
+ */
+export class PanelCache {
+  readonly #panels: LRUCache<string, Panel>;
+  readonly #pool: BufferPool;
+
+  constructor(maxBytes: number, pool: BufferPool) {
+    this.#pool = pool;
+    this.#panels = new LRUCache({
+      maxSize: maxBytes,
+      sizeCalculation: ({ bytes }) => bytes.buffer.byteLength,
+      dispose: ({ bytes }) => pool.give(bytes),
+    });
+  }
+
+  /** `adopt` sees the bytes once, after they were read. A panel larger than the whole cache is read and not kept. */
+  fetch({ key, rows, columns, bytes, paths }: PanelSource, adopt: (bytes: Uint8Array<ArrayBuffer>) => void): Panel {
+    const known = this.#panels.get(key);
+    if (known) return known;
+    const buffer = this.#pool.take(bytes);
+    readBlocks(paths, buffer);
+    adopt(buffer);
+    const panel = { bytes: buffer, rows, columns };
+    this.#panels.set(key, panel);
+    return panel;
+  }
+
+  drop(key: string): void {
+    this.#panels.delete(key);
+  }
+}

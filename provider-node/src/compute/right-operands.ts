@@ -1,0 +1,44 @@
+import { LRUCache } from 'lru-cache';
+import type { Elements } from '@muster/shared';
+import type { Multiplier, Panel, ResidentPanel } from './backends/backend.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import { PanelCache, type PanelSource } from './panel-cache.ts';
+
+const COUNTED_MAX = 4096;
+
+/** Blocks of B: those that are used often enough become resident on the device, the others stay in memory for a while. */
+export class RightOperands {
+  readonly #panels: PanelCache;
+  readonly #residents: LRUCache<string, ResidentPanel>;
+  readonly #uses = new LRUCache<string, number>({ max: COUNTED_MAX });
+
+  constructor(maxBytes: number, pool: BufferPool) {
+    const half = Math.floor(maxBytes / 2);
+    this.#panels = new PanelCache(half, pool);
+    this.#residents = new LRUCache({ maxSize: half, dispose: (resident) => resident.release() });
+  }
+
+  /** Brings B into memory, or onto the device when it is time to; the result multiplies. */
+  async fetch(source: PanelSource, multiplier: Multiplier): Promise<(a: Panel) => Promise<Elements>> {
+    const { key } = source;
+    const known = this.#residents.get(key);
+    if (known) return (a) => known.multiply(a);
+    const panel = this.#panels.fetch(source, (bytes) => multiplier.adopt('b', bytes));
+    const uses = (this.#uses.get(key) ?? 0) + 1;
+    this.#uses.set(key, uses);
+    const fits = source.bytes <= this.#residents.maxSize;
+    if (uses < multiplier.keepAtUse || !fits) return (a) => multiplier.multiply(a, panel);
+    return this.#promote(source, panel, multiplier);
+  }
+
+  async #promote(
+    { key, bytes }: PanelSource,
+    panel: Panel,
+    multiplier: Multiplier,
+  ): Promise<(a: Panel) => Promise<Elements>> {
+    const resident = await multiplier.keep(panel);
+    this.#residents.set(key, resident, { size: bytes });
+    this.#panels.drop(key);
+    return (a) => resident.multiply(a);
+  }
+}

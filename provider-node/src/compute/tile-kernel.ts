@@ -1,0 +1,100 @@
+import { bytesOf, type Elements } from '@muster/shared';
+import type { Multipliers } from './backends/device.ts';
+import { createTileFile } from './block-files.ts';
+import { BufferPool } from './buffer-pool.ts';
+import type { TileDone, TileJob } from './compute-protocol.ts';
+import { PanelCache } from './panel-cache.ts';
+import { RightOperands } from './right-operands.ts';
+import { planTile, type RowGroup, type TileStep } from './tile-plan.ts';
+
+export interface KernelOptions {
+  readonly multipliers: Multipliers;
+  /** For operands kept in memory, A and B together. */
+  readonly cacheBytes: number;
+  /** Applied to each finished part of a tile; tests of verification make wrong tiles with it. */
+  readonly finish?: (elements: Elements) => void;
+}
+
+const GROUP_MAX_BYTES = 2 ** 25;
+/** Below this the caches only cost; what does not fit is read, used and dropped. */
+const CACHE_MIN_BYTES = 2 ** 16;
+
+type Spent = Record<'computeMs' | 'readMs' | 'writeMs', number>;
+
+/** Does it and adds the time that it took. */
+function charge<T>(spent: Spent, account: keyof Spent, work: () => T): T {
+  const start = performance.now();
+  try {
+    return work();
+  } finally {
+    spent[account] += performance.now() - start;
+  }
+}
+
+/**
+ * C_tile = sum over chunks of A_chunk * B_chunk. One tile at a time: the buffers of its operands are reused by the next.
+ *
+ * Of A only the last few panels are kept, for the next column stripe: filling fresh memory costs as much as reading a panel
+ * again seven times, so a larger cache loses in a product that is computed once. B is smaller and is used by every product
+ * with the same right side.
+ */
+export class TileKernel {
+  readonly #options: KernelOptions;
+  readonly #left: PanelCache;
+  readonly #right: RightOperands;
+  readonly #groupBytes: number;
+
+  constructor(options: KernelOptions) {
+    const pool = new BufferPool();
+    const leftBytes = Math.max(CACHE_MIN_BYTES, Math.floor(options.cacheBytes / 4));
+    this.#options = options;
+    this.#left = new PanelCache(leftBytes, pool);
+    this.#right = new RightOperands(3 * leftBytes, pool);
+    this.#groupBytes = Math.min(GROUP_MAX_BYTES, leftBytes / 2);
+  }
+
+  async run(job: TileJob): Promise<TileDone> {
+    const groups = planTile(job, this.#groupBytes);
+    const spent: Spent = { computeMs: 0, readMs: 0, writeMs: 0 };
+    const out = charge(spent, 'writeMs', () => createTileFile(job.out));
+    let bytes = 0;
+    try {
+      for (const group of groups) {
+        const part = bytesOf(await this.#multiplyGroup(group, job, spent));
+        charge(spent, 'writeMs', () => out.write(part));
+        bytes += part.length;
+      }
+    } finally {
+      charge(spent, 'writeMs', () => out.close());
+    }
+    return { ...spent, bytes };
+  }
+
+  async #multiplyGroup(group: RowGroup, { work }: TileJob, spent: Spent): Promise<Elements> {
+    const [first, ...others] = group as [TileStep, ...TileStep[]];
+    const sum = await this.#multiplyStep(first, work, spent);
+    for (const step of others) {
+      const term = await this.#multiplyStep(step, work, spent);
+      charge(spent, 'computeMs', () => addInto(sum, term));
+    }
+    this.#options.finish?.(sum);
+    return sum;
+  }
+
+  async #multiplyStep({ a, b }: TileStep, { dtype }: TileJob['work'], spent: Spent): Promise<Elements> {
+    const multiplier = this.#options.multipliers[dtype];
+    const start = performance.now();
+    const left = this.#left.fetch(a, (bytes) => multiplier.adopt('a', bytes));
+    const times = await this.#right.fetch(b, multiplier);
+    const read = performance.now();
+    const product = await times(left);
+    spent.readMs += read - start;
+    spent.computeMs += performance.now() - read;
+    return product;
+  }
+}
+
+/** In a function of its own, where it is compiled well. int32 sums stay exact: 65,536 products of at most 2^14. */
+function addInto(sum: Elements, term: Elements): void {
+  for (let i = 0; i < sum.length; i++) sum[i]! += term[i]!;
+}

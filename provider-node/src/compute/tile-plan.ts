@@ -1,0 +1,80 @@
+import { dtypes, MusterError, type TileWork } from '@muster/shared';
+import type { TileJob } from './compute-protocol.ts';
+import type { PanelSource } from './panel-cache.ts';
+
+/** One multiplication: rows of A against a chunk of B. */
+export interface TileStep {
+  readonly a: PanelSource;
+  readonly b: PanelSource;
+}
+
+/** Row stripes that are multiplied together: their chunks, whose products add up to consecutive rows of the tile. */
+export type RowGroup = readonly TileStep[];
+
+/**
+ * A tile's A is taken in groups of row stripes, each as many as fit in `groupBytes` with all their chunks' largest and with
+ * their part of the result; one run over 4096 rows is no faster than four of 1024.
+ */
+export function planTile(job: TileJob, groupBytes: number): readonly RowGroup[] {
+  const { work, aPaths, bPaths } = job;
+  const { rows, depths } = work;
+  const blocks = rows.length * depths.length;
+  if (work.a.length !== blocks || aPaths.length !== blocks)
+    throw misfit(`A has ${work.a.length} blocks, not ${blocks}`);
+  if (work.b.length !== depths.length || bPaths.length !== depths.length) throw misfit(`B has ${work.b.length} blocks`);
+  return stripeGroups(work, groupBytes).map(([from, to]) =>
+    depths.map((_, chunk) => ({ a: leftSource(job, [from, to], chunk), b: rightSource(job, chunk) })),
+  );
+}
+
+function stripeGroups({ rows, depths, columns }: TileWork, groupBytes: number): readonly [number, number][] {
+  const bytesPerRow = 8 * Math.max(columns, ...depths);
+  const groups: [number, number][] = [];
+  let filled = Number.POSITIVE_INFINITY;
+  rows.forEach((count, stripe) => {
+    filled += count * bytesPerRow;
+    if (filled > groupBytes) {
+      groups.push([stripe, stripe]);
+      filled = count * bytesPerRow;
+    }
+    groups.at(-1)![1] = stripe + 1;
+  });
+  return groups;
+}
+
+function leftSource({ work, aPaths }: TileJob, [from, to]: readonly [number, number], chunk: number): PanelSource {
+  const rows = work.rows.slice(from, to);
+  const numbers = rows.map((_, at) => (from + at) * work.depths.length + chunk);
+  return source(work, {
+    rows: rows.reduce((sum, count) => sum + count, 0),
+    columns: work.depths[chunk]!,
+    ids: numbers.map((at) => work.a[at]!),
+    paths: numbers.map((at) => aPaths[at]!),
+  });
+}
+
+const rightSource = ({ work, bPaths }: TileJob, chunk: number): PanelSource =>
+  source(work, {
+    rows: work.depths[chunk]!,
+    columns: work.columns,
+    ids: [work.b[chunk]!],
+    paths: [bPaths[chunk]!],
+  });
+
+interface Blocks {
+  readonly rows: number;
+  readonly columns: number;
+  readonly ids: readonly string[];
+  readonly paths: readonly string[];
+}
+
+/** The same bytes are another operand under another type or shape, so both are part of the key. */
+const source = ({ dtype }: TileWork, { rows, columns, ids, paths }: Blocks): PanelSource => ({
+  key: `${dtype} ${rows} ${columns} ${ids.join(' ')}`,
+  rows,
+  columns,
+  bytes: rows * columns * dtypes[dtype].bytes,
+  paths,
+});
+
+const misfit = (why: string): MusterError => new MusterError('COMPUTE_FAILED', 'the tile is not consistent', { why });

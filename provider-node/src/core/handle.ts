@@ -1,0 +1,159 @@
+/**
+ * The provider's core: one event in, effects out; synchronous and pure like the head's. A lease goes fetching -> queued ->
+ * computing -> returned and is forgotten when the head has settled or revoked it.
+ */
+import type { HeldLease } from '@muster/shared';
+import type { ProviderEffect } from './effects.ts';
+import type { ProviderEvent } from './events.ts';
+import { COMPUTE_SLOTS, type HeldWork, type ProviderState } from './provider-state.ts';
+
+export function handle(state: ProviderState, event: ProviderEvent, nowMs: number): ProviderEffect[] {
+  const effects = apply(state, event, nowMs);
+  return [...effects, ...fillSlots(state)];
+}
+
+function apply(state: ProviderState, event: ProviderEvent, nowMs: number): ProviderEffect[] {
+  switch (event.type) {
+    case 'registered':
+      return onRegistered(state, event);
+    case 'disconnected':
+      state.session = null;
+      return [];
+    case 'leased':
+      return onLeased(state, event, nowMs);
+    case 'fetched':
+      return onFetched(state, event.lease, nowMs);
+    case 'fetch-failed':
+      return onFailed(state, event);
+    case 'computed':
+      return onComputed(state, event);
+    case 'compute-failed':
+      return event.aborted ? onAborted(state, event.lease) : onFailed(state, event);
+    case 'settled':
+      return event.leases.flatMap((lease) => release(state, lease));
+    case 'revoked':
+      return event.leases.flatMap((lease) => revoke(state, lease));
+    case 'stop':
+      return onStop(state);
+  }
+}
+
+/** What we offer to a head when we register: everything that somebody may still wait for. */
+export function offer({ held }: ProviderState): HeldLease[] {
+  return [...held.values()]
+    .filter(({ revoked }) => !revoked)
+    .slice(0, MAX_OFFERED)
+    .map(({ task, lease, ranges }) => ({ task, lease, ranges: [...ranges] }));
+}
+
+const MAX_OFFERED = 64;
+
+function onRegistered(state: ProviderState, event: ProviderEvent & { type: 'registered' }): ProviderEffect[] {
+  const restarted = state.epoch !== event.epoch;
+  Object.assign(state, { session: event.session, epoch: event.epoch, sharesStore: event.sharesStore });
+  const effects: ProviderEffect[] = [];
+  for (const held of [...state.held.values()]) {
+    if (!event.keep.includes(held.lease)) effects.push(...revoke(state, held.lease));
+    else if (held.phase !== 'returned') continue;
+    else if (restarted && event.sharesStore) recompute(held);
+    else effects.push({ type: 'send-result', session: event.session, held });
+  }
+  return effects;
+}
+
+/** The file went down with the old head's doorstep; its operands are still there. */
+function recompute(held: HeldWork): void {
+  held.phase = 'queued';
+  held.result = null;
+}
+
+function onLeased(state: ProviderState, event: ProviderEvent & { type: 'leased' }, nowMs: number): ProviderEffect[] {
+  if (state.session === null || state.stopping || state.held.has(event.lease)) return [];
+  const { lease, task, taskType, ranges, work, payload, blocks, inline } = event;
+  const held: HeldWork = {
+    lease,
+    task,
+    taskType,
+    ranges,
+    work,
+    payload,
+    blocks,
+    phase: 'fetching',
+    revoked: false,
+    receivedAtMs: nowMs,
+    fetchMs: 0,
+    result: null,
+  };
+  state.held.set(lease, held);
+  if (!inline) return [{ type: 'fetch', held }];
+  held.phase = 'returned';
+  held.result = { bytes: payload?.length ?? 0, computeMs: 0 };
+  return [{ type: 'answer', session: state.session, held }];
+}
+
+function onFetched(state: ProviderState, lease: number, nowMs: number): ProviderEffect[] {
+  const held = state.held.get(lease);
+  if (held?.phase !== 'fetching') return [];
+  held.phase = 'queued';
+  held.fetchMs = nowMs - held.receivedAtMs;
+  return [];
+}
+
+function fillSlots({ held }: ProviderState): ProviderEffect[] {
+  const all = [...held.values()];
+  const free = COMPUTE_SLOTS - all.filter(({ phase }) => phase === 'computing').length;
+  const next = all.filter(({ phase, revoked }) => phase === 'queued' && !revoked).slice(0, Math.max(0, free));
+  return next.map((work) => {
+    work.phase = 'computing';
+    return { type: 'compute', held: work };
+  });
+}
+
+function onComputed(state: ProviderState, event: ProviderEvent & { type: 'computed' }): ProviderEffect[] {
+  const held = state.held.get(event.lease);
+  if (held === undefined) return [];
+  if (held.revoked) return release(state, event.lease);
+  held.phase = 'returned';
+  held.result = { bytes: event.bytes, computeMs: event.computeMs };
+  return state.session === null ? [] : [{ type: 'send-result', session: state.session, held }];
+}
+
+function onAborted(state: ProviderState, lease: number): ProviderEffect[] {
+  const held = state.held.get(lease);
+  if (held === undefined) return [];
+  if (held.revoked) return release(state, lease);
+  held.phase = 'queued';
+  return [];
+}
+
+function onFailed(
+  state: ProviderState,
+  { lease, error }: ProviderEvent & { type: 'fetch-failed' | 'compute-failed' },
+): ProviderEffect[] {
+  const held = state.held.get(lease);
+  if (held === undefined) return [];
+  const report: ProviderEffect[] =
+    state.session === null || held.revoked ? [] : [{ type: 'send-failure', session: state.session, held, error }];
+  return [...report, ...release(state, lease)];
+}
+
+function release(state: ProviderState, lease: number): ProviderEffect[] {
+  const held = state.held.get(lease);
+  if (held === undefined || !state.held.delete(lease)) return [];
+  return [{ type: 'release', held }];
+}
+
+/** A lease that the compute process has cannot be taken back, only killed; it stays until its end is known. */
+function revoke(state: ProviderState, lease: number): ProviderEffect[] {
+  const held = state.held.get(lease);
+  if (held === undefined) return [];
+  held.revoked = true;
+  return held.phase === 'computing' ? [{ type: 'abort-soon', lease }] : release(state, lease);
+}
+
+/** Nothing more is taken; what is unfinished goes back to the head. */
+function onStop(state: ProviderState): ProviderEffect[] {
+  state.stopping = true;
+  const unfinished = [...state.held.values()].filter(({ phase }) => phase !== 'returned');
+  return unfinished.flatMap(({ lease }) => revoke(state, lease));
+}

@@ -1,0 +1,50 @@
+/** Everything the provider knows about its work: plain data, changed only by `handle`. */
+import type { BlockId, SessionId, TaskId } from '@muster/shared';
+
+/**
+ * fetching   operand blocks are on their way
+ * queued     everything is here; waits for the compute process
+ * computing  the compute process has it
+ * returned   the result is sent; kept until the head has settled it
+ */
+export type LeasePhase = 'fetching' | 'queued' | 'computing' | 'returned';
+
+export interface HeldWork {
+  readonly lease: number;
+  readonly task: TaskId;
+  readonly taskType: string;
+  readonly ranges: readonly number[];
+  readonly work: unknown;
+  readonly payload: Uint8Array | null;
+  /** Blocks that it reads, each once. */
+  readonly blocks: readonly BlockId[];
+  phase: LeasePhase;
+  /** Nobody waits for it any more: stop it or let its end go unreported. */
+  revoked: boolean;
+  readonly receivedAtMs: number;
+  fetchMs: number;
+  result: { readonly bytes: number; readonly computeMs: number } | null;
+}
+
+export interface ProviderState {
+  /** Null while no head has registered us. */
+  session: SessionId | null;
+  /** Of the head that the held leases come from. */
+  epoch: number;
+  /** Reads and writes the head's store by path. */
+  sharesStore: boolean;
+  /** By lease, in order of arrival. */
+  readonly held: Map<number, HeldWork>;
+  stopping: boolean;
+}
+
+/** One computing and one behind it, so that the compute process never waits for us. */
+export const COMPUTE_SLOTS = 2;
+
+export const newProviderState = (): ProviderState => ({
+  session: null,
+  epoch: 0,
+  sharesStore: false,
+  held: new Map(),
+  stopping: false,
+});

@@ -1,0 +1,92 @@
+/** Brings operand blocks from the head in chunks, a window of them at a time, each block once however many leases want it. */
+import { decode, encode, fromWireError, limits, MusterError, type BlockId, type Envelope } from '@muster/shared';
+import { SendQueue, type BlockStore } from '@muster/shared/io';
+import { Dealer } from 'zeromq';
+
+interface Waiting {
+  readonly resolve: (envelope: Envelope) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class BlockFetcher {
+  readonly #socket: Dealer;
+  readonly #queue: SendQueue;
+  readonly #blocks: BlockStore;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #fetching = new Map<BlockId, Promise<void>>();
+  #next = 1;
+
+  constructor(address: string, blocks: BlockStore) {
+    this.#blocks = blocks;
+    this.#socket = new Dealer({
+      linger: 0,
+      maxMessageSize: limits.messageBytesMax.value,
+      heartbeatInterval: 500,
+      heartbeatTimeout: 1500,
+    });
+    this.#socket.connect(address);
+    this.#queue = new SendQueue(this.#socket, () => undefined);
+    void this.#receive();
+  }
+
+  /** Resolves when every block is in the store. Rejects with BLOCK_MISSING, BAD_DATA (hash differs) or HEAD_UNREACHABLE. */
+  async fetch(ids: readonly BlockId[]): Promise<void> {
+    await Promise.all(ids.filter((id) => !this.#blocks.has(id)).map((id) => this.#once(id)));
+  }
+
+  close(): void {
+    this.#socket.close();
+    for (const { reject } of this.#waiting.values())
+      reject(new MusterError('HEAD_UNREACHABLE', 'the connection to the head was lost'));
+    this.#waiting.clear();
+  }
+
+  #once(id: BlockId): Promise<void> {
+    const under = this.#fetching.get(id);
+    if (under !== undefined) return under;
+    const fetching = this.#fetchBlock(id).finally(() => this.#fetching.delete(id));
+    this.#fetching.set(id, fetching);
+    return fetching;
+  }
+
+  /** The first chunk tells the size; the rest follow with `fetchWindow` requests under way. */
+  async #fetchBlock(id: BlockId): Promise<void> {
+    const chunk = limits.chunkBytesMax.value;
+    const total = await this.#fetchChunk(id, 0);
+    let next = chunk;
+    const lane = async (): Promise<void> => {
+      while (next < total) {
+        const offset = next;
+        next += chunk;
+        await this.#fetchChunk(id, offset);
+      }
+    };
+    await Promise.all(Array.from({ length: limits.fetchWindow.value }, lane));
+  }
+
+  async #fetchChunk(id: BlockId, offset: number): Promise<number> {
+    const { message, payload } = await this.#ask(id, offset);
+    if (message.type === 'error') throw fromWireError(message.error);
+    if (message.type !== 'chunk' || payload === null)
+      throw new MusterError('PROTOCOL', 'the head gave an unexpected answer', { why: message.type });
+    this.#blocks.receive({ id, offset, total: message.total, bytes: payload });
+    return message.total;
+  }
+
+  #ask(block: BlockId, offset: number): Promise<Envelope> {
+    const request = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(request, { resolve, reject });
+      this.#queue.push([encode('fetch', { request, block, offset, length: limits.chunkBytesMax.value })]);
+    });
+  }
+
+  async #receive(): Promise<void> {
+    for await (const frames of this.#socket) {
+      const envelope = decode(frames);
+      if (!('request' in envelope.message)) continue;
+      this.#waiting.get(envelope.message.request)?.resolve(envelope);
+      this.#waiting.delete(envelope.message.request);
+    }
+  }
+}

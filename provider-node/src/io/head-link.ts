@@ -1,0 +1,150 @@
+/** The sockets of one session. When the connection breaks the whole link is thrown away and a new session is asked for. */
+import {
+  decode,
+  isMusterError,
+  limits,
+  providerTopic,
+  taskTopic,
+  tcpAddress,
+  type Channel,
+  type Endpoint,
+  type Envelope,
+  type Fields,
+  type Logger,
+  type SessionId,
+  type TaskId,
+} from '@muster/shared';
+import { SendQueue, type BlockStore } from '@muster/shared/io';
+import { Push, Subscriber } from 'zeromq';
+import { Asker, expectType } from './asker.ts';
+import { BlockFetcher } from './block-fetcher.ts';
+
+const LIVENESS = {
+  heartbeatInterval: 500,
+  heartbeatTimeout: 1500,
+  reconnectInterval: 100,
+  reconnectMaxInterval: 1000,
+  linger: 0,
+};
+
+const MISSES_MAX = 2;
+
+export interface LinkOptions {
+  readonly endpoint: Endpoint;
+  readonly registered: Fields<'registered'>;
+  /** Use the head's ipc addresses. */
+  readonly sameMachine: boolean;
+  readonly blocks: BlockStore;
+  readonly logger: Logger;
+  readonly onMessage: (envelope: Envelope) => void;
+  /** Once, with the reason. */
+  readonly onBroken: (reason: string) => void;
+}
+
+export class HeadLink {
+  readonly session: SessionId;
+  readonly fetcher: BlockFetcher;
+  readonly #options: LinkOptions;
+  readonly #tasks: Subscriber;
+  readonly #results: Push;
+  readonly #resultQueue: SendQueue;
+  readonly #heartbeats: Asker;
+  #closed = false;
+  #misses = 0;
+  /** Last message on our topic, and the last that the head said it had sent. */
+  #seq = 0;
+  #headSeq = 0;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.session = options.registered.session;
+    this.#tasks = new Subscriber({
+      ...LIVENESS,
+      maxMessageSize: limits.messageBytesMax.value,
+      receiveHighWaterMark: 1000,
+    });
+    this.#results = new Push({ ...LIVENESS, immediate: true, sendHighWaterMark: 64 });
+    this.#resultQueue = new SendQueue(this.#results, () => undefined);
+    this.#heartbeats = new Asker(this.#address('heartbeats'));
+    this.fetcher = new BlockFetcher(this.#address('clients'), options.blocks);
+    this.#tasks.events.on('disconnect', () => this.#broken('the connection to the head closed'));
+    this.#tasks.connect(this.#address('tasks'));
+    this.#tasks.subscribe(providerTopic(this.session));
+    this.#results.connect(this.#address('results'));
+    void this.#receive();
+  }
+
+  #address(channel: Channel): string {
+    const { sameMachine, registered, endpoint } = this.#options;
+    return (sameMachine ? registered.ipc[channel] : undefined) ?? tcpAddress(endpoint, channel);
+  }
+
+  listenTo(task: TaskId): void {
+    if (!this.#closed) this.#tasks.subscribe(taskTopic(task));
+  }
+
+  stopListening(task: TaskId): void {
+    if (!this.#closed) this.#tasks.unsubscribe(taskTopic(task));
+  }
+
+  push(frames: readonly Uint8Array[]): void {
+    if (!this.#closed) this.#resultQueue.push(frames);
+  }
+
+  /** Null when all is well, else why the session is over: the head forgot it, we missed something, or there is no answer. */
+  async beat(facts: Omit<Fields<'heartbeat'>, 'session' | 'seq'>): Promise<string | null> {
+    const expected = this.#headSeq;
+    try {
+      const { known, seq } = expectType(
+        await this.#heartbeats.ask('heartbeat', { session: this.session, seq: this.#seq, ...facts }),
+        'beat',
+      );
+      this.#misses = 0;
+      this.#headSeq = seq;
+      if (!known) return 'the head does not know this session';
+      // What the head had sent by the last beat must be here by now.
+      return this.#seq < expected ? `messages ${this.#seq + 1} to ${expected} were lost` : null;
+    } catch {
+      this.#misses += 1;
+      return this.#misses < MISSES_MAX || this.#closed ? null : 'two heartbeats were not answered';
+    }
+  }
+
+  /** What was pushed has left this process, or `withinMs` are over. */
+  async flush(withinMs: number): Promise<void> {
+    await Promise.race([this.#resultQueue.drained(), new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#tasks.close();
+    this.#results.close();
+    this.#heartbeats.close();
+    this.fetcher.close();
+  }
+
+  #count(seq: number): void {
+    if (seq !== this.#seq + 1) this.#broken(`messages ${this.#seq + 1} to ${seq - 1} were lost`);
+    this.#seq = seq;
+  }
+
+  #broken(reason: string): void {
+    if (!this.#closed) this.#options.onBroken(reason);
+  }
+
+  async #receive(): Promise<void> {
+    for await (const [, ...frames] of this.#tasks) {
+      try {
+        const envelope = decode(frames);
+        if (envelope.seq > 0) this.#count(envelope.seq);
+        this.#options.onMessage(envelope);
+      } catch (error) {
+        this.#options.logger.warn(
+          { error: isMusterError(error) ? `${error.message}: ${error.why}` : error },
+          'a message from the head was dropped',
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,101 @@
+/** `provider-node`: reads the command line, measures this machine, and works for the head until SIGINT or SIGTERM. */
+import { DEFAULT_PORT_BASE, formatBytes, parseSizeBytes, parseWhole } from '@muster/shared';
+import { runProgram, untilSignal } from '@muster/shared/io';
+import { Command, Option } from 'commander';
+import { pino } from 'pino';
+import { devices, type DeviceChoice, type ProviderNodeOptions } from './options.ts';
+import { startProviderNode, type ProviderNode } from './provider-node.ts';
+
+interface Flags {
+  readonly head: string;
+  readonly portBase: number;
+  readonly name?: string;
+  readonly state?: string;
+  readonly device: DeviceChoice;
+  readonly threads?: number;
+  readonly maxMemory?: number;
+  readonly maxDisk?: number;
+  readonly blocks: 'auto' | 'wire';
+  readonly logLevel: string;
+}
+
+const option = (flags: string, description: string, env: string): Option => new Option(flags, description).env(env);
+
+const program = new Command('provider-node')
+  .description('Lends this machine to a Muster cluster.')
+  .addOption(option('--head <host>', 'where the head runs', 'MUSTER_HEAD').default('127.0.0.1'))
+  .addOption(
+    option('--port-base <port>', "first of the head's five ports", 'MUSTER_PORT_BASE')
+      .default(DEFAULT_PORT_BASE)
+      .argParser((text) => parseWhole(text, '--port-base', [1024, 65_531])),
+  )
+  .addOption(option('--name <name>', "how people see this node (default: the host's name)", 'MUSTER_NAME'))
+  .addOption(option('--state <directory>', 'where identity and cached operands are kept', 'MUSTER_STATE'))
+  .addOption(option('--device <device>', 'what computes', 'MUSTER_DEVICE').choices(devices).default('auto'))
+  .addOption(
+    option('--threads <count>', 'threads of a CPU device (default: all cores)', 'MUSTER_THREADS').argParser((text) =>
+      parseWhole(text, '--threads', [1, 1024]),
+    ),
+  )
+  .addOption(
+    option(
+      '--max-memory <size>',
+      'memory for operands and results (default: half of what is free)',
+      'MUSTER_MAX_MEMORY',
+    ).argParser((text) => parseSizeBytes(text, '--max-memory')),
+  )
+  .addOption(
+    option('--max-disk <size>', 'disk for cached operands (default: 16G)', 'MUSTER_MAX_DISK').argParser((text) =>
+      parseSizeBytes(text, '--max-disk'),
+    ),
+  )
+  .addOption(
+    option('--blocks <way>', "auto: read the head's files where both share a machine; wire: never", 'MUSTER_BLOCKS')
+      .choices(['auto', 'wire'])
+      .default('auto'),
+  )
+  .addOption(
+    option('--log-level <level>', 'what goes to stderr', 'MUSTER_LOG_LEVEL')
+      .choices(['debug', 'info', 'warn', 'error', 'silent'])
+      .default('warn'),
+  );
+
+await runProgram(program, async () => {
+  const flags = program.opts<Flags>();
+  say('measuring this machine...');
+  const provider = await startProviderNode(optionsFrom(flags));
+  say(measured(provider));
+  void provider.joined.catch(() => undefined);
+  await Promise.race([untilSignal(), provider.joined.then(() => new Promise<never>(() => undefined))]);
+  await provider.stop();
+});
+
+function optionsFrom({ name, state, threads, maxMemory, maxDisk, logLevel, ...rest }: Flags): ProviderNodeOptions {
+  return {
+    head: rest.head,
+    portBase: rest.portBase,
+    device: rest.device,
+    blocks: rest.blocks,
+    logger: pino({ level: logLevel }, pino.destination(2)),
+    onNews: say,
+    ...(name === undefined ? {} : { name }),
+    ...(state === undefined ? {} : { stateDirectory: state }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(maxMemory === undefined ? {} : { maxMemoryBytes: maxMemory }),
+    ...(maxDisk === undefined ? {} : { maxDiskBytes: maxDisk }),
+  };
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function measured({ options, device }: ProviderNode): string {
+  const { gflops, refused } = device;
+  const lines = [
+    `${options.name}: ${device.label} (${device.kind}), ${device.threads} threads, ${formatBytes(device.memoryBytes)}`,
+    `  measured float32 ${gflops.float32.toFixed(0)}, float64 ${gflops.float64.toFixed(0)} GFLOP/s, int8 ${gflops.int8.toFixed(0)} GOP/s`,
+    ...refused.map(({ ep, reason }) => `  not ${ep}: ${reason}`),
+  ];
+  return lines.join('\n');
+}

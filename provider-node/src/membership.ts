@@ -1,0 +1,178 @@
+/** Registers with the head, serves a session until it breaks, and registers again, for as long as the provider runs. */
+import {
+  deferred,
+  isMusterError,
+  MusterError,
+  PROTOCOL_VERSION,
+  within,
+  type Envelope,
+  type Fields,
+  type ProviderId,
+} from '@muster/shared';
+import { blockPath, incomingPath, provesShared, type BlockStore } from '@muster/shared/io';
+import type { Compute } from './compute/index.ts';
+import { offer } from './core/handle.ts';
+import type { Driver, SessionStore } from './driver.ts';
+import { expectType, registrationAsker, type Asker } from './io/asker.ts';
+import { HeadLink } from './io/head-link.ts';
+import type { ResolvedProviderNodeOptions } from './options.ts';
+
+/** Leases that the head may have open with us. */
+const CREDIT = 16;
+const HELLO_MS = 5000;
+const RETRY_MS = 300;
+/** How long a provider that was told to stop waits for its last results to leave. */
+const LEAVE_MS = 2000;
+
+export interface MembershipParts {
+  readonly options: ResolvedProviderNodeOptions;
+  readonly id: ProviderId;
+  readonly compute: Compute;
+  readonly driver: Driver;
+  readonly blocks: BlockStore;
+}
+
+interface Session {
+  readonly link: HeadLink;
+  /** Ends the session; the first reason counts. */
+  readonly end: (reason: string) => void;
+}
+
+export class Membership {
+  /** The first successful registration. Rejects when the head refuses us for good. */
+  readonly joined: Promise<void>;
+  readonly #parts: MembershipParts;
+  readonly #asker: Asker;
+  readonly #first = deferred<void>();
+  readonly #running: Promise<void>;
+  readonly #left = deferred<void>();
+  #session: Session | null = null;
+  #leaving = false;
+
+  constructor(parts: MembershipParts) {
+    this.#parts = parts;
+    this.#asker = registrationAsker({ host: parts.options.head, portBase: parts.options.portBase });
+    this.joined = this.#first.promise;
+    this.joined.catch(() => undefined);
+    this.#running = this.#run();
+  }
+
+  /** Hands unfinished leases back and waits for finished ones to leave. */
+  async leave(): Promise<void> {
+    this.#leaving = true;
+    this.#left.resolve();
+    const { driver } = this.#parts;
+    const handBack = driver.unfinished();
+    driver.post({ type: 'stop' });
+    if (this.#session !== null) {
+      const { link, end } = this.#session;
+      await link.flush(LEAVE_MS);
+      await this.#asker.ask('bye', { session: link.session, handBack }).catch(() => undefined);
+      end('leaving');
+    }
+    await this.#running;
+    this.#asker.close();
+  }
+
+  async #run(): Promise<void> {
+    const { options } = this.#parts;
+    while (!this.#leaving) {
+      try {
+        const reason = await this.#serve();
+        if (!this.#leaving) options.onNews(`lost the head: ${reason}; joining again`);
+      } catch (error) {
+        if (isMusterError(error) && error.code === 'VERSION_MISMATCH') return this.#first.reject(error);
+        options.logger.debug(
+          { error: isMusterError(error) ? `${error.message} ${error.why}` : error },
+          'could not join',
+        );
+        await Promise.race([this.#left.promise, new Promise((resolve) => setTimeout(resolve, RETRY_MS))]);
+      }
+    }
+  }
+
+  /** One session from registration to its end. Resolves to the reason why it ended. */
+  async #serve(): Promise<string> {
+    const { options, driver, blocks } = this.#parts;
+    const registered = expectType(await this.#asker.ask('register', this.#introduction()), 'registered');
+    const store = this.#sharedStore(registered);
+    const [hello, over] = [deferred<string>(), deferred<string>()];
+    const onMessage = (envelope: Envelope): void =>
+      envelope.message.type === 'hello' ? hello.resolve(envelope.message.nonce) : driver.receive(envelope);
+    const link = new HeadLink({
+      endpoint: { host: options.head, portBase: options.portBase },
+      registered,
+      sameMachine: store !== null,
+      blocks,
+      logger: options.logger,
+      onMessage,
+      onBroken: over.resolve,
+    });
+    this.#session = { link, end: over.resolve };
+    try {
+      driver.attach(link, store ?? blocks);
+      const nonce = await within(
+        hello.promise,
+        HELLO_MS,
+        () => new MusterError('HEAD_UNREACHABLE', 'the head did not greet us on our topic'),
+      );
+      // Before `ready`: the first lease may overtake its answer.
+      driver.post({
+        type: 'registered',
+        session: link.session,
+        epoch: registered.epoch,
+        keep: registered.keep,
+        sharesStore: store !== null,
+      });
+      expectType(await this.#asker.ask('ready', { session: link.session, nonce, sharesStore: store !== null }), 'ok');
+      this.#welcome(store !== null);
+      return await this.#untilOver(over.promise, registered.heartbeatMs);
+    } finally {
+      this.#session = null;
+      link.close();
+      driver.detach();
+    }
+  }
+
+  #welcome(sharesStore: boolean): void {
+    const { head, portBase, onNews } = this.#parts.options;
+    this.#first.resolve();
+    onNews(`joined ${head}:${portBase}${sharesStore ? ', sharing its store' : ''}`);
+  }
+
+  #introduction(): Fields<'register'> {
+    const { id, options, compute, driver } = this.#parts;
+    const platform = `${process.platform}-${process.arch}`;
+    return {
+      version: PROTOCOL_VERSION,
+      provider: id,
+      name: options.name,
+      platform,
+      device: compute.device,
+      credit: CREDIT,
+      held: offer(driver.state),
+    };
+  }
+
+  #sharedStore({ store }: Fields<'registered'>): SessionStore | null {
+    if (this.#parts.options.blocks === 'wire' || !provesShared(store)) return null;
+    return {
+      pathOf: (block) => blockPath(store.directory, block),
+      incomingPath: (name) => incomingPath(store.directory, name),
+    };
+  }
+
+  /** Heartbeats go by a timer of their own, not behind compute. */
+  async #untilOver(over: Promise<string>, everyMs: number): Promise<string> {
+    const timer = setInterval(() => void this.#beat(), everyMs);
+    return over.finally(() => clearInterval(timer));
+  }
+
+  async #beat(): Promise<void> {
+    const session = this.#session;
+    if (session === null) return;
+    const { state, computedMs } = this.#parts.driver;
+    const reason = await session.link.beat({ running: [...state.held.keys()].slice(0, 64), computedMs });
+    if (reason !== null) session.end(reason);
+  }
+}

@@ -1,0 +1,58 @@
+import { DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@muster/shared';
+import { defaultStateDirectory } from '@muster/shared/io';
+import { availableParallelism, hostname } from 'node:os';
+
+export const devices = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
+export type DeviceChoice = (typeof devices)[number];
+
+export interface ProviderNodeOptions {
+  /** Host name or address of the head. */
+  readonly head: string;
+  /** First of the head's five ports. Default 5555. */
+  readonly portBase?: number;
+  /** How people see this node. Default the host's name. */
+  readonly name?: string;
+  /** Identity, cached operands and unsent results live here. Default `~/.local/state/muster/provider-<name>`. */
+  readonly stateDirectory?: string;
+  readonly device?: DeviceChoice;
+  /** Threads of a CPU device. Default all cores. */
+  readonly threads?: number;
+  /** Memory for operands and results; 0: half of what is free at the start. */
+  readonly maxMemoryBytes?: number;
+  /** Disk for cached operands. Default 16 GiB. */
+  readonly maxDiskBytes?: number;
+  /** 'auto' reads the head's store by path where that is proven to work, 'wire' never does. */
+  readonly blocks?: 'auto' | 'wire';
+  readonly logger?: Logger;
+  /** Called with a line for people: joined, lost the head, left. */
+  readonly onNews?: (line: string) => void;
+  /** For tests of the head's verification: makes the compute process return wrong results. No command line sets it. */
+  readonly tamper?: string;
+}
+
+export type ResolvedProviderNodeOptions = {
+  readonly [K in Exclude<keyof ProviderNodeOptions, 'tamper'>]-?: Exclude<ProviderNodeOptions[K], undefined>;
+} & Pick<ProviderNodeOptions, 'tamper'>;
+
+export function resolveProviderNodeOptions(options: ProviderNodeOptions): ResolvedProviderNodeOptions {
+  const name = options.name ?? hostname();
+  if (!/^[\w.-]{1,64}$/.test(name))
+    throw new MusterError('USAGE', '--name needs 1 to 64 letters, digits, dots, dashes or underscores', {
+      why: `got '${name}'`,
+      fix: '--name my-laptop',
+    });
+  return Object.freeze({
+    head: options.head,
+    portBase: options.portBase ?? DEFAULT_PORT_BASE,
+    name,
+    stateDirectory: options.stateDirectory ?? defaultStateDirectory(`provider-${name}`),
+    device: options.device ?? 'auto',
+    threads: options.threads ?? availableParallelism(),
+    maxMemoryBytes: options.maxMemoryBytes ?? 0,
+    maxDiskBytes: options.maxDiskBytes ?? 16 * 2 ** 30,
+    blocks: options.blocks ?? 'auto',
+    logger: options.logger ?? silentLogger,
+    onNews: options.onNews ?? (() => undefined),
+    ...(options.tamper === undefined ? {} : { tamper: options.tamper }),
+  });
+}
