@@ -65,6 +65,7 @@ export {
   bytesOf,
   dtypes,
   elementsOf,
+  isOperandDtype,
   operandDtypes,
   productDtype,
   zeros,

@@ -11,6 +11,7 @@ import type {
   TaskType,
   WireError,
 } from '@muster/shared';
+import type { LearnedRates } from './learned-rates.ts';
 import type { LatencySample } from './latency-sample.ts';
 import type { PendingSubtasks } from './pending.ts';
 import type { Policy } from './policy.ts';
@@ -32,6 +33,8 @@ export interface Provider {
   name: string;
   platform: string;
   device: DeviceFacts;
+  /** What it really achieves; starts as what was measured when it joined. */
+  rates: LearnedRates;
   credit: number;
   sharesStore: boolean;
   phase: ProviderPhase;

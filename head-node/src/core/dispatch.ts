@@ -1,5 +1,5 @@
 /** Gives pending subtasks to providers with free credit, and copies late leases to idle ones. */
-import type { BlockId, BlockNeed } from '@muster/shared';
+import { isOperandDtype, type BlockId, type BlockNeed } from '@muster/shared';
 import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
 import { toRanges } from './index-ranges.ts';
 import { countRetry, openLease } from './leases.ts';
@@ -152,8 +152,7 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
 /** Compute time by measured speed; what it cannot know (inline tasks) counts as nothing. */
 function expectedMs({ task, run, provider, indices }: Assignment): number {
   const { dtype } = task.type.describe(task.spec);
-  const { gflops } = provider.device;
-  const rate = dtype === 'float64' ? gflops.float64 : dtype === 'int8' ? gflops.int8 : gflops.float32;
+  const rate = isOperandDtype(dtype) ? provider.rates[dtype].used : 0;
   const flops =
     task.type.runs === 'device'
       ? indices.reduce((sum, index) => sum + task.type.flops(task.spec, run.plan, index), 0)

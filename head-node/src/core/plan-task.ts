@@ -1,6 +1,7 @@
 /** A plan becomes queues: who may do what, and what waits for which block. */
 import type { NodeFacts, ProviderId, TaskPlan } from '@muster/shared';
 import type { Provider, Running, Task } from './cluster-state.ts';
+import { usedRates } from './learned-rates.ts';
 import { PendingSubtasks } from './pending.ts';
 import { subtaskState, SubtaskStates } from './subtask-states.ts';
 import { blockKey, isPresent } from './waiting-subtasks.ts';
@@ -8,8 +9,8 @@ import { blockKey, isPresent } from './waiting-subtasks.ts';
 /** Measured on loopback: chunk fetch 2 GB/s; files in the page cache 8 GB/s, the copy into the compute process included. */
 const LINK_BYTES_PER_MS = { socket: 1.2e6, sharedFiles: 8e6 };
 
-export const nodeFactsOf = ({ device, sharesStore }: Provider): NodeFacts => ({
-  gflops: device.gflops,
+export const nodeFactsOf = ({ device, rates, sharesStore }: Provider): NodeFacts => ({
+  gflops: usedRates(rates),
   memoryBytes: device.memoryBytes,
   linkBytesPerMs: sharesStore ? LINK_BYTES_PER_MS.sharedFiles : LINK_BYTES_PER_MS.socket,
 });

@@ -2,6 +2,7 @@
 import type { ProviderId, SessionId } from '@muster/shared';
 import type { Provider, ProviderPhase } from './cluster-state.ts';
 import type { HeadEvent, Registration } from './events.ts';
+import { learnedRates } from './learned-rates.ts';
 import { adoptLease, giveUpLease, reclaimLease, voidLease } from './leases.ts';
 import { log, type Turn } from './turn.ts';
 
@@ -52,6 +53,8 @@ export function onRegistered(turn: Turn, event: Registration): void {
   const provider = known ?? newProvider(event, turn.nowMs);
   state.providers.set(event.provider, provider);
   state.sessions.set(event.session, event.provider);
+  // Measured anew: another process, perhaps another device.
+  if (provider.device.gflops.float32 !== event.device.gflops.float32) provider.rates = learnedRates(event.device.gflops);
   Object.assign(provider, {
     session: event.session,
     name: event.name,
@@ -82,6 +85,7 @@ function newProvider(event: Registration, nowMs: number): Provider {
     name: event.name,
     platform: event.platform,
     device: event.device,
+    rates: learnedRates(event.device.gflops),
     credit: event.credit,
     sharesStore: false,
     phase: 'joining',

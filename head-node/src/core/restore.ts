@@ -6,7 +6,7 @@ import { fromRanges } from './index-ranges.ts';
 import type { TaskHistory } from './journal-record.ts';
 import { startRun } from './plan-task.ts';
 import { tallyOf } from './results.ts';
-import { announceOperands, bindBlock, end, newTask } from './tasks.ts';
+import { announceOperands, bindBlock, endIfComplete, newTask } from './tasks.ts';
 import type { Turn } from './turn.ts';
 
 export function onRestored(turn: Turn, { history, taskType }: HeadEvent & { type: 'restored' }): void {
@@ -53,8 +53,8 @@ function resume(turn: Turn, task: Task, { history, plan }: Resumption): void {
   }
   for (const { ranges, provider } of history.ranges)
     creditEarlierWork(task, plan, { provider, indices: fromRanges(ranges) });
-  if (task.run?.states.acceptedCount === plan.subtasks) end(turn, task, { state: 'done', error: null });
-  else announceOperands(turn, task);
+  announceOperands(turn, task);
+  endIfComplete(turn, task);
 }
 
 function* acceptedIn({ subtasks, ranges }: TaskHistory): Generator<number> {

@@ -1,13 +1,14 @@
 /** Results and failures of leases: checked, accepted once, or tried again elsewhere. */
-import { MusterError, toWireError, type ProviderId, type WireError } from '@muster/shared';
-import { backoffMs } from '@muster/shared';
+import { backoffMs, isOperandDtype, MusterError, toWireError, type ProviderId, type WireError } from '@muster/shared';
+
 import type { NodeTally, Provider, Running, Task } from './cluster-state.ts';
 import type { HeadEvent, ReturnedResult } from './events.ts';
 import { toRanges } from './index-ranges.ts';
+import { learn } from './learned-rates.ts';
 import { countRetry, coveredByRivals, dropLease, freeCredit, rivalsOf, voidLease, type LeaseOfRun } from './leases.ts';
 import { bySession, heard, nameOf } from './providers.ts';
 import { subtaskState } from './subtask-states.ts';
-import { end } from './tasks.ts';
+import { end, endIfComplete } from './tasks.ts';
 import { log, taskOf, type Turn } from './turn.ts';
 
 /** Null when nobody waits for it any more. */
@@ -60,6 +61,7 @@ function check(turn: Turn, { lease, task, run }: LeaseOfRun, returned: ReturnedR
   const tally = tallyOf(task, lease.provider);
   tally.computeMs += returned.computeMs;
   tally.fetchMs += returned.fetchMs;
+  learnFrom(turn, { lease, task, run }, returned.computeMs);
   const region = task.type.region(task.spec, run.plan, lease.indices[0] ?? 0);
   turn.effects.push({
     type: 'check',
@@ -72,6 +74,16 @@ function check(turn: Turn, { lease, task, run }: LeaseOfRun, returned: ReturnedR
     returned,
   });
 }
+
+function learnFrom({ state }: Turn, { lease, task, run }: LeaseOfRun, computeMs: number): void {
+  const provider = state.providers.get(lease.provider);
+  const { dtype } = task.type.describe(task.spec);
+  if (provider === undefined || !isOperandDtype(dtype)) return;
+  learn(provider.rates[dtype], flopsOf(task, run, lease.indices), computeMs);
+}
+
+const flopsOf = (task: Task, run: Running, indices: readonly number[]): number =>
+  indices.reduce((sum, index) => sum + task.type.flops(task.spec, run.plan, index), 0);
 
 const isOpen = (run: Running, index: number): boolean => {
   const state = run.states.at(index);
@@ -105,13 +117,13 @@ function accept(turn: Turn, context: LeaseOfRun, event: HeadEvent & { type: 'che
   keepResult(turn, context, { event, fresh });
   revokeCopies(turn, context);
   dropLease(turn, lease);
-  if (run.states.acceptedCount === run.plan.subtasks) end(turn, task, { state: 'done', error: null });
+  endIfComplete(turn, task);
 }
 
 function credit(turn: Turn, { lease, task, run }: LeaseOfRun, fresh: readonly number[]): void {
   const tally = tallyOf(task, lease.provider);
   tally.subtasks += fresh.length;
-  for (const index of fresh) tally.flops += task.type.flops(task.spec, run.plan, index);
+  tally.flops += flopsOf(task, run, fresh);
   task.verified += fresh.length;
   turn.state.counters.subtasksAccepted += fresh.length;
   const provider = turn.state.providers.get(lease.provider);

@@ -16,13 +16,15 @@ export function onSubmitted(turn: Turn, event: Submission): void {
     if (known.durable) turn.effects.push({ type: 'confirm', task: event.task });
     return;
   }
-  turn.state.tasks.set(event.task, newTask(event, turn.nowMs));
+  const fresh = newTask(event, turn.nowMs);
+  turn.state.tasks.set(event.task, fresh);
   const { task, taskType, spec, nodes, waitNodesMs, timeoutMs } = event;
   turn.effects.push({
     type: 'append',
     record: { type: 'task', task, name: taskType.name, spec, nodes, waitNodesMs, timeoutMs },
   });
   turn.effects.push({ type: 'confirm', task });
+  tryStart(turn, fresh);
 }
 
 export function newTask(event: Submission, nowMs: number): Task {
@@ -62,15 +64,22 @@ const emptyTable = (blocks: number): OperandTable => ({
 
 export function onTaskDurable(turn: Turn, event: { readonly task: TaskId }): void {
   const task = turn.state.tasks.get(event.task);
-  if (task === undefined || task.state !== 'accepted') return;
+  if (task === undefined || task.durable) return;
   task.durable = true;
-  task.state = 'waiting';
+  if (task.state === 'accepted') task.state = 'waiting';
   tryStart(turn, task);
+  endIfComplete(turn, task);
+}
+
+/** A task may be worked on while its record is on the way to the disk, but not be done before it is there. */
+export function endIfComplete(turn: Turn, task: Task): void {
+  const complete = task.run !== null && task.run.states.acceptedCount === task.run.plan.subtasks;
+  if (complete && task.durable) end(turn, task, { state: 'done', error: null });
 }
 
 /** Plans as soon as enough nodes are ready. */
 export function tryStart(turn: Turn, task: Task): void {
-  if (task.state !== 'waiting' || task.run !== null) return;
+  if ((task.state !== 'waiting' && task.state !== 'accepted') || task.run !== null) return;
   const ready = readyProviders(turn.state);
   if (ready.length < task.nodes) return;
   const team = fastest(ready, task);
@@ -88,7 +97,7 @@ export function tryStart(turn: Turn, task: Task): void {
   }
 }
 
-const speedOf = ({ device }: Provider): number => device.gflops.float32;
+const speedOf = ({ rates }: Provider): number => rates.float32.used;
 
 /** The fastest, in the stable order of `ready`. */
 function fastest(ready: readonly Provider[], task: Task): readonly Provider[] {

@@ -1,6 +1,7 @@
 /** What the state looks like to people: status objects, computed when asked for. */
 import type { NodeShare, NodeState, NodeStatus, ProviderId, TaskBrief, TaskStatus } from '@muster/shared';
 import type { ClusterState, NodeTally, Provider, Task } from './cluster-state.ts';
+import { usedRates } from './learned-rates.ts';
 
 export function nodeState({ phase, leases }: Provider): NodeState {
   if (phase === 'ready') return leases.size > 0 ? 'busy' : 'ready';
@@ -8,7 +9,7 @@ export function nodeState({ phase, leases }: Provider): NodeState {
 }
 
 export function nodeStatus(provider: Provider, nowMs: number): NodeStatus {
-  const { id, name, reason, platform, device, leases, accepted, rejected, sharesStore } = provider;
+  const { id, name, reason, platform, device, rates, leases, accepted, rejected, sharesStore } = provider;
   return {
     id,
     name,
@@ -19,7 +20,7 @@ export function nodeStatus(provider: Provider, nowMs: number): NodeStatus {
     label: device.label,
     threads: device.threads,
     memoryBytes: device.memoryBytes,
-    gflops: device.gflops,
+    gflops: usedRates(rates),
     running: leases.size,
     accepted,
     rejected,

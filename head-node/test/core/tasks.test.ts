@@ -2,20 +2,24 @@ import { describe, expect, test } from '@jest/globals';
 import { blockIdFor, ClusterRig, ofType, eightTiles, TILES } from './cluster-rig.ts';
 
 describe('a task', () => {
-  test('is accepted only when the journal has it on disk', () => {
+  test('is worked on at once, but not done before the journal has it on disk', () => {
     const rig = new ClusterRig();
     rig.join('a');
     const task = rig.submitOnly('echo', { count: 3, batch: 1 });
-    expect(rig.effects.slice(-2)).toMatchObject([
-      { type: 'append', record: { type: 'task', task } },
-      { type: 'confirm', task },
-    ]);
-    expect(rig.status(task).state).toBe('accepted');
-    expect(rig.sent(task)).toHaveLength(0);
+    expect(rig.effects.slice(-6).map(({ type }) => type)).toEqual(['append', 'confirm', 'append', 'send-lease', 'send-lease', 'send-lease']);
+    rig.drain();
+    expect(rig.status(task)).toMatchObject({ state: 'running', acceptedTiles: 3 });
 
     rig.post({ type: 'task-durable', task });
-    expect(rig.status(task).state).toBe('running');
-    expect(rig.sent(task).length).toBeGreaterThan(0);
+    expect(rig.status(task).state).toBe('done');
+  });
+
+  test('that no node is there for is accepted first, then waits', () => {
+    const rig = new ClusterRig();
+    const task = rig.submitOnly('echo', { count: 3 });
+    expect(rig.status(task).state).toBe('accepted');
+    rig.post({ type: 'task-durable', task });
+    expect(rig.status(task).state).toBe('waiting');
   });
 
   test('that is submitted again is the same task, confirmed again only when it is on disk', () => {
