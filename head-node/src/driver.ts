@@ -34,6 +34,8 @@ export interface DriverPorts {
   readonly journal: Journal;
   readonly blocks: BlockStore;
   readonly results: ResultStore;
+  /** Results of ended tasks go, the oldest first, when all results together take more. */
+  readonly maxResultBytes: number;
   readonly publisher: TaskPublisher;
   readonly verifier: Verifier;
   readonly audience: Audience;
@@ -127,7 +129,7 @@ export class Driver {
       case 'discard':
         return rmSync(this.#incoming(effect.task, effect.lease), { force: true });
       case 'keep':
-        return this.#ports.results.accept(effect.task, effect.index, this.#incoming(effect.task, effect.lease));
+        return this.#keepResult(effect);
       case 'announce':
         return audience.tile(effect.task, {
           ...effect.tile,
@@ -143,6 +145,12 @@ export class Driver {
       case 'log':
         return this.#ports.logger[effect.level]({ node: effect.node }, effect.text);
     }
+  }
+
+  #keepResult({ task, index, lease }: HeadEffect & { type: 'keep' }): void {
+    const { results, maxResultBytes } = this.#ports;
+    results.accept(task, index, this.#incoming(task, lease));
+    if (results.usedBytes > maxResultBytes) this.post({ type: 'results-too-large' });
   }
 
   #incoming(task: TaskId, lease: number): string {

@@ -63,7 +63,7 @@ export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode
 async function openStores({ stateDirectory, maxDiskBytes, logger }: ResolvedHeadNodeOptions): Promise<Stores> {
   // The journal first: it refuses a directory that another head holds.
   const journal = await Journal.open({ directory: join(stateDirectory, 'journal') });
-  const blocks = await BlockStore.open({ directory: storeDirectory(stateDirectory), maxBytes: maxDiskBytes });
+  const blocks = await BlockStore.open({ directory: storeDirectory(stateDirectory), maxBytes: maxDiskBytes / 2 });
   const results = await ResultStore.open({ directory: storeDirectory(stateDirectory) });
   return { journal, blocks, results, verifier: await startVerifier({ logger }) };
 }
@@ -96,7 +96,15 @@ async function serve({ options, stores, sockets }: Opened): Promise<HeadNode> {
   });
   const policy: Policy = { ...defaultPolicy, resultTtlMs: options.resultTtlMs };
   const state = newClusterState(policy, journal.epoch, clock.nowMs());
-  const driver = new Driver(state, { clock, random: Math.random, logger, ...stores, publisher, audience: clients });
+  const driver = new Driver(state, {
+    clock,
+    random: Math.random,
+    logger,
+    ...stores,
+    maxResultBytes: options.maxDiskBytes / 2,
+    publisher,
+    audience: clients,
+  });
   restore(driver, stores);
   const registration = new Registration({
     driver,

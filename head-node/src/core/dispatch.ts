@@ -168,9 +168,13 @@ function sendOperands(turn: Turn, { task, run, provider, indices }: Assignment):
   }
 }
 
+/** Forgetting what a node holds costs nothing but an account that says too much was sent. */
+const HOLDS_MAX = 50_000;
+
 function sendBlock(turn: Turn, { task, run, provider }: Omit<Assignment, 'indices'>, need: BlockNeed): void {
   const id = blockId(task, need);
   if (provider.holds.has(id)) return;
+  if (provider.holds.size >= HOLDS_MAX) provider.holds.clear();
   task.bytesSent += task.operands.get(need.operand)?.bytes[need.block] ?? 0;
   const key = blockKey(need);
   if (!provider.sharesStore && run.shared.delete(key)) {

@@ -87,4 +87,6 @@ export type HeadEvent =
       readonly bytes: number;
     }
   | { readonly type: 'cancelled'; readonly task: TaskId }
+  /** Results take more disk than they may: the oldest task that has ended goes. */
+  | { readonly type: 'results-too-large' }
   | { readonly type: 'tick' };

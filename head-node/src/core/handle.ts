@@ -20,7 +20,7 @@ import {
 } from './providers.ts';
 import { onRestored } from './restore.ts';
 import { onChecked, onFailed, onReturned, watchLeases } from './results.ts';
-import { onBound, onCancelled, onSubmitted, onTaskDurable, tryStart, watchTasks } from './tasks.ts';
+import { forgetOldest, onBound, onCancelled, onSubmitted, onTaskDurable, tryStart, watchTasks } from './tasks.ts';
 import { taskOf, type Turn } from './turn.ts';
 
 export function handle(state: ClusterState, event: HeadEvent, moment: Moment): HeadEffect[] {
@@ -61,6 +61,8 @@ function apply(turn: Turn, event: HeadEvent): void {
       return onChecked(turn, event);
     case 'cancelled':
       return onCancelled(turn, event);
+    case 'results-too-large':
+      return forgetOldest(turn);
     case 'tick':
       return onTick(turn);
   }

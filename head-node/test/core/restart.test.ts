@@ -125,3 +125,17 @@ describe('a task out of the journal', () => {
     expect(ofType(next.effects, 'open-task')).toEqual([{ type: 'open-task', session, task }]);
   });
 });
+
+test('when results take too much disk, the oldest ended task goes first and running ones stay', () => {
+  const rig = new ClusterRig();
+  rig.join('a');
+  const [oldest, newer] = [rig.echo({ count: 2 }), rig.echo({ count: 2 })];
+  rig.drain();
+  const running = rig.echo({ count: 2 });
+  rig.post({ type: 'results-too-large' });
+  expect(ofType(rig.effects, 'forget')).toEqual([{ type: 'forget', task: oldest }]);
+  rig.post({ type: 'results-too-large' });
+  rig.post({ type: 'results-too-large' });
+  expect(ofType(rig.effects, 'forget').map(({ task }) => task)).toEqual([oldest, newer]);
+  expect(rig.status(running).state).toBe('running');
+});
