@@ -9,8 +9,8 @@ import {
   type Logger,
   type TaskId,
 } from '@muster/shared';
-import { incomingResultName, type BlockStore } from '@muster/shared/io';
-import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { incomingResultName, writePieces, type BlockStore } from '@muster/shared/io';
+import { closeSync, openSync, statSync } from 'node:fs';
 import type { Pull } from 'zeromq';
 import type { Driver } from '../driver.ts';
 
@@ -78,7 +78,7 @@ export class ResultCollector {
     const holder = state.leases.get(lease)?.provider;
     if (holder === undefined || state.sessions.get(session) !== holder) return;
     if (offset + bytes.length > total || total > this.#bytesWanted(task, lease)) return;
-    writeSync(this.#fileOf(task, lease), bytes, 0, bytes.length, offset);
+    writePieces(this.#fileOf(task, lease), bytes, offset);
   }
 
   #bytesWanted(task: TaskId, lease: number): number {

@@ -56,7 +56,8 @@ export function elementIsHonest(
   { exact, magnitude, depth }: ExactElement & { depth: number },
 ): boolean {
   const { unit, tiny, max } = roundings[dtype];
-  if (Math.abs(returned - exact) <= 2 * depth * (unit * magnitude + tiny)) return true;
+  const tolerance = 2 * depth * (unit * magnitude + tiny);
+  if (Number.isFinite(tolerance) && Math.abs(returned - exact) <= tolerance) return true;
   const mayOverflow = !Number.isFinite(exact) || magnitude * (1 + 2 * depth * unit) >= max;
   return mayOverflow && !Number.isFinite(returned);
 }

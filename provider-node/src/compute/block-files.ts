@@ -1,4 +1,5 @@
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { writePieces } from '@muster/shared/io';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 /** The files' bytes, one after the other, filling `target` exactly. Plain synchronous calls: the process has nothing else to do. */
 export function readBlocks(paths: readonly string[], target: Uint8Array): void {
@@ -31,9 +32,11 @@ export interface TileFile {
 
 export function createTileFile(path: string): TileFile {
   const file = openSync(path, 'w');
+  let written = 0;
   return {
     write: (bytes) => {
-      for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
+      writePieces(file, bytes, written);
+      written += bytes.length;
     },
     close: () => closeSync(file),
   };

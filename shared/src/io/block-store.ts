@@ -7,7 +7,6 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { isMusterError, MusterError } from '../errors.ts';
@@ -17,6 +16,7 @@ import { diskFull, systemCodeOf, withDiskErrors } from './disk-errors.ts';
 import { hashFile } from './hash-file.ts';
 import { PartialBlocks, type BlockChunk } from './partial-blocks.ts';
 import { blockPath, incomingPath } from './store-paths.ts';
+import { writeNewFile } from './write-pieces.ts';
 
 export interface BlockStoreOptions {
   readonly directory: string;
@@ -123,7 +123,7 @@ export class BlockStore {
     const write = { path: this.pathOf(id), bytes: bytes.length };
     this.#makeRoom(write);
     const path = this.incomingPath(`${id}.put`);
-    withDiskErrors(write, () => writeFileSync(path, bytes, { mode: 0o600 }));
+    withDiskErrors(write, () => writeNewFile(path, bytes));
     renameSync(path, this.pathOf(id));
     this.#add(id, { bytes: bytes.length, checked: true });
   }

@@ -17,3 +17,4 @@ export { type BlockChunk } from './partial-blocks.ts';
 export { blockPath, incomingPath } from './store-paths.ts';
 export { lockDirectory, type DirectoryLock } from './lock-directory.ts';
 export { report, runProgram, untilSignal } from './program.ts';
+export { writeNewFile, writePieces } from './write-pieces.ts';

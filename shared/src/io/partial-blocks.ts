@@ -1,8 +1,9 @@
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { MusterError } from '../errors.ts';
 import type { BlockId } from '../ids.ts';
 import { addByteRange, coversAll, type ByteRangeSet } from './byte-ranges.ts';
 import { hashFile } from './hash-file.ts';
+import { writePieces } from './write-pieces.ts';
 
 /** A piece of a block as it comes over a socket. */
 export interface BlockChunk {
@@ -52,7 +53,7 @@ export class PartialBlocks {
       throw new MusterError('PROTOCOL', 'a chunk does not fit its block', { why });
     }
     this.#open(id, partial);
-    writeAll(partial.file, bytes, offset);
+    writePieces(partial.file, bytes, offset);
     partial.there = addByteRange(partial.there, offset, offset + bytes.length);
     return coversAll(partial.there, total);
   }
@@ -98,11 +99,5 @@ export class PartialBlocks {
     if (partial.file >= 0) closeSync(partial.file);
     this.#partials.delete(id);
     this.#bytes -= partial.total;
-  }
-}
-
-function writeAll(file: number, bytes: Uint8Array, offset: number): void {
-  for (let written = 0; written < bytes.length;) {
-    written += writeSync(file, bytes, written, bytes.length - written, offset + written);
   }
 }
