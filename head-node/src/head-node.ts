@@ -81,42 +81,42 @@ interface Opened {
   readonly sockets: HeadSockets;
 }
 
-async function serve({ options, stores, sockets }: Opened): Promise<HeadNode> {
-  const { journal } = stores;
-  const { logger } = options;
-  const clock = systemClock;
+/** The parts between the sockets, connected but not running yet. */
+interface Parts {
+  readonly driver: Driver;
+  readonly publisher: TaskPublisher;
+  readonly clients: ClientEndpoint;
+  readonly registration: Registration;
+}
+
+function assemble({ options, stores, sockets }: Opened): Parts {
+  const { logger, resultTtlMs, maxDiskBytes } = options;
+  const { epoch, headId } = stores.journal;
   const store = offerStore(storeDirectory(options.stateDirectory));
-  const publisher = new TaskPublisher(sockets.tasks, journal.epoch, logger);
-  const clients = new ClientEndpoint(sockets.clients, {
-    epoch: journal.epoch,
-    headId: journal.headId,
-    store,
-    blocks: stores.blocks,
-    logger,
-  });
-  const policy: Policy = { ...defaultPolicy, resultTtlMs: options.resultTtlMs };
-  const state = newClusterState(policy, journal.epoch, clock.nowMs());
-  const driver = new Driver(state, {
-    clock,
-    random: Math.random,
-    logger,
-    ...stores,
-    maxResultBytes: options.maxDiskBytes / 2,
-    publisher,
-    audience: clients,
-  });
-  restore(driver, stores);
+  const policy: Policy = { ...defaultPolicy, resultTtlMs };
+  const publisher = new TaskPublisher(sockets.tasks, epoch, logger);
+  const clients = new ClientEndpoint(sockets.clients, { epoch, headId, store, blocks: stores.blocks, logger });
+  const state = newClusterState(policy, epoch, systemClock.nowMs());
+  const outside = { clock: systemClock, random: Math.random, logger, audience: clients };
+  const driver = new Driver(state, { ...outside, ...stores, publisher, maxResultBytes: maxDiskBytes / 2 });
+  const { ipc } = sockets;
   const registration = new Registration({
     driver,
     publisher,
     logger,
-    epoch: journal.epoch,
+    epoch,
     heartbeatMs: policy.heartbeatMs,
-    ipc: sockets.ipc,
+    ipc,
     store,
   });
-  const requests = new ClientRequests({ driver, clock, ...stores });
-  const loops = [
+  return { driver, publisher, clients, registration };
+}
+
+/** Each ends when its socket is closed. */
+function startLoops({ options, stores, sockets }: Opened, parts: Parts): Promise<void>[] {
+  const { driver, publisher, clients, registration } = parts;
+  const { logger } = options;
+  return [
     publisher.watch({
       onOpened: (session) => registration.subscribed(session),
       onClosed: (session) => registration.unsubscribed(session),
@@ -124,10 +124,18 @@ async function serve({ options, stores, sockets }: Opened): Promise<HeadNode> {
     serveReplies(sockets.registration, (envelope) => registration.answer(envelope), logger),
     serveReplies(sockets.heartbeats, (envelope) => registration.answerHeartbeat(envelope), logger),
     new ResultCollector({ driver, blocks: stores.blocks, logger }).run(sockets.results),
-    clients.run(requests),
+    clients.run(new ClientRequests({ driver, clock: systemClock, ...stores })),
   ];
-  const timers = startTimers(driver, { clients, clock });
-  const http = await openHttp(options, driver, clock);
+}
+
+async function serve(opened: Opened): Promise<HeadNode> {
+  const { options, stores, sockets } = opened;
+  const parts = assemble(opened);
+  const { driver, clients } = parts;
+  restore(driver, stores);
+  const http = await openHttp(options, driver, systemClock);
+  const loops = startLoops(opened, parts);
+  const timers = startTimers(driver, { clients, clock: systemClock });
   const stop = onceStopped(async () => {
     for (const timer of timers) clearInterval(timer);
     await http?.close();
@@ -135,14 +143,9 @@ async function serve({ options, stores, sockets }: Opened): Promise<HeadNode> {
     await Promise.allSettled(loops);
     await closeStores(stores);
   });
-  return {
-    options,
-    epoch: journal.epoch,
-    headId: journal.headId,
-    httpPort: http?.port ?? 0,
-    nodes: () => nodeStatuses(state, clock.nowMs()),
-    stop,
-  };
+  const { epoch, headId } = stores.journal;
+  const nodes = (): NodeStatus[] => nodeStatuses(driver.state, systemClock.nowMs());
+  return { options, epoch, headId, httpPort: http?.port ?? 0, nodes, stop };
 }
 
 /** Tasks as they were accepted; blocks that are not in the store any more are waited for again. */

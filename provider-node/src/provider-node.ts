@@ -1,6 +1,6 @@
 /** Composition root: measures the device, then keeps a session with the head for as long as it runs. */
 import { systemClock, type ProviderId } from '@muster/shared';
-import { BlockStore, lockDirectory } from '@muster/shared/io';
+import { BlockStore, DirectoryLock } from '@muster/shared/io';
 import { join } from 'node:path';
 import { startCompute, type Compute } from './compute/index.ts';
 import { newProviderState } from './core/provider-state.ts';
@@ -22,7 +22,7 @@ export interface ProviderNode {
 export async function startProviderNode(raw: ProviderNodeOptions): Promise<ProviderNode> {
   const options = resolveProviderNodeOptions(raw);
   const id = loadIdentity(options.stateDirectory);
-  const lock = lockDirectory(options.stateDirectory, `provider-node --head ${options.head} --name another-name`);
+  const lock = DirectoryLock.take(options.stateDirectory);
   try {
     const blocks = await BlockStore.open({
       directory: join(options.stateDirectory, 'store'),

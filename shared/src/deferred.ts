@@ -6,10 +6,10 @@ export interface Deferred<T> {
 }
 
 export function deferred<T>(): Deferred<T> {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<T>((onResolve, onReject) => ([resolve, reject] = [onResolve, onReject]));
-  return { promise, resolve, reject };
+  let handles: Omit<Deferred<T>, 'promise'> | undefined;
+  const promise = new Promise<T>((resolve, reject) => (handles = { resolve, reject }));
+  // The executor has run by now.
+  return { promise, ...(handles as Omit<Deferred<T>, 'promise'>) };
 }
 
 /** Rejects with what `late` makes when the promise has not settled after `ms`. The timer does not keep the process alive. */

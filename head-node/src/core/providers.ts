@@ -54,7 +54,8 @@ export function onRegistered(turn: Turn, event: Registration): void {
   state.providers.set(event.provider, provider);
   state.sessions.set(event.session, event.provider);
   // Measured anew: another process, perhaps another device.
-  if (provider.device.gflops.float32 !== event.device.gflops.float32) provider.rates = learnedRates(event.device.gflops);
+  if (provider.device.gflops.float32 !== event.device.gflops.float32)
+    provider.rates = learnedRates(event.device.gflops);
   Object.assign(provider, {
     session: event.session,
     name: event.name,

@@ -208,7 +208,10 @@ export function watchTasks(turn: Turn): void {
 /** Before its time, because the disk is bounded. */
 export function forgetOldest(turn: Turn): void {
   const ended = [...turn.state.tasks.values()].filter(({ endedAtMs }) => endedAtMs !== null);
-  const oldest = ended.reduce<Task | undefined>((first, task) => ((task.endedAtMs ?? 0) < (first?.endedAtMs ?? Infinity) ? task : first), undefined);
+  const oldest = ended.reduce<Task | undefined>(
+    (first, task) => ((task.endedAtMs ?? 0) < (first?.endedAtMs ?? Infinity) ? task : first),
+    undefined,
+  );
   if (oldest === undefined) return;
   log(turn, 'info', { text: `the result of task ${oldest.id} is dropped before its time: the disk is bounded` });
   forget(turn, oldest);

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { isMusterError, MusterError, type TaskId } from '@muster/shared';
-import { diskFull, systemCodeOf } from '@muster/shared/io';
+import { DirectoryLock, diskFull, systemCodeOf } from '@muster/shared/io';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import type { JournalRecord, TaskHistory } from '../core/journal-record.ts';
-import { DirectoryLock } from './directory-lock.ts';
 import { historyOf } from './history.ts';
 import { extendToDeclaredLength } from './lmdb-file.ts';
 import { seal, unseal } from './sealed-value.ts';

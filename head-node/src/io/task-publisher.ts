@@ -19,8 +19,8 @@ import type { XPublisher } from 'zeromq';
 
 export interface Subscriptions {
   /** A provider has subscribed to its topic, or its subscription went away with its connection. */
-  onOpened(session: SessionId): void;
-  onClosed(session: SessionId): void;
+  readonly onOpened: (session: SessionId) => void;
+  readonly onClosed: (session: SessionId) => void;
 }
 
 export interface BlockSource {

@@ -6,7 +6,14 @@ describe('a task', () => {
     const rig = new ClusterRig();
     rig.join('a');
     const task = rig.submitOnly('echo', { count: 3, batch: 1 });
-    expect(rig.effects.slice(-6).map(({ type }) => type)).toEqual(['append', 'confirm', 'append', 'send-lease', 'send-lease', 'send-lease']);
+    expect(rig.effects.slice(-6).map(({ type }) => type)).toEqual([
+      'append',
+      'confirm',
+      'append',
+      'send-lease',
+      'send-lease',
+      'send-lease',
+    ]);
     rig.drain();
     expect(rig.status(task)).toMatchObject({ state: 'running', acceptedTiles: 3 });
 

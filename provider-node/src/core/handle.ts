@@ -52,7 +52,7 @@ function onRegistered(state: ProviderState, event: ProviderEvent & { type: 'regi
   const restarted = state.epoch !== event.epoch;
   Object.assign(state, { session: event.session, epoch: event.epoch, sharesStore: event.sharesStore });
   const effects: ProviderEffect[] = [];
-  for (const held of [...state.held.values()]) {
+  for (const held of state.held.values()) {
     if (!event.keep.includes(held.lease)) effects.push(...revoke(state, held.lease));
     else if (held.phase !== 'returned') continue;
     else if (restarted && event.sharesStore) recompute(held);

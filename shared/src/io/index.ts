@@ -15,6 +15,6 @@ export { diskFull, systemCodeOf, withDiskErrors, type Write } from './disk-error
 export { offerStore, provesShared } from './local-files.ts';
 export { type BlockChunk } from './partial-blocks.ts';
 export { blockPath, incomingPath } from './store-paths.ts';
-export { lockDirectory, type DirectoryLock } from './lock-directory.ts';
+export { DirectoryLock } from './directory-lock.ts';
 export { report, runProgram, untilSignal } from './program.ts';
 export { writeNewFile, writePieces } from './write-pieces.ts';

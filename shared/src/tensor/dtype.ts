@@ -12,7 +12,8 @@ export type OperandDtype = 'float32' | 'float64' | 'int8';
 
 export const operandDtypes: readonly OperandDtype[] = ['float32', 'float64', 'int8'];
 
-export const isOperandDtype = (name: string): name is OperandDtype => (operandDtypes as readonly string[]).includes(name);
+export const isOperandDtype = (name: string): name is OperandDtype =>
+  (operandDtypes as readonly string[]).includes(name);
 
 /** int8 operands give an exact int32 product; the others keep their type. */
 export const productDtype = (operand: OperandDtype): Dtype => (operand === 'int8' ? 'int32' : operand);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { addByteRange, coversAll, type ByteRangeSet } from '../../src/io/byte-ranges.ts';
 
 const SIZE = 40;

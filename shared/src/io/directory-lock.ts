@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
-import { MusterError } from '@muster/shared';
-import { systemCodeOf } from '@muster/shared/io';
+import { MusterError } from '../errors.ts';
+import { systemCodeOf } from './disk-errors.ts';
 
 /** Directories that this very process holds: its own number in a file proves nothing, a container may give it to every start. */
 const heldHere = new Set<string>();
@@ -84,7 +84,7 @@ function startOf(pid: number): string {
 }
 
 const inUse = (directory: string, pid: number): MusterError =>
-  new MusterError('STATE_IN_USE', `another head node uses ${directory}`, {
+  new MusterError('STATE_IN_USE', `another process uses ${directory}`, {
     why: `process ${pid} holds it`,
-    fix: `stop that process, or start this one with --state on another directory; if it is no head node, delete ${join(directory, 'lock')}`,
+    fix: `stop that process, or start this one with --state on another directory; if it is no program of Muster, delete ${join(directory, 'lock')}`,
   });

@@ -1,0 +1,50 @@
+import { MusterError } from '@muster/shared';
+import { LocalCluster, waitUntil } from '@muster/shared/testkit';
+import { connectClient, type ClusterClient } from '@muster/user-client';
+
+export interface ClusterOptions {
+  readonly providers: number;
+  /** 'auto': operands and results through files that all share; 'wire': through sockets, as between machines. */
+  readonly blocks: 'auto' | 'wire';
+  readonly signal: AbortSignal;
+}
+
+/** Real processes on this machine, each provider with one thread. They are gone when this resolves or rejects. */
+export async function withCluster<T>(options: ClusterOptions, body: (client: ClusterClient) => Promise<T>): Promise<T> {
+  const { providers, blocks, signal } = options;
+  signal.throwIfAborted();
+  const cluster = await LocalCluster.start({
+    providers,
+    headArguments: ['--log-level', 'error'],
+    providerArguments: ['--threads', '1', '--device', 'cpu', '--blocks', blocks],
+  });
+  try {
+    return await withClient({ host: '127.0.0.1', portBase: cluster.portBase, blocks, signal }, async (client) => {
+      await waitUntil(async () => (await client.readyNodes()) >= providers, { what: `${providers} nodes are ready` });
+      checkStore(client, blocks);
+      return body(client);
+    });
+  } finally {
+    await cluster.stop();
+  }
+}
+
+async function withClient<T>(
+  options: Parameters<typeof connectClient>[0],
+  body: (client: ClusterClient) => Promise<T>,
+): Promise<T> {
+  const client = await connectClient(options);
+  try {
+    return await body(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** A figure must not say 'shared files' when it was measured over sockets. */
+function checkStore({ sharesStore }: ClusterClient, blocks: 'auto' | 'wire'): void {
+  if (sharesStore === (blocks === 'auto')) return;
+  throw new MusterError('BUG', `the client ${sharesStore ? 'shares' : 'does not share'} the head's files`, {
+    why: `it was started with blocks '${blocks}'`,
+  });
+}

@@ -1,0 +1,65 @@
+import { expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+interface Ending {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function bench(...args: string[]): Promise<Ending> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [main, ...args], (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+    );
+  });
+}
+
+test.each([
+  [['matmull'], "'matmull' is invalid"],
+  [[], "missing required argument 'scenario'"],
+  [['matmul', '--sizes', '512,big'], '--sizes needs a whole number'],
+  [['matmul', '--providers', '0'], '--providers needs a whole number from 1 to 64'],
+  [['matmul', '--blocks', 'air'], "'air' is invalid"],
+  [['dispatch', '--fast'], "unknown option '--fast'"],
+])('%j is a usage error', async (args, what) => {
+  const { code, stdout, stderr } = await bench(...args);
+  expect(stderr).toContain(what);
+  expect(stderr).toMatch(/^error: .*\(USAGE, exit 2\)\n {2}why: .*\n {2}fix: .*\n$/);
+  expect(stdout).toBe('');
+  expect(code).toBe(2);
+});
+
+test('--help tells the scenarios', async () => {
+  const { code, stdout } = await bench('--help');
+  expect(stdout).toMatch(/choices:\s+"matmul", "dispatch"/);
+  expect(code).toBe(0);
+});
+
+test('a small product is measured with real processes, and --json prints one object', async () => {
+  const { code, stdout, stderr } = await bench('matmul', '--quick', '--json', '--sizes', '96', '--providers', '1');
+  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  const { machine, rows } = JSON.parse(stdout);
+  expect(machine.cores).toBeGreaterThan(0);
+  expect(rows.map(({ n, providers, operands }: Record<string, unknown>) => [n, providers, operands])).toEqual([
+    [96, 1, 'sent'],
+    [96, 1, 'resident'],
+  ]);
+  for (const { ms, inProcessMs, speedup } of rows) expect(speedup).toBeCloseTo(inProcessMs / ms, 9);
+}, 60_000);
+
+test('dispatch is measured in every mode', async () => {
+  const { code, stdout, stderr } = await bench('dispatch', '--quick', '--json', '--providers', '1');
+  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  const { rows } = JSON.parse(stdout);
+  expect(rows.map(({ mode }: { mode: string }) => mode)).toEqual([
+    'batched',
+    'unbatched',
+    'round trip',
+    'submit to accept',
+  ]);
+  for (const { p50Ms, p99Ms } of rows) expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
+}, 60_000);

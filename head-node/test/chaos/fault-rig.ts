@@ -1,0 +1,152 @@
+/** A cluster of real processes, a product under way on it, and somebody who watches the head while it is disturbed. */
+import { isTerminal, type NodeStatus, type TaskStatus } from '@muster/shared';
+import {
+  ClusterUnderTest,
+  freePortBase,
+  waitUntil,
+  writeWholeMatrix,
+  wrongRows,
+  type LocalClusterOptions,
+  type LocalProgram,
+} from '@muster/shared/testkit';
+import { connectClient, type ClusterClient } from '@muster/user-client';
+
+export interface UnderWay {
+  readonly task: string;
+  /** The waiting `user-client`. */
+  readonly client: LocalProgram;
+  readonly files: { readonly a: string; readonly b: string; readonly c: string };
+}
+
+/** [m, k, n] */
+export type Shape = readonly [number, number, number];
+
+export class FaultRig {
+  readonly cluster: ClusterUnderTest;
+  readonly observer: ClusterClient;
+  readonly #httpPort: number;
+  readonly #providers: Map<string, LocalProgram>;
+
+  static async start(options: LocalClusterOptions): Promise<FaultRig> {
+    const httpPort = await freePortBase();
+    const headArguments = ['--http-port', String(httpPort), '--log-level', 'debug', ...(options.headArguments ?? [])];
+    const cluster = await ClusterUnderTest.start({ providerArguments: ['--threads', '1'], ...options, headArguments });
+    return new FaultRig(cluster, await connectClient(cluster.endpoint), httpPort);
+  }
+
+  private constructor(cluster: ClusterUnderTest, observer: ClusterClient, httpPort: number) {
+    this.cluster = cluster;
+    this.observer = observer;
+    this.#httpPort = httpPort;
+    this.#providers = new Map(cluster.cluster.providers.map((program, at) => [`node-${at + 1}`, program]));
+  }
+
+  /** Starts `user-client` with a product and resolves when the head has it. */
+  async multiply([m, k, n]: Shape, nodes: number): Promise<UnderWay> {
+    const file = (name: string): string => this.cluster.file(`${name}-${m}-${k}-${n}.npy`);
+    const files = { a: file('a'), b: file('b'), c: file('c') };
+    writeWholeMatrix(files.a, { dtype: 'float32', rows: m, columns: k, seed: 1 });
+    writeWholeMatrix(files.b, { dtype: 'float32', rows: k, columns: n, seed: 2 });
+    const before = new Set((await this.observer.tasks()).map(({ taskId }) => taskId));
+    const client = this.cluster.client(
+      '--task',
+      'matrix_mult',
+      '--nodes',
+      String(nodes),
+      '--a',
+      files.a,
+      '--b',
+      files.b,
+      '--out',
+      files.c,
+      '--json',
+    );
+    const { taskId } = await waitUntil(
+      async () => (await this.observer.tasks()).find((task) => !before.has(task.taskId)),
+      { what: 'the head has the task' },
+    );
+    return { task: taskId, client, files };
+  }
+
+  /** Resolves as soon as this share of the tiles is done. Fails when the task is over: then the fault would not hit it. */
+  reached({ task }: UnderWay, share: number): Promise<TaskStatus> {
+    return waitUntil(
+      async () => {
+        const status = await this.observer.task(task);
+        return status.tiles > 0 && status.acceptedTiles >= share * status.tiles && status;
+      },
+      { what: `${100 * share} % of the task`, timeoutMs: 60_000 },
+    ).then((status) => {
+      if (isTerminal(status.state)) throw new Error(`the task was over before the fault: ${status.state}`);
+      return status;
+    });
+  }
+
+  /** The client ends well, and the result is the product. */
+  async expectRight({ client, files }: UnderWay): Promise<Record<string, unknown>> {
+    const { code, stdout, stderr } = await client.ended();
+    if (code !== 0) throw new Error(`the client ended with ${code}: ${stderr}\nhead:\n${this.#headLog()}`);
+    const wrong = wrongRows(files);
+    if (wrong.length > 0) throw new Error(`${wrong.length} rows of the result are wrong`);
+    return JSON.parse(stdout) as Record<string, unknown>;
+  }
+
+  /** A node that holds a lease now. */
+  async busyNode({
+    task,
+  }: UnderWay): Promise<{ readonly id: string; readonly name: string; readonly program: LocalProgram }> {
+    const { id, name } = await waitUntil(
+      async () => (await this.observer.task(task)).nodes.find(({ running }) => running > 0),
+      { what: 'a node is at work' },
+    );
+    const program = this.#providers.get(name);
+    if (program === undefined) throw new Error(`there is no ${name}`);
+    return { id, name, program };
+  }
+
+  /** A node that left or was killed comes back, with its old identity. */
+  async rejoin(name: string): Promise<void> {
+    this.#providers.set(name, await this.cluster.cluster.addProvider(name));
+  }
+
+  node(id: string): Promise<NodeStatus | undefined> {
+    return this.observer.nodes().then((nodes) => nodes.find((node) => node.id === id));
+  }
+
+  /** A counter of the head, since its start. */
+  async counter(name: string): Promise<number> {
+    const metrics = await (await fetch(`http://127.0.0.1:${this.#httpPort}/metrics`)).text();
+    const value = new RegExp(`^muster_${name}_total (\\d+)$`, 'm').exec(metrics)?.[1];
+    if (value === undefined) throw new Error(`the head has no counter ${name}`);
+    return Number(value);
+  }
+
+  /** What the head logged about the leases of a task. */
+  leasesOf(task: string): LeaseGiven[] {
+    const lines = this.cluster.cluster.head.stderr.split('\n').filter((line) => line.includes('"lease given"'));
+    return lines.map((line) => JSON.parse(line) as LeaseGiven).filter((lease) => lease.task === task);
+  }
+
+  async end(): Promise<void> {
+    await this.observer.close();
+    await this.cluster.end();
+  }
+
+  #headLog(): string {
+    const lines = this.cluster.cluster.head.stderr.split('\n');
+    return lines
+      .filter((line) => !line.includes('"lease given"'))
+      .slice(-20)
+      .join('\n');
+  }
+}
+
+export interface LeaseGiven {
+  /** By the wall clock. */
+  readonly time: number;
+  readonly task: string;
+  readonly lease: number;
+  readonly node: string;
+  /** [from, to, ...) of subtasks. */
+  readonly ranges: readonly number[];
+}

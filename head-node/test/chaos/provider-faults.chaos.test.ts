@@ -1,0 +1,129 @@
+/** Providers that are killed, frozen, told to leave, or wrong, in the middle of a product. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { LocalProgram, waitUntil } from '@muster/shared/testkit';
+import { FaultRig, type LeaseGiven, type Shape, type UnderWay } from './fault-rig.ts';
+
+const SHAPE: Shape = [4096, 4096, 4096];
+const RESTART_MAX_MS = 500;
+const STALL_MAX_MS = 4000;
+
+let rig: FaultRig;
+
+describe('a product of 4096 x 4096 on three nodes', () => {
+  beforeAll(async () => {
+    rig = await FaultRig.start({ providers: 3 });
+  }, 60_000);
+
+  afterAll(() => rig.end(), 30_000);
+
+  test('a node that stops talking stalls nothing, and what it delivers late counts once', async () => {
+    const work = await rig.multiply(SHAPE, 3);
+    await rig.reached(work, 0.3);
+    const frozen = await rig.busyNode(work);
+    frozen.program.process.kill('SIGSTOP');
+    const stallMs = await longestStall(work);
+    const outcome = await rig.expectRight(work);
+    expect(stallMs).toBeLessThan(STALL_MAX_MS);
+    expect(outcome).toMatchObject({ state: 'done', verifiedTiles: outcome['tiles'], rejectedTiles: 0 });
+    frozen.program.process.kill('SIGCONT');
+    await waitUntil(async () => (await rig.node(frozen.id))?.state === 'ready', {
+      what: 'the frozen node is back',
+      timeoutMs: 20_000,
+    });
+    const status = await rig.observer.task(work.task);
+    expect(status).toMatchObject({ acceptedTiles: status.tiles, verifiedTiles: status.tiles });
+    expect(status.nodes.reduce((sum, { subtasks }) => sum + subtasks, 0)).toBe(status.tiles);
+  }, 60_000);
+
+  test('a node that is told to leave hands its work back', async () => {
+    const work = await rig.multiply(SHAPE, 3);
+    await rig.reached(work, 0.3);
+    const [retriedBefore, copiedBefore] = [
+      await rig.counter('leases_retried'),
+      await rig.counter('leases_speculative'),
+    ];
+    const leaving = await rig.busyNode(work);
+    leaving.program.process.kill('SIGTERM');
+    expect(await leaving.program.ended()).toMatchObject({ code: 0 });
+    await rig.expectRight(work);
+    const [retried, copied] = [await rig.counter('leases_retried'), await rig.counter('leases_speculative')];
+    expect(retried - retriedBefore).toBe(copied - copiedBefore);
+    expect(await rig.node(leaving.id)).toMatchObject({ state: 'lost', reason: 'left' });
+    await rig.rejoin(leaving.name);
+  }, 60_000);
+
+  test('a node that is killed is replaced at once', async () => {
+    const work = await rig.multiply(SHAPE, 3);
+    await rig.reached(work, 0.3);
+    const victim = await rig.busyNode(work);
+    const killedMs = Date.now();
+    await rig.cluster.kill(victim.program);
+    await rig.expectRight(work);
+    const restarted = givenAgain(rig.leasesOf(work.task), { victim: victim.id, killedMs });
+    expect(restarted.length).toBeGreaterThan(0);
+    expect(Math.max(...restarted)).toBeLessThan(RESTART_MAX_MS);
+  }, 60_000);
+});
+
+describe('a node that returns wrong tiles', () => {
+  beforeAll(async () => {
+    rig = await FaultRig.start({ providers: 2 });
+  }, 60_000);
+
+  afterAll(() => rig.end(), 30_000);
+
+  test('is caught at every one of them, and the result is right', async () => {
+    const liar = await startLiar();
+    try {
+      const work = await rig.multiply([1500, 1500, 1500], 3);
+      const outcome = await rig.expectRight(work);
+      expect(outcome['rejectedTiles']).toBeGreaterThan(0);
+      expect(outcome).toMatchObject({ verifiedTiles: outcome['tiles'] });
+      const node = (await rig.observer.nodes()).find(({ name }) => name === 'liar');
+      expect(node).toMatchObject({ accepted: 0, rejected: outcome['rejectedTiles'] });
+    } finally {
+      await liar.stop();
+    }
+  }, 60_000);
+});
+
+/** Longest time without a new tile, from now to the end of the task. */
+async function longestStall({ task }: UnderWay): Promise<number> {
+  let [longest, accepted, sinceMs] = [0, -1, performance.now()];
+  await waitUntil(
+    async () => {
+      const status = await rig.observer.task(task);
+      longest = Math.max(longest, performance.now() - sinceMs);
+      if (status.acceptedTiles > accepted) [accepted, sinceMs] = [status.acceptedTiles, performance.now()];
+      return status.state === 'done';
+    },
+    { what: 'the task is done', timeoutMs: 40_000 },
+  );
+  return longest;
+}
+
+/** For each subtask that the victim had and somebody else was given after its death: how long after, in ms. */
+function givenAgain(
+  leases: readonly LeaseGiven[],
+  { victim, killedMs }: { victim: string; killedMs: number },
+): number[] {
+  const held = new Set(leases.filter(({ node }) => node === victim).map(({ ranges }) => ranges[0]));
+  return leases
+    .filter(({ node, time, ranges }) => node !== victim && time >= killedMs && held.has(ranges[0]))
+    .map(({ time }) => time - killedMs);
+}
+
+async function startLiar(): Promise<LocalProgram> {
+  const script = join(import.meta.dirname, 'tampering-provider.mjs');
+  const args = [script, 'liar', rig.cluster.file('liar'), String(rig.cluster.cluster.portBase)];
+  const env = { ...process.env, TMPDIR: rig.cluster.file('t') };
+  const liar = new LocalProgram(
+    'liar',
+    spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }),
+    () => undefined,
+  );
+  await liar.said('joined ');
+  return liar;
+}

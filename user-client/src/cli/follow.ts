@@ -1,0 +1,67 @@
+import { systemClock, type TaskStatus } from '@muster/shared';
+import type { ClusterClient } from '../cluster-client.ts';
+import type { TaskHandle } from '../task-handle.ts';
+import type { Waiting } from './progress-lines.ts';
+import { ProgressView } from './progress-view.ts';
+import type { Terminal } from './terminal.ts';
+
+const ASK_NODES_MS = 500;
+
+export interface Followed {
+  readonly client: ClusterClient;
+  readonly handle: TaskHandle;
+  readonly terminal: Terminal;
+  /** null where this process did not submit the task and knows no terms. */
+  readonly terms: { readonly nodes: number | undefined; readonly waitNodesMs: number } | null;
+}
+
+/** Shows the task until it is over and its result is in its place. */
+export async function followTask(followed: Followed): Promise<TaskStatus> {
+  const view = new ProgressView(followed.terminal);
+  const queue = new NodeQueue(followed);
+  const stop = followed.handle.onProgress((status) => {
+    queue.asLongAs(status.state === 'waiting');
+    view.update(status, queue.waiting);
+  });
+  try {
+    return await followed.handle.wait();
+  } finally {
+    stop();
+    queue.asLongAs(false);
+    view.stop();
+  }
+}
+
+/** While a task waits for nodes: how many are ready. The head does not tell that with the task. */
+class NodeQueue {
+  private readonly followed: Followed;
+  private readonly startMs = systemClock.nowMs();
+  private timer: NodeJS.Timeout | undefined;
+  private ready = 0;
+
+  constructor(followed: Followed) {
+    this.followed = followed;
+  }
+
+  get waiting(): Waiting | null {
+    const { terms } = this.followed;
+    if (this.timer === undefined || terms === null) return null;
+    const wanted = terms.nodes ?? 1;
+    const leftMs = terms.waitNodesMs - (systemClock.nowMs() - this.startMs);
+    return this.ready >= wanted ? null : { ready: this.ready, wanted, leftMs };
+  }
+
+  asLongAs(waiting: boolean): void {
+    if (waiting === (this.timer !== undefined) || this.followed.terms === null) return;
+    clearInterval(this.timer);
+    this.timer = waiting ? setInterval(() => this.count(), ASK_NODES_MS) : undefined;
+    if (waiting) this.count();
+  }
+
+  private count(): void {
+    this.followed.client.nodes().then(
+      (nodes) => (this.ready = nodes.filter(({ state }) => state === 'ready' || state === 'busy').length),
+      () => undefined,
+    );
+  }
+}

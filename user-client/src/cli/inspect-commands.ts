@@ -1,0 +1,177 @@
+/** `tasks ls|show|watch|result|cancel` and `nodes ls`. */
+import {
+  formatBytes,
+  formatDuration,
+  fromWireError,
+  MusterError,
+  type NodeStatus,
+  type TaskBrief,
+  type TaskStatus,
+} from '@muster/shared';
+import type { ClusterClient } from '../cluster-client.ts';
+import { resultShapeOf } from '../product.ts';
+import { NpyResultFile } from '../results/npy-result-file.ts';
+import type { TaskHandle } from '../task-handle.ts';
+import { formatRate, titleOf, unitOf } from './figures.ts';
+import type { Flags } from './flags.ts';
+import { followTask } from './follow.ts';
+import { resolveConnection, resolveTimeoutMs } from './run-options.ts';
+import { withClient, type Session } from './session.ts';
+import { jsonOutcome, summaryLines } from './summary.ts';
+import { table } from './table.ts';
+
+const CONNECT_MS = 4000;
+
+export type Command = (flags: Flags, session: Session) => Promise<void>;
+export type TaskCommand = (taskId: string, flags: Flags, session: Session) => Promise<void>;
+
+export const listTasks: Command = (flags, session) =>
+  ask(flags, session, async (client) => {
+    const tasks = await client.tasks();
+    return { object: { tasks }, lines: taskTable(tasks) };
+  });
+
+export const listNodes: Command = (flags, session) =>
+  ask(flags, session, async (client) => {
+    const nodes = await client.nodes();
+    return { object: { nodes: nodes.map(jsonNode) }, lines: nodeTable(nodes) };
+  });
+
+export const showTask: TaskCommand = (taskId, flags, session) =>
+  ask(flags, session, async (client) => {
+    const status = await client.task(taskId);
+    return { object: status, lines: statusLines(status) };
+  });
+
+export const cancelTask: TaskCommand = (taskId, flags, session) =>
+  ask(flags, session, async (client) => {
+    await client.cancel(taskId);
+    const { state } = await client.task(taskId);
+    return { object: { taskId, state }, lines: [`${taskId} ${state}`] };
+  });
+
+/** Only looks: the task goes on when the person stops looking. */
+export const watchTask: TaskCommand = (taskId, flags, session) =>
+  ask(flags, session, async (client) => {
+    const handle = await client.attach(taskId);
+    return report(client, handle, { flags, session, out: undefined });
+  });
+
+export const fetchResult: TaskCommand = (taskId, flags, session) => {
+  const { out } = flags;
+  if (out === undefined) {
+    throw new MusterError('USAGE', '--out is missing', {
+      why: 'a result needs a file to go to',
+      fix: `user-client tasks result ${taskId} --out C.npy`,
+    });
+  }
+  return ask(flags, session, async (client) => {
+    const status = await client.task(taskId);
+    checkDone(status);
+    const sink = new NpyResultFile(out, resultShapeOf(status));
+    try {
+      return await report(client, await client.attach(taskId, sink), { flags, session, out });
+    } finally {
+      sink.discard();
+    }
+  });
+};
+
+interface Said {
+  readonly object: object;
+  readonly lines: readonly string[];
+}
+
+async function ask(flags: Flags, session: Session, act: (client: ClusterClient) => Promise<Said>): Promise<void> {
+  const timeoutMs = resolveTimeoutMs(flags);
+  const connection = { ...resolveConnection(flags), connectTimeoutMs: Math.min(timeoutMs ?? CONNECT_MS, CONNECT_MS) };
+  const { object, lines } = await withClient(connection, session, act);
+  if (flags.json === true) session.terminal.data(JSON.stringify(object));
+  else lines.forEach(session.terminal.data);
+}
+
+interface Reporting {
+  readonly flags: Flags;
+  readonly session: Session;
+  readonly out: string | undefined;
+}
+
+async function report(client: ClusterClient, handle: TaskHandle, { flags, session, out }: Reporting): Promise<Said> {
+  const timeoutMs = resolveTimeoutMs(flags);
+  const { terminal } = session;
+  const following = followTask({ client, handle, terminal, terms: null });
+  const timer =
+    timeoutMs === undefined ? undefined : setTimeout(() => handle.fail(lookedLongEnough(handle, timeoutMs)), timeoutMs);
+  try {
+    const outcome = { status: await following, elapsedMs: null, out };
+    summaryLines(outcome).forEach(terminal.note);
+    return { object: jsonOutcome(outcome), lines: out === undefined ? [] : [out] };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const lookedLongEnough = ({ taskId }: TaskHandle, timeoutMs: number): MusterError =>
+  new MusterError('TIMEOUT', `task ${taskId} did not end within ${timeoutMs / 1000} s`, {
+    why: 'it goes on without this command',
+    fix: `user-client tasks watch ${taskId} --timeout 10m`,
+  });
+
+function checkDone({ taskId, state, acceptedTiles, tiles, error }: TaskStatus): void {
+  if (state === 'done') return;
+  if (error !== null) throw fromWireError(error);
+  throw new MusterError('TASK_NOT_DONE', `task ${taskId} has no result`, {
+    why: `it is ${state}, ${acceptedTiles} of ${tiles} tiles are done`,
+    fix: state === 'cancelled' ? 'submit it again' : `user-client tasks watch ${taskId}`,
+  });
+}
+
+function taskTable(tasks: readonly TaskBrief[]): string[] {
+  const rows = tasks.map((task) => [
+    task.taskId,
+    task.state,
+    titleOf(task),
+    `${task.acceptedTiles}/${task.tiles} ${unitOf(task)}`,
+    formatDuration(task.wallMs),
+  ]);
+  return table([['TASK', 'STATE', 'WHAT', 'DONE', 'TIME'], ...rows], new Set([3, 4]));
+}
+
+/** One node is one object: `gflops` is its float32 rate, the rates of all types are beside it. */
+const jsonNode = ({ gflops, ...node }: NodeStatus): object => ({ ...node, gflops: gflops.float32, rates: gflops });
+
+function nodeTable(nodes: readonly NodeStatus[]): string[] {
+  const rows = nodes.map((node) => [
+    node.id,
+    node.name,
+    node.reason === '' ? node.state : `${node.state} (${node.reason})`,
+    `${node.device} ${node.label}`,
+    formatRate(node.gflops.float32, 'float32'),
+    formatBytes(node.memoryBytes),
+    String(node.running),
+    String(node.accepted),
+  ]);
+  return table(
+    [['NODE', 'NAME', 'STATE', 'DEVICE', 'FLOAT32', 'MEMORY', 'RUNNING', 'DONE'], ...rows],
+    new Set([4, 5, 6, 7]),
+  );
+}
+
+function statusLines(status: TaskStatus): string[] {
+  const lines = [`task:  ${status.taskId}`, `what:  ${titleOf(status)}`, `state: ${status.state}`];
+  lines.push(
+    `done:  ${status.acceptedTiles}/${status.tiles} ${unitOf(status)}, ${status.verifiedTiles} checked, ${status.rejectedTiles} rejected`,
+  );
+  lines.push(`time:  ${formatDuration(status.wallMs)}`);
+  if (status.gflops > 0) lines.push(`rate:  ${formatRate(status.gflops, status.dtype)}`);
+  if (status.error !== null) lines.push(`error: ${status.error.what} (${status.error.code})`);
+  const rows = status.nodes.map(({ id, name, device, subtasks, state }) => [
+    'node: ',
+    id,
+    name,
+    device,
+    `${subtasks} done`,
+    state,
+  ]);
+  return [...lines, ...table(rows)];
+}

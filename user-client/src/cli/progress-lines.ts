@@ -1,0 +1,92 @@
+/** What progress looks like: from a status to lines, nothing else. */
+import { formatDuration, type NodeShare, type TaskStatus } from '@muster/shared';
+import { etaMs, formatElapsed, formatRate, plural, shareDone, titleOf, unitOf } from './figures.ts';
+import { table } from './table.ts';
+import type { Colors } from './terminal.ts';
+
+/** What the head does not tell with a status. */
+export interface Moment {
+  readonly elapsedMs: number;
+  /** While too few nodes are ready. */
+  readonly waiting: Waiting | null;
+}
+
+export interface Waiting {
+  readonly ready: number;
+  readonly wanted: number;
+  readonly leftMs: number;
+}
+
+const BAR_CELLS = 20;
+/** More would scroll the bar away. */
+const ROWS_MAX = 16;
+
+export const waitingLine = ({ ready, wanted, leftMs }: Waiting): string =>
+  `waiting for nodes: ${ready} of ${wanted} ready (${Math.max(0, Math.ceil(leftMs / 1000))} s left)`;
+
+/** 'forecast: 2 nodes 9 ms, 1 node 12 ms', in the planner's order; null when it gave none. */
+export function forecastLine({ forecast }: TaskStatus): string | null {
+  if (forecast.length === 0) return null;
+  const points = forecast.slice(0, 6).map(({ nodes, ms }) => `${plural(nodes, 'node')} ${formatDuration(ms)}`);
+  return `forecast: ${points.join(', ')}`;
+}
+
+/** One line for a log. */
+export function plainLine(status: TaskStatus, { elapsedMs, waiting }: Moment): string {
+  if (waiting !== null) return waitingLine(waiting);
+  const eta = etaMs(status, elapsedMs);
+  const parts = [`${status.state}: ${countOf(status)}`, `${percentOf(status)} %`];
+  if (status.gflops > 0) parts.push(formatRate(status.gflops, status.dtype));
+  parts.push(formatElapsed(elapsedMs));
+  if (eta !== null) parts.push(`eta ${formatElapsed(eta)}`);
+  return parts.join(', ');
+}
+
+/** A bar and a row per node, no line longer than the terminal is wide. */
+export function liveLines(
+  status: TaskStatus,
+  moment: Moment,
+  { columns, colors }: { columns: number; colors: Colors },
+): string[] {
+  const head = moment.waiting === null ? barLine(status, moment, colors) : waitingLine(moment.waiting);
+  const rows = nodeRows(status.nodes, status);
+  const shown = rows
+    .slice(0, ROWS_MAX)
+    .map((row, position) => toneOf(status.nodes[position], colors)(`  ${row}`.slice(0, columns - 1)));
+  if (rows.length > ROWS_MAX) shown.push(colors.dim(`  and ${plural(rows.length - ROWS_MAX, 'more node')}`));
+  return [titleOf(status).slice(0, columns - 1), head, ...shown];
+}
+
+function barLine(status: TaskStatus, { elapsedMs }: Moment, colors: Colors): string {
+  const filled = Math.floor(shareDone(status) * BAR_CELLS);
+  const bar = colors.green('#'.repeat(filled)) + colors.dim('-'.repeat(BAR_CELLS - filled));
+  const eta = etaMs(status, elapsedMs);
+  const parts = [bar, `${percentOf(status)} %`.padStart(5), countOf(status), formatElapsed(elapsedMs)];
+  if (eta !== null) parts.push(`eta ${formatElapsed(eta)}`);
+  if (status.gflops > 0) parts.push(formatRate(status.gflops, status.dtype));
+  return parts.join('  ');
+}
+
+/** name, device, subtasks done, running, rate, state. */
+export const nodeRows = (nodes: readonly NodeShare[], { dtype }: Pick<TaskStatus, 'dtype'>): string[] =>
+  table(
+    nodes.map(({ name, device, subtasks, running, gflops, state }) => [
+      name,
+      device,
+      `${subtasks} done`,
+      running > 0 ? `${running} running` : '',
+      gflops > 0 ? formatRate(gflops, dtype) : '',
+      state === 'ready' || state === 'busy' ? '' : state,
+    ]),
+    new Set([2, 4]),
+  );
+
+function toneOf(node: NodeShare | undefined, colors: Colors): (text: string) => string {
+  if (node?.state === 'lost') return colors.red;
+  if (node?.state === 'suspect' || node?.state === 'draining') return colors.yellow;
+  return (text) => text;
+}
+
+const countOf = (status: TaskStatus): string => `${status.acceptedTiles}/${status.tiles} ${unitOf(status)}`;
+/** Rounded down: 100 % means all of it. */
+const percentOf = (status: TaskStatus): number => Math.floor(100 * shareDone(status));

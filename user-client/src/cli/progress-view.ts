@@ -1,0 +1,81 @@
+import { isTerminal, systemClock, type TaskStatus } from '@muster/shared';
+import { forecastLine, liveLines, plainLine, type Waiting } from './progress-lines.ts';
+import type { Terminal } from './terminal.ts';
+
+const REDRAW_MS = 100;
+const PLAIN_LINE_MS = 1000;
+
+/**
+ * Shows a task's progress on stderr: a picture that is drawn over on a terminal; else lines, one per second at most and one at each
+ * change of state. What stays true (the forecast, the advice) is said once.
+ */
+export class ProgressView {
+  private readonly terminal: Terminal;
+  private readonly startMs = systemClock.nowMs();
+  private readonly said = new Set<string>();
+  private readonly ticker: NodeJS.Timeout;
+  private latest: TaskStatus | null = null;
+  private waiting: Waiting | null = null;
+  /** Lines of the picture that are on the terminal now. */
+  private drawn = 0;
+  private shownMs = -Infinity;
+  private shownState = '';
+  private shownLine = '';
+
+  constructor(terminal: Terminal) {
+    this.terminal = terminal;
+    this.ticker = setInterval(() => this.show(), terminal.live ? REDRAW_MS : PLAIN_LINE_MS);
+    this.ticker.unref();
+  }
+
+  update(status: TaskStatus, waiting: Waiting | null): void {
+    this.latest = status;
+    this.waiting = waiting;
+    this.sayOnce(forecastLine(status));
+    this.sayOnce(status.advice === '' ? null : `advice: ${status.advice}`);
+    if (!isTerminal(status.state)) this.show();
+  }
+
+  /** Takes the picture away. */
+  stop(): void {
+    clearInterval(this.ticker);
+    this.erase();
+    this.latest = null;
+  }
+
+  private sayOnce(line: string | null): void {
+    if (line === null || this.said.has(line)) return;
+    this.said.add(line);
+    this.erase();
+    this.terminal.note(line);
+  }
+
+  private show(): void {
+    if (this.latest === null) return;
+    const moment = { elapsedMs: systemClock.nowMs() - this.startMs, waiting: this.waiting };
+    if (this.terminal.live) this.redraw(liveLines(this.latest, moment, this.terminal));
+    else this.log(plainLine(this.latest, moment), `${this.latest.state} ${this.waiting?.ready ?? ''}`);
+  }
+
+  private redraw(lines: readonly string[]): void {
+    const nowMs = systemClock.nowMs();
+    if (nowMs - this.shownMs < REDRAW_MS && this.drawn > 0) return;
+    this.shownMs = nowMs;
+    this.erase();
+    this.terminal.draw(`${lines.join('\n')}\n`);
+    this.drawn = lines.length;
+  }
+
+  /** Cursor up to the first line, then clear to the end of the screen. */
+  private erase(): void {
+    if (this.drawn > 0) this.terminal.draw(`\u001B[${this.drawn}A\u001B[0J`);
+    this.drawn = 0;
+  }
+
+  private log(line: string, state: string): void {
+    const nowMs = systemClock.nowMs();
+    if (state === this.shownState && (line === this.shownLine || nowMs - this.shownMs < PLAIN_LINE_MS)) return;
+    [this.shownMs, this.shownState, this.shownLine] = [nowMs, state, line];
+    this.terminal.note(line);
+  }
+}

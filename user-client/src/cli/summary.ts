@@ -1,0 +1,71 @@
+/** What a person reads when a task is over. */
+import { formatBytes, formatDuration, type TaskStatus } from '@muster/shared';
+import { formatRate, plural, titleOf, unitOf } from './figures.ts';
+import { nodeRows } from './progress-lines.ts';
+
+export interface Outcome {
+  readonly status: TaskStatus;
+  /** From the submission until the result was in place; null for a task that another command submitted. */
+  readonly elapsedMs: number | null;
+  readonly out: string | undefined;
+}
+
+export function summaryLines({ status, elapsedMs, out }: Outcome): string[] {
+  const whole = elapsedMs === null ? '' : ` (with operands and result ${formatDuration(elapsedMs)})`;
+  const rate = status.gflops > 0 ? `, ${formatRate(status.gflops, status.dtype)}` : '';
+  const lines = [
+    `${titleOf(status)}: ${status.state} in ${formatDuration(status.wallMs)}${rate}${whole}`,
+    ...nodeRows(status.nodes, status).map((row) => `  ${row}`),
+    `  ${checkLine(status)}`,
+    `  moved: ${formatBytes(status.bytesSent)} to nodes, ${formatBytes(status.bytesReceived)} from nodes`,
+  ];
+  if (status.forecastMs > 0)
+    lines.push(`  forecast: ${formatDuration(status.forecastMs)}, took ${formatDuration(status.wallMs)}`);
+  if (status.task === 'echo') lines.push(`  ${latencyLine(status)}`);
+  return [...lines, `  ${whereLine(status, out)}`];
+}
+
+function checkLine(status: TaskStatus): string {
+  const { verifiedTiles, rejectedTiles, retries } = status;
+  const again = retries > 0 ? `, ${plural(retries, 'lease')} given again` : '';
+  return `verification: ${verifiedTiles} ${unitOf(status)} checked, ${rejectedTiles} rejected${again}`;
+}
+
+const latencyLine = ({ latencyMs, acceptedTiles, wallMs }: TaskStatus): string =>
+  `latency: p50 ${formatDuration(latencyMs.p50)}, p99 ${formatDuration(latencyMs.p99)}; ${Math.round(acceptedTiles / Math.max(wallMs / 1000, 1e-6))} subtasks/s`;
+
+function whereLine({ taskId, task }: TaskStatus, out: string | undefined): string {
+  if (out !== undefined) return `result: ${out}   next: python3 -c "import numpy; print(numpy.load('${out}'))"`;
+  if (task === 'echo') return `next: user-client tasks show ${taskId}`;
+  return `result: on the head   next: user-client tasks result ${taskId} --out C.npy`;
+}
+
+/** The one object that `--json` prints for a task that is done. */
+export function jsonOutcome({ status, elapsedMs, out }: Outcome): Record<string, unknown> {
+  const { taskId, state, task, shape, dtype, wallMs, gflops, tiles, verifiedTiles, rejectedTiles, retries } = status;
+  const { bytesSent, bytesReceived, verifyMs, forecastMs, advice, latencyMs } = status;
+  const nodes = status.nodes.map(({ id, name, device, subtasks, gflops: rate, computeMs, fetchMs }) => ({
+    id,
+    name,
+    device,
+    subtasks,
+    gflops: rate,
+    computeMs,
+    fetchMs,
+  }));
+  const counts = { tiles, verifiedTiles, rejectedTiles, retries, bytesSent, bytesReceived };
+  const times = { wallMs, verifyMs, forecastMs, latencyMs, ...(elapsedMs === null ? {} : { elapsedMs }) };
+  return {
+    taskId,
+    state,
+    task,
+    shape,
+    dtype,
+    nodes,
+    gflops,
+    ...counts,
+    ...times,
+    advice,
+    ...(out === undefined ? {} : { out }),
+  };
+}

@@ -1,0 +1,31 @@
+import picocolors from 'picocolors';
+
+export type Colors = ReturnType<typeof picocolors.createColors>;
+
+/** stdout carries data only, everything for a person goes to stderr. */
+export interface Terminal {
+  readonly columns: number;
+  /** Lines may be drawn over. */
+  readonly live: boolean;
+  readonly colors: Colors;
+  readonly data: (text: string) => void;
+  readonly note: (text: string) => void;
+  /** As it is, without a line end. */
+  readonly draw: (text: string) => void;
+}
+
+export function processTerminal({ stdout, stderr, env }: NodeJS.Process): Terminal {
+  const dumb = env['TERM'] === 'dumb';
+  const plain = env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '';
+  const coloured = stderr.isTTY && !dumb && !plain;
+  return {
+    get columns() {
+      return stderr.columns || 80;
+    },
+    live: stderr.isTTY && !dumb,
+    colors: picocolors.createColors(coloured),
+    data: (text) => void stdout.write(`${text}\n`),
+    note: (text) => void stderr.write(`${text}\n`),
+    draw: (text) => void stderr.write(text),
+  };
+}

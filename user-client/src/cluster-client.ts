@@ -1,0 +1,205 @@
+import {
+  isTaskId,
+  MusterError,
+  silentLogger,
+  type Endpoint,
+  type Logger,
+  type Message,
+  type NodeStatus,
+  type StoreOffer,
+  type TaskBrief,
+  type TaskId,
+  type TaskStatus,
+} from '@muster/shared';
+import { HeadLink } from './link/head-link.ts';
+import type { Push } from './link/requests.ts';
+import type { MatrixRef, Role } from './operands/matrix-ref.ts';
+import type { MatrixSource } from './operands/matrix-source.ts';
+import { putMatrix } from './operands/put-matrix.ts';
+import { resultShape, resultShapeOf, specOfProduct, type ProductOperands } from './product.ts';
+import type { MatrixSink } from './results/matrix-sink.ts';
+import { openSharedBlocks } from './shared-blocks.ts';
+import { TaskBoard, type Submission } from './task-board.ts';
+import type { TaskHandle } from './task-handle.ts';
+import { Transport } from './transport.ts';
+
+/** The head answers these from memory. */
+const REQUEST_MS = 10_000;
+const WAIT_NODES_MS = 30_000;
+const TIMEOUT_MS = 600_000;
+
+export interface ClientOptions {
+  readonly host: string;
+  readonly portBase: number;
+  /** 4000 by default. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** 'auto' moves blocks through the head's files where this process can reach them; 'wire' always uses the socket. */
+  readonly blocks?: 'auto' | 'wire' | undefined;
+  readonly logger?: Logger | undefined;
+  /** Gives up connecting when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What every task may say. */
+export interface TaskRequest {
+  /** Nodes that must be ready; as many as are ready now when it is not given. */
+  readonly nodes?: number | undefined;
+  /** How long to wait for them; 30 s by default. */
+  readonly waitNodesMs?: number | undefined;
+  /** From submission to the end; 10 min by default. */
+  readonly timeoutMs?: number | undefined;
+  /** Cancels the task on the head when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface MultiplyRequest extends TaskRequest, ProductOperands {
+  /** Without one the result stays on the head, to be fetched by `attach`. */
+  readonly sink?: MatrixSink | undefined;
+}
+
+export interface EchoRequest extends TaskRequest {
+  readonly count: number;
+  /** In each subtask; 64 by default. */
+  readonly bytes?: number | undefined;
+  /** Subtasks in a lease; 64 by default. */
+  readonly batch?: number | undefined;
+  /** Leases under way at one node; the head's own window by default. */
+  readonly window?: number | undefined;
+}
+
+/** Throws HEAD_UNREACHABLE within `connectTimeoutMs`, VERSION_MISMATCH, or USAGE for an address that cannot be one. */
+export async function connectClient(options: ClientOptions): Promise<ClusterClient> {
+  const { host, portBase, connectTimeoutMs = 4000, blocks = 'auto', logger = silentLogger, signal } = options;
+  signal?.throwIfAborted();
+  const client = new ClusterClient({ host, portBase }, { blocks, logger });
+  const giveUp = (): void => void client.close();
+  signal?.addEventListener('abort', giveUp);
+  try {
+    await client.greet(connectTimeoutMs);
+    return client;
+  } catch (error) {
+    await client.close();
+    throw signal?.aborted === true ? signal.reason : error;
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
+  }
+}
+
+/** A connection to a head. Any number of tasks may be under way on it; one process needs one. */
+export class ClusterClient {
+  private readonly transport: Transport;
+  private readonly board: TaskBoard;
+  private readonly blocks: 'auto' | 'wire';
+  private epoch = 0;
+
+  /** @internal Use `connectClient`. */
+  constructor(endpoint: Endpoint, { blocks, logger }: { readonly blocks: 'auto' | 'wire'; readonly logger: Logger }) {
+    this.blocks = blocks;
+    const events = {
+      pushed: (push: Push): void => this.board.pushed(push),
+      returned: (greeting: Message<'greeting'>): void => this.returned(greeting),
+    };
+    this.transport = new Transport(new HeadLink({ endpoint, events, logger }));
+    this.board = new TaskBoard(this.transport);
+  }
+
+  /** @internal */
+  async greet(timeoutMs: number): Promise<void> {
+    const { epoch, store } = await this.transport.link.greet({ timeoutMs });
+    this.epoch = epoch;
+    this.adoptStore(store);
+  }
+
+  /** True when operands and results move through files that this process and the head share. */
+  get sharesStore(): boolean {
+    return this.transport.store !== null;
+  }
+
+  /** Gives the head a matrix that several products use. The reference is good for the side that it was put for. */
+  putMatrix(source: MatrixSource, role: Role): Promise<MatrixRef> {
+    return putMatrix(this.transport, source, role);
+  }
+
+  /** C = A * B. Resolves when the task is safe on the head; operands may still be on their way then (`uploaded`). */
+  async multiply({ a, b, grid, sink, ...request }: MultiplyRequest): Promise<TaskHandle> {
+    const spec = specOfProduct({ a, b, grid });
+    const result = sink === undefined ? null : { shape: resultShape(spec), sink };
+    return this.board.submit({ type: 'matrix_mult', spec, operands: { a, b }, result, ...(await this.terms(request)) });
+  }
+
+  /** A diagnostic: `count` subtasks that carry some bytes to a node and back. */
+  async echo({ count, bytes, batch, window, ...request }: EchoRequest): Promise<TaskHandle> {
+    const given = Object.entries({ count, bytes, batch, window }).filter(([, value]) => value !== undefined);
+    const spec = Object.fromEntries(given);
+    return this.board.submit({ type: 'echo', spec, operands: null, result: null, ...(await this.terms(request)) });
+  }
+
+  /** Follows a task that is on the head already, and fetches its result when a sink is given. Throws TASK_UNKNOWN. */
+  async attach(taskId: string, sink?: MatrixSink): Promise<TaskHandle> {
+    const status = await this.task(taskId);
+    const result = sink === undefined ? null : { shape: resultShapeOf(status), sink };
+    return this.board.follow({ taskId: checkedId(taskId), result, timeoutMs: null, signal: null });
+  }
+
+  /** The latest 100 tasks. */
+  async tasks(): Promise<TaskBrief[]> {
+    const { message } = await this.transport.link.ask('listTasks', {}, { timeoutMs: REQUEST_MS });
+    return message.tasks;
+  }
+
+  async task(taskId: string): Promise<TaskStatus> {
+    const { message } = await this.transport.link.ask('show', { task: checkedId(taskId) }, { timeoutMs: REQUEST_MS });
+    return message.status;
+  }
+
+  async nodes(): Promise<NodeStatus[]> {
+    const { message } = await this.transport.link.ask('listNodes', {}, { timeoutMs: REQUEST_MS });
+    return message.nodes;
+  }
+
+  /** Nothing happens to a task that has ended. */
+  async cancel(taskId: string): Promise<void> {
+    await this.transport.link.ask('cancel', { task: checkedId(taskId) }, { timeoutMs: REQUEST_MS });
+  }
+
+  /** Tasks that were accepted go on without this client. Handles that have not ended reject. */
+  async close(): Promise<void> {
+    this.board.failAll(new MusterError('INTERRUPTED', 'the client was closed'));
+    await this.transport.partings.all();
+    this.transport.link.close();
+  }
+
+  private async terms({
+    nodes,
+    waitNodesMs = WAIT_NODES_MS,
+    timeoutMs = TIMEOUT_MS,
+    signal,
+  }: TaskRequest): Promise<Pick<Submission, 'nodes' | 'waitNodesMs' | 'timeoutMs' | 'signal'>> {
+    return { nodes: nodes ?? (await this.readyNodes()), waitNodesMs, timeoutMs, signal: signal ?? null };
+  }
+
+  /** Nodes that are ready or busy, but at least one: a task may wait for its first node. */
+  async readyNodes(): Promise<number> {
+    const nodes = await this.nodes();
+    return Math.max(1, nodes.filter(({ state }) => state === 'ready' || state === 'busy').length);
+  }
+
+  private returned({ epoch, store }: Message<'greeting'>): void {
+    const restarted = epoch !== this.epoch;
+    this.epoch = epoch;
+    this.adoptStore(store);
+    this.board.returned({ restarted });
+  }
+
+  private adoptStore(offer: StoreOffer): void {
+    this.transport.store = this.blocks === 'wire' ? null : openSharedBlocks(offer);
+  }
+}
+
+function checkedId(text: string): TaskId {
+  if (isTaskId(text)) return text;
+  throw new MusterError('TASK_UNKNOWN', `'${text}' is not the id of a task`, {
+    why: 'an id has 16 digits of 0-9 and a-f',
+    fix: 'user-client tasks ls',
+  });
+}

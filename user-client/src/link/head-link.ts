@@ -1,0 +1,204 @@
+import {
+  decode,
+  encode,
+  isMusterError,
+  MusterError,
+  PROTOCOL_VERSION,
+  systemClock,
+  tcpAddress,
+  type Endpoint,
+  type Envelope,
+  type Fields,
+  type Logger,
+  type Message,
+} from '@muster/shared';
+import { Questions, type Question } from './questions.ts';
+import type { Answer, Asked, AskFields, Push } from './requests.ts';
+import { openSocket, type FrameSocket } from './socket.ts';
+
+const GREET_EVERY_MS = 1000;
+/** A question is asked again when one sent this much later was answered first: the head has dropped it. */
+const OVERTAKEN_MS = 2000;
+
+export interface AskOptions {
+  /** The raw frame behind the question; frozen until the answer. */
+  readonly payload?: Uint8Array;
+  /** Questions of one scope can be dropped together. */
+  readonly scope?: string;
+  readonly timeoutMs?: number;
+}
+
+export interface LinkEvents {
+  readonly pushed: (push: Push) => void;
+  /** The head was away and is back, perhaps in another life: `greeting` is what it says now. */
+  readonly returned: (greeting: Message<'greeting'>) => void;
+}
+
+export interface LinkOptions {
+  readonly endpoint: Endpoint;
+  readonly events: LinkEvents;
+  readonly logger: Logger;
+}
+
+/**
+ * Questions and answers over one socket, across lost connections and lives of the head. Every question is safe to ask twice,
+ * so whatever is unanswered is asked again when the connection comes back, when the head's epoch changes, or when a later
+ * question was answered first. A question waits for ever unless it has a timeout or its scope is dropped.
+ */
+export class HeadLink {
+  readonly endpoint: Endpoint;
+  private readonly events: LinkEvents;
+  private readonly logger: Logger;
+  private readonly socket: FrameSocket;
+  private readonly ticker: NodeJS.Timeout;
+  private readonly questions = new Questions();
+  private epoch = 0;
+  private connections = 0;
+  private probing = false;
+  private heardMs = systemClock.nowMs();
+  private closed = false;
+
+  constructor({ endpoint, events, logger }: LinkOptions) {
+    this.endpoint = endpoint;
+    this.events = events;
+    this.logger = logger;
+    const socketEvents = {
+      connected: () => this.connected(),
+      received: (frames: readonly Uint8Array[]) => this.received(frames),
+    };
+    this.socket = openSocket(endpoint, socketEvents, logger);
+    this.ticker = setInterval(() => this.tick(), GREET_EVERY_MS);
+  }
+
+  /** Milliseconds since the head was last heard. */
+  get silentMs(): number {
+    return systemClock.nowMs() - this.heardMs;
+  }
+
+  /** Rejects with the error that the head answers, with HEAD_UNREACHABLE after `timeoutMs`, or with what its scope is dropped for. */
+  ask<T extends Asked>(type: T, fields: AskFields<T>, options: AskOptions = {}): Promise<Answer<T>> {
+    if (this.closed) return Promise.reject(closedError());
+    const request = this.questions.nextRequest();
+    const frame = encode(type, { ...fields, request } as unknown as Fields<T>);
+    const frames = options.payload === undefined ? [frame] : [frame, options.payload];
+    return new Promise<Answer<T>>((resolve, reject) => {
+      const settle = resolve as unknown as Question['resolve'];
+      const question: Question = {
+        type,
+        frames,
+        scope: options.scope ?? '',
+        resolve: settle,
+        reject,
+        sentMs: systemClock.nowMs(),
+        resent: false,
+      };
+      const { timeoutMs } = options;
+      if (timeoutMs !== undefined) {
+        question.timer = setTimeout(
+          () => this.questions.fail(request, unreachable(this.endpoint, timeoutMs)),
+          timeoutMs,
+        );
+      }
+      this.questions.add(request, question);
+      this.socket.send(frames);
+    });
+  }
+
+  /** Asks who is there. A first greeting, or one of another epoch, is remembered. */
+  async greet(options: AskOptions = {}): Promise<Message<'greeting'>> {
+    const { message } = await this.ask('greet', { version: PROTOCOL_VERSION }, options);
+    const before = this.epoch;
+    this.epoch = message.epoch;
+    if (before !== 0 && before !== message.epoch) this.resume(message);
+    return message;
+  }
+
+  drop(scope: string, error: unknown): void {
+    this.questions.failWhere((question) => question.scope === scope, error);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    clearInterval(this.ticker);
+    this.questions.failWhere(() => true, closedError());
+    this.socket.close();
+  }
+
+  /** Nothing needs to be asked again at the first connection: ZeroMQ has kept it. */
+  private connected(): void {
+    this.connections += 1;
+    if (this.connections > 1 && !this.closed) void this.greetAgain();
+  }
+
+  /** A new connection is a new peer for the head even within one epoch: it has forgotten who watches what. */
+  private async greetAgain(): Promise<void> {
+    const { epoch } = this;
+    try {
+      const greeting = await this.greet();
+      this.logger.info({ epoch: greeting.epoch }, 'connected to the head again');
+      if (greeting.epoch === epoch) this.resume(greeting);
+    } catch (error) {
+      this.logger.debug({ error }, 'the head did not greet');
+    }
+  }
+
+  private resume(greeting: Message<'greeting'>): void {
+    this.askAgain(() => true);
+    this.events.returned(greeting);
+  }
+
+  /** While something is unanswered, one probe is under way: its answer tells what it has overtaken, and the epoch. */
+  private tick(): void {
+    if (!this.probing && this.questions.size > 0) void this.probe();
+  }
+
+  private async probe(): Promise<void> {
+    this.probing = true;
+    const sentMs = systemClock.nowMs();
+    try {
+      await this.greet();
+      this.askAgain((question) => question.sentMs < sentMs - OVERTAKEN_MS);
+    } catch (error) {
+      this.logger.debug({ error }, 'the head did not answer a probe');
+    } finally {
+      this.probing = false;
+    }
+  }
+
+  private askAgain(which: (question: Question) => boolean): void {
+    for (const question of this.questions.where(which)) {
+      question.resent = true;
+      question.sentMs = systemClock.nowMs();
+      this.socket.send(question.frames);
+    }
+  }
+
+  private received(frames: readonly Uint8Array[]): void {
+    const envelope = this.read(frames);
+    if (envelope === null) return;
+    this.heardMs = systemClock.nowMs();
+    const { message } = envelope;
+    if (message.type === 'tiles' || message.type === 'progress' || message.type === 'ended')
+      this.events.pushed(message);
+    else if ('request' in message) this.questions.answer(message.request, envelope);
+  }
+
+  private read(frames: readonly Uint8Array[]): Envelope | null {
+    try {
+      return decode(frames);
+    } catch (error) {
+      if (isMusterError(error) && error.code === 'VERSION_MISMATCH') this.questions.failWhere(() => true, error);
+      this.logger.warn({ error }, 'a message of the head was not understood');
+      return null;
+    }
+  }
+}
+
+const closedError = (): MusterError => new MusterError('INTERRUPTED', 'the client is closed');
+
+export const unreachable = (endpoint: Endpoint, waitedMs: number): MusterError =>
+  new MusterError('HEAD_UNREACHABLE', 'no head node answers', {
+    why: `nothing came back from ${tcpAddress(endpoint, 'clients')} within ${(waitedMs / 1000).toFixed(1)} s`,
+    fix: `start one there: head-node --port-base ${endpoint.portBase}   or name another with --head and --port-base`,
+  });

@@ -1,0 +1,62 @@
+import { fromWireError, MusterError, type Envelope } from '@muster/shared';
+import { answerOf, type Answer, type Asked } from './requests.ts';
+
+export interface Question {
+  readonly type: Asked;
+  readonly frames: Uint8Array[];
+  /** Questions of one scope are dropped together. */
+  readonly scope: string;
+  readonly resolve: (answer: Answer<Asked>) => void;
+  readonly reject: (error: unknown) => void;
+  sentMs: number;
+  resent: boolean;
+  timer?: NodeJS.Timeout;
+}
+
+/** What was asked and is not answered yet, in the order of asking. */
+export class Questions {
+  private readonly open = new Map<number, Question>();
+  private last = 0;
+
+  nextRequest(): number {
+    this.last += 1;
+    return this.last;
+  }
+
+  get size(): number {
+    return this.open.size;
+  }
+
+  add(request: number, question: Question): void {
+    this.open.set(request, question);
+  }
+
+  where(which: (question: Question) => boolean): Question[] {
+    return [...this.open.values()].filter(which);
+  }
+
+  /** The answer to a question that is gone is ignored: it was asked twice, or nobody waits any more. */
+  answer(request: number, { message, payload }: Envelope): void {
+    const question = this.take(request);
+    if (question === undefined) return;
+    if (message.type === 'error') question.reject(fromWireError(message.error));
+    else if (message.type !== answerOf[question.type] && question.type !== 'watch') {
+      question.reject(new MusterError('PROTOCOL', `the head answered '${question.type}' with '${message.type}'`));
+    } else question.resolve({ message: message as Answer<Asked>['message'], payload, resent: question.resent });
+  }
+
+  fail(request: number, error: unknown): void {
+    this.take(request)?.reject(error);
+  }
+
+  failWhere(which: (question: Question) => boolean, error: unknown): void {
+    for (const [request, question] of this.open) if (which(question)) this.fail(request, error);
+  }
+
+  private take(request: number): Question | undefined {
+    const question = this.open.get(request);
+    this.open.delete(request);
+    clearTimeout(question?.timer);
+    return question;
+  }
+}

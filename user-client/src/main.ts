@@ -1,0 +1,24 @@
+import { MusterError } from '@muster/shared';
+import { runProgram, untilSignal } from '@muster/shared/io';
+import { buildProgram, type Action } from './cli/program.ts';
+import { processTerminal } from './cli/terminal.ts';
+
+// `user-client tasks ls | head -1` closes the pipe early: nobody reads on, so there is nothing more to do.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
+let action: Action = () => Promise.resolve();
+const interruption = new AbortController();
+void untilSignal().then((signal) => interruption.abort(interrupted(signal)));
+
+const program = buildProgram({ env: process.env, chosen: (chosen) => (action = chosen) });
+await runProgram(program, () => action({ terminal: processTerminal(process), signal: interruption.signal }));
+
+function interrupted(signal: string): MusterError {
+  return new MusterError('INTERRUPTED', 'interrupted', {
+    why: `${signal} came; a task that this command submitted is cancelled on the head`,
+    fix: 'add --detach to let a task go on without this terminal',
+  });
+}

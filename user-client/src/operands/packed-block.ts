@@ -1,0 +1,56 @@
+import { bytesOf, elementsOf } from '@muster/shared';
+import type { BufferPool } from '../buffer-pool.ts';
+import type { BlockCut } from './block-cut.ts';
+import type { MatrixSource } from './matrix-source.ts';
+
+/** A block's bytes: a view into the source, or a buffer of the pool that must be released once. */
+export class PackedBlock {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  private readonly pool: BufferPool | null;
+  private held: boolean;
+
+  constructor(bytes: Uint8Array<ArrayBuffer>, pool: BufferPool | null) {
+    this.bytes = bytes;
+    this.pool = pool;
+    this.held = pool !== null;
+  }
+
+  /** Any number of times. */
+  release(): void {
+    if (this.held) this.pool?.giveBack(this.bytes);
+    this.held = false;
+  }
+
+  /** Sends the bytes away and releases them; `send` says whether ZeroMQ may still hold them, as it may when it fails. */
+  async use(send: () => Promise<boolean>): Promise<void> {
+    let held = true;
+    try {
+      held = await send();
+    } finally {
+      if (held) this.forget();
+      else this.release();
+    }
+  }
+
+  private forget(): void {
+    if (this.held) this.pool?.forget(this.bytes);
+    this.held = false;
+  }
+}
+
+export async function packBlock(
+  pool: BufferPool,
+  source: MatrixSource,
+  { rows, columns, bytes }: BlockCut,
+): Promise<PackedBlock> {
+  const view = source.view?.(rows, columns) ?? null;
+  if (view !== null) return new PackedBlock(bytesOf(view), null);
+  const packed = new PackedBlock(await pool.lend(bytes), pool);
+  try {
+    await source.readBlock(rows, columns, elementsOf(source.dtype, packed.bytes));
+    return packed;
+  } catch (error) {
+    packed.release();
+    throw error;
+  }
+}

@@ -1,0 +1,144 @@
+import { dtypes, elementsOf, isMusterError, limits, MusterError, type TaskId, type TileNotice } from '@muster/shared';
+import { Limiter } from '../limiter.ts';
+import { chunkOffsets } from '../operands/put-block.ts';
+import { nextTurn, type Transport } from '../transport.ts';
+import type { MatrixSink, ResultShape } from './matrix-sink.ts';
+
+/** Tiles that are fetched over the socket at a time; their chunks share the client's window. */
+const TILES_UNDER_WAY = 4;
+/** A head that was restarted may announce a tile, lose it and compute it again. */
+const MISSES_MAX = 5;
+
+export interface IntakeOptions {
+  readonly task: TaskId;
+  /** Of the questions, so that they can be dropped. */
+  readonly scope: string;
+  readonly shape: ResultShape;
+  readonly sink: MatrixSink;
+  readonly placed: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** The tiles of one task from their announcement to their place in the sink: each once, however often it is announced. */
+export class TileIntake {
+  private readonly transport: Transport;
+  private readonly options: IntakeOptions;
+  private readonly known = new Set<number>();
+  private readonly misses = new Map<number, number>();
+  private readonly waiting: TileNotice[] = [];
+  private readonly underWay = new Limiter(TILES_UNDER_WAY);
+  private draining = false;
+  private stopped = false;
+  private count = 0;
+
+  constructor(transport: Transport, options: IntakeOptions) {
+    this.transport = transport;
+    this.options = options;
+  }
+
+  /** Tiles in their place. */
+  get placed(): number {
+    return this.count;
+  }
+
+  /** Some tile was announced and is not in its place yet. */
+  get busy(): boolean {
+    return this.count < this.known.size;
+  }
+
+  announced(tiles: readonly TileNotice[]): void {
+    for (const tile of tiles) {
+      if (this.known.has(tile.index)) continue;
+      this.known.add(tile.index);
+      this.waiting.push(tile);
+    }
+    if (!this.draining) void this.drain();
+  }
+
+  /** Nothing is placed any more. */
+  stop(): void {
+    this.stopped = true;
+  }
+
+  private async drain(): Promise<void> {
+    this.draining = true;
+    for (let tile = this.waiting.shift(); tile !== undefined && !this.stopped; tile = this.waiting.shift()) {
+      await this.underWay.enter();
+      void this.take(tile).finally(() => this.underWay.leave());
+      await nextTurn();
+    }
+    this.draining = false;
+  }
+
+  private async take(tile: TileNotice): Promise<void> {
+    try {
+      const bytes = checkedBytes(tile, this.options.shape);
+      const lent = await this.transport.pool.lend(bytes);
+      try {
+        if (!this.readShared(tile, lent)) await this.fetch(tile, lent);
+        this.place(tile, lent);
+      } finally {
+        this.transport.pool.giveBack(lent);
+      }
+    } catch (error) {
+      this.missed(tile, error);
+    }
+  }
+
+  private place({ region }: TileNotice, bytes: Uint8Array): void {
+    if (this.stopped) return;
+    const [top, bottom, left, right] = region as [number, number, number, number];
+    this.options.sink.place([top, bottom], [left, right], elementsOf(this.options.shape.dtype, bytes));
+    this.count += 1;
+    this.options.placed();
+  }
+
+  private readShared({ path }: TileNotice, into: Uint8Array): boolean {
+    return path !== '' && this.transport.store !== null && this.transport.store.readInto(path, into);
+  }
+
+  private async fetch(tile: TileNotice, into: Uint8Array): Promise<void> {
+    // All of them, even after a failure: none may write into a buffer that was given back.
+    const chunks = await Promise.allSettled(
+      chunkOffsets(into.length).map((offset) => this.fetchChunk(tile, offset, into)),
+    );
+    for (const chunk of chunks) if (chunk.status === 'rejected') throw chunk.reason;
+  }
+
+  private async fetchChunk({ index }: TileNotice, offset: number, into: Uint8Array): Promise<void> {
+    const { fetches, link } = this.transport;
+    const { task, scope } = this.options;
+    await fetches.enter();
+    try {
+      const length = Math.min(limits.chunkBytesMax.value, into.length - offset);
+      const { payload } = await link.ask('fetchResult', { task, index, offset, length }, { scope });
+      if (payload?.length !== length)
+        throw new MusterError('PROTOCOL', 'a chunk of a result has the wrong length', {
+          why: `${payload?.length ?? 0} bytes, not ${length}`,
+        });
+      into.set(payload, offset);
+    } finally {
+      fetches.leave();
+    }
+  }
+
+  /** A tile that is gone for now is forgotten, so that its next announcement counts. */
+  private missed({ index }: TileNotice, error: unknown): void {
+    const times = (this.misses.get(index) ?? 0) + 1;
+    this.misses.set(index, times);
+    const passing = isMusterError(error) && (error.code === 'BLOCK_MISSING' || error.code === 'TASK_NOT_DONE');
+    if (passing && times < MISSES_MAX) this.known.delete(index);
+    else if (!this.stopped) this.options.failed(error);
+  }
+}
+
+/** The length that a tile of this region must have: sinks and buffers trust it. */
+function checkedBytes({ index, bytes, region }: TileNotice, { rows, columns, dtype }: ResultShape): number {
+  const [top = -1, bottom = -1, left = -1, right = -1] = region;
+  const inside = 0 <= top && top < bottom && bottom <= rows && 0 <= left && left < right && right <= columns;
+  const expected = (bottom - top) * (right - left) * dtypes[dtype].bytes;
+  if (inside && bytes === expected) return bytes;
+  throw new MusterError('PROTOCOL', `tile ${index} does not fit the result`, {
+    why: `${bytes} bytes for [${region.join(', ')}] of ${rows} x ${columns}`,
+  });
+}

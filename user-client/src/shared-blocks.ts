@@ -1,0 +1,64 @@
+import type { BlockId, StoreOffer } from '@muster/shared';
+import { blockPath, incomingPath, provesShared, systemCodeOf, writeNewFile } from '@muster/shared/io';
+import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import { sep } from 'node:path';
+import { fileError } from './file-error.ts';
+
+/** The head's files, seen from a client on the same machine and account. Calls are synchronous: they move at most 16 MB to or from the page cache. */
+export class SharedBlocks {
+  private readonly directory: string;
+  private names = 0;
+
+  constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  /** The block's path when its file is there, of whatever age: the head checks what it has not seen. */
+  find(id: BlockId): string | null {
+    const path = blockPath(this.directory, id);
+    return existsSync(path) ? path : null;
+  }
+
+  /** The block's path; '' when it could not be written there, so that it must go over the socket. Throws DISK_FULL. */
+  write(id: BlockId, bytes: Uint8Array): string {
+    const path = blockPath(this.directory, id);
+    if (statSync(path, { throwIfNoEntry: false })?.size === bytes.length) return path;
+    this.names += 1;
+    const incoming = incomingPath(this.directory, `${id}.${process.pid}-${this.names}`);
+    try {
+      writeNewFile(incoming, bytes);
+      renameSync(incoming, path);
+      return path;
+    } catch (error) {
+      return giveUp(incoming, error);
+    }
+  }
+
+  /** False when the file is not there, is shorter, or is none of the head's. */
+  readInto(path: string, into: Uint8Array): boolean {
+    if (!path.startsWith(this.directory + sep)) return false;
+    let file: number;
+    try {
+      file = openSync(path, 'r');
+    } catch {
+      return false;
+    }
+    try {
+      return readSync(file, into, 0, into.length, 0) === into.length;
+    } finally {
+      closeSync(file);
+    }
+  }
+}
+
+/** A head that is starting empties the folder under us; one without room would have none for the socket either. */
+function giveUp(incoming: string, error: unknown): '' {
+  rmSync(incoming, { force: true });
+  if (['ENOSPC', 'EDQUOT'].includes(systemCodeOf(error)))
+    throw fileError(error, "an operand does not fit into the head's store");
+  return '';
+}
+
+/** null when the offer names files of another machine or account. */
+export const openSharedBlocks = (offer: StoreOffer): SharedBlocks | null =>
+  provesShared(offer) ? new SharedBlocks(offer.directory) : null;

@@ -1,0 +1,108 @@
+import { type TaskId } from '@muster/shared';
+import { randomBytes } from 'node:crypto';
+import type { Push } from './link/requests.ts';
+import { OperandUpload, type Operand } from './operands/operand-upload.ts';
+import type { Role } from './operands/matrix-ref.ts';
+import { TaskHandle, type TaskResult } from './task-handle.ts';
+import type { Transport } from './transport.ts';
+
+export interface Submission {
+  readonly type: string;
+  readonly spec: unknown;
+  readonly nodes: number;
+  readonly waitNodesMs: number;
+  readonly timeoutMs: number;
+  readonly operands: Readonly<Record<Role, Operand>> | null;
+  readonly result: TaskResult | null;
+  readonly signal: AbortSignal | null;
+}
+
+export interface Following {
+  readonly taskId: TaskId;
+  readonly result: TaskResult | null;
+  readonly timeoutMs: number | null;
+  readonly signal: AbortSignal | null;
+}
+
+interface Followed {
+  readonly handle: TaskHandle;
+  upload: OperandUpload | null;
+}
+
+/** The tasks that this client follows: what the head pushes goes to their handles, and they are taken up again when it returns. */
+export class TaskBoard {
+  private readonly transport: Transport;
+  private readonly followed = new Map<string, Followed>();
+  private scopes = 0;
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+  }
+
+  /** Resolves when the task is safe on the head. The operands are packed in the meantime. */
+  async submit({
+    type,
+    spec,
+    nodes,
+    waitNodesMs,
+    timeoutMs,
+    operands,
+    result,
+    signal,
+  }: Submission): Promise<TaskHandle> {
+    signal?.throwIfAborted();
+    const task = randomBytes(8).toString('hex') as TaskId;
+    const { handle, scope } = this.open({ taskId: task, result, timeoutMs, signal });
+    const submission = { task, taskType: type, spec, nodes, waitNodesMs, timeoutMs };
+    const accepted = this.transport.link.ask('submit', submission, { scope });
+    if (operands !== null) this.upload(scope, new OperandUpload(this.transport, { task, scope, operands, accepted }));
+    try {
+      await accepted;
+    } catch (error) {
+      handle.fail(error);
+      // The deadline or an operand that cannot be read may be the reason, and says more.
+      await handle.wait();
+    }
+    handle.watch();
+    return handle;
+  }
+
+  /** Follows a task that the head has. */
+  follow(following: Following): TaskHandle {
+    const { handle } = this.open(following);
+    handle.watch();
+    return handle;
+  }
+
+  pushed(push: Push): void {
+    for (const { handle } of this.followed.values()) if (handle.taskId === push.task) handle.pushed(push);
+  }
+
+  /** The head has forgotten who watches; another life of it may also have forgotten the latest blocks. */
+  returned({ restarted }: { readonly restarted: boolean }): void {
+    for (const { handle, upload } of this.followed.values()) {
+      handle.watchAgain();
+      if (restarted && upload !== null) handle.follow(upload.run());
+    }
+  }
+
+  failAll(error: unknown): void {
+    for (const { handle } of this.followed.values()) handle.fail(error);
+  }
+
+  private open(following: Following): { handle: TaskHandle; scope: string } {
+    this.scopes += 1;
+    const scope = `${following.taskId}/${this.scopes}`;
+    const released = (): void => void this.followed.delete(scope);
+    const handle = new TaskHandle({ ...following, scope, transport: this.transport, released });
+    this.followed.set(scope, { handle, upload: null });
+    return { handle, scope };
+  }
+
+  private upload(scope: string, upload: OperandUpload): void {
+    const followed = this.followed.get(scope);
+    if (followed === undefined) return;
+    followed.upload = upload;
+    followed.handle.follow(upload.run());
+  }
+}

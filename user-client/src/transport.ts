@@ -1,0 +1,25 @@
+import { limits } from '@muster/shared';
+import { BufferPool } from './buffer-pool.ts';
+import { Limiter } from './limiter.ts';
+import type { HeadLink } from './link/head-link.ts';
+import { Partings } from './partings.ts';
+import type { SharedBlocks } from './shared-blocks.ts';
+
+/** The ways of one client to the head, shared by its tasks. */
+export class Transport {
+  readonly link: HeadLink;
+  readonly pool = new BufferPool();
+  /** Chunks under way in each direction. */
+  readonly puts = new Limiter(limits.fetchWindow.value);
+  readonly fetches = new Limiter(limits.fetchWindow.value);
+  readonly partings = new Partings();
+  /** The head's files, when this process can reach them; null: everything goes over the socket. */
+  store: SharedBlocks | null = null;
+
+  constructor(link: HeadLink) {
+    this.link = link;
+  }
+}
+
+/** Lets messages and timers in between two pieces of synchronous work. */
+export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,94 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Flags } from '../../src/cli/flags.ts';
+import { resolveConnection, resolveRun } from '../../src/cli/run-options.ts';
+
+const product = { task: 'matrix_mult', size: '64' };
+
+test('defaults', () => {
+  expect(resolveRun(product)).toEqual({
+    run: {
+      task: 'matrix_mult',
+      operands: { kind: 'random', size: 64, seed: 1, dtype: 'float32' },
+      grid: 'auto',
+      out: undefined,
+    },
+    connection: { host: '127.0.0.1', portBase: 5555, blocks: 'auto' },
+    terms: { nodes: undefined, waitNodesMs: 30_000, timeoutMs: 600_000 },
+    detach: false,
+    json: false,
+  });
+});
+
+test('everything said', () => {
+  const flags = { task: 'matrix_mult', a: 'A.npy', b: 'B.npy', dtype: 'int8', grid: '2x3', out: 'C.npy', nodes: '4' };
+  const rest = { head: 'box.local', portBase: '7000', blocks: 'wire', waitNodes: '5s', timeout: '2m', json: true };
+  expect(resolveRun({ ...flags, ...rest })).toEqual({
+    run: {
+      task: 'matrix_mult',
+      operands: { kind: 'files', a: 'A.npy', b: 'B.npy', dtype: 'int8' },
+      grid: '2x3',
+      out: 'C.npy',
+    },
+    connection: { host: 'box.local', portBase: 7000, blocks: 'wire' },
+    terms: { nodes: 4, waitNodesMs: 5000, timeoutMs: 120_000 },
+    detach: false,
+    json: true,
+  });
+});
+
+test('an echo', () => {
+  expect(resolveRun({ task: 'echo', count: '100', bytes: '8', batch: '4', window: '2' }).run).toEqual({
+    task: 'echo',
+    count: 100,
+    bytes: 8,
+    batch: 4,
+    window: 2,
+  });
+});
+
+describe('what is refused, with what was seen and a way out', () => {
+  test.each([
+    [{}, [/no task/, /--task/, /matrix_mult/]],
+    [{ task: 'matrix_mul', size: '4' }, [/--task must be/, /'matrix_mul'/, /^--task matrix_mult$/]],
+    [{ task: 'matrix-mult', size: '4' }, [/--task must be/, /'matrix-mult'/, /^--task matrix_mult$/]],
+    [{ task: 'matrix_mult' }, [/operands are missing/, /both operands/, /--size 1024/]],
+    [{ task: 'matrix_mult', a: 'A.npy' }, [/operands are missing/, /--b/, /--a A.npy --b B.npy/]],
+    [{ ...product, a: 'A.npy' }, [/exclude each other/, /--size/, /--a/]],
+    [{ ...product, size: '0' }, [/--size needs a whole number/, /'0'/, /--size/]],
+    [{ ...product, size: '-5' }, [/--size needs a whole number/, /'-5'/, /--size/]],
+    [{ ...product, size: 'abc' }, [/--size needs a whole number/, /'abc'/, /--size/]],
+    [{ ...product, size: '1e9' }, [/--size needs a whole number/, /'1e9'/, /--size/]],
+    [{ ...product, size: '70000' }, [/from 1 to 65536/, /'70000'/, /--size/]],
+    [{ ...product, nodes: '0' }, [/--nodes needs a whole number/, /'0'/, /--nodes/]],
+    [{ ...product, nodes: '51' }, [/from 1 to 50/, /'51'/, /--nodes/]],
+    [{ ...product, dtype: 'foo' }, [/--dtype must be float32, float64 or int8/, /'foo'/, /--dtype float32/]],
+    [{ ...product, dtype: 'flaot64' }, [/--dtype must be/, /'flaot64'/, /--dtype float64/]],
+    [{ ...product, grid: '0x2' }, [/--grid must be/, /'0x2'/, /--grid/]],
+    [{ ...product, seed: '-1' }, [/--seed needs/, /'-1'/, /--seed/]],
+    [{ ...product, timeout: 'soon' }, [/--timeout cannot be read/, /'soon'/, /--timeout 30s/]],
+    [{ ...product, waitNodes: '5 parsecs' }, [/--wait-nodes cannot be read/, /'5 parsecs'/, /--wait-nodes 30s/]],
+    [{ ...product, head: 'tcp://box' }, [/--head needs a name/, /'tcp:\/\/box'/, /--port-base/]],
+    [{ ...product, head: 'box:5555' }, [/--head needs a name/, /'box:5555'/, /--port-base/]],
+    [{ ...product, portBase: '65532' }, [/--port-base needs/, /'65532'/, /--port-base/]],
+    [{ ...product, blocks: 'magic' }, [/--blocks must be auto or wire/, /'magic'/, /--blocks auto/]],
+    [{ ...product, count: '5' }, [/--count does not belong to --task matrix_mult/, /no such option/, /--count/]],
+    [{ ...product, detach: true, out: 'C.npy' }, [/--detach and --out/, /on the head/, /tasks result/]],
+    [{ task: 'echo' }, [/--count is missing/, /number of subtasks/, /--count 10000/]],
+    [{ task: 'echo', count: '5', size: '4' }, [/--size does not belong to --task echo/, /no such option/, /--size/]],
+    [{ task: 'echo', count: '5', bytes: '4' }, [/--bytes needs/, /'4'/, /--bytes/]],
+  ] as [Flags, [RegExp, RegExp, RegExp]][])('%j', (flags, [what, why, fix]) => {
+    expect(() => resolveRun(flags)).toThrow(
+      expect.objectContaining({
+        code: 'USAGE',
+        exit: 2,
+        message: expect.stringMatching(what),
+        why: expect.stringMatching(why),
+        fix: expect.stringMatching(fix),
+      }),
+    );
+  });
+});
+
+test.each(['localhost', '192.168.1.20', 'rtx-box.local', '::1', 'fe80::1'])('--head %s', (head) => {
+  expect(resolveConnection({ head }).host).toBe(head);
+});
