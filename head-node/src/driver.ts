@@ -54,6 +54,9 @@ interface Settlement {
   readonly lease: number;
 }
 
+/** Nobody waits for a settlement, so as many as come in this time share one. */
+const SETTLE_MS = 20;
+
 export class Driver {
   readonly state: ClusterState;
   readonly #ports: DriverPorts;
@@ -64,7 +67,7 @@ export class Driver {
   readonly #payloads = new Map<number, Uint8Array>();
   #keep: readonly number[] = [];
   #busy = false;
-  #settling = false;
+  #settling: NodeJS.Timeout | undefined;
 
   constructor(state: ClusterState, ports: DriverPorts) {
     this.state = state;
@@ -168,15 +171,18 @@ export class Driver {
   /** Providers may forget a result only when the journal has it on disk. Many results share one confirmation. */
   #settle(settlement: Settlement): void {
     this.#settlements.push(settlement);
-    if (this.#settling) return;
-    this.#settling = true;
-    void this.#ports.journal.durable().then(() => this.#publishSettlements(), this.#journalFailed);
+    this.#settling ??= setTimeout(() => this.#confirmSettlements(), SETTLE_MS);
   }
 
-  #publishSettlements(): void {
-    this.#settling = false;
+  #confirmSettlements(): void {
+    this.#settling = undefined;
+    const settlements = this.#settlements.splice(0);
+    this.#ports.journal.durable().then(() => this.#publishSettlements(settlements), this.#journalFailed);
+  }
+
+  #publishSettlements(settlements: readonly Settlement[]): void {
     const groups = new Map<string, Settlement & { leases: number[] }>();
-    for (const settlement of this.#settlements.splice(0)) {
+    for (const settlement of settlements) {
       const key = `${settlement.session} ${settlement.task}`;
       const group = groups.get(key);
       if (group === undefined) groups.set(key, { ...settlement, leases: [settlement.lease] });

@@ -1,7 +1,6 @@
 /** Composition root: opens everything in order, restores what the journal knows, then lets the world in; closes in reverse. */
 import { isTerminal, systemClock, taskTypeNamed, type Clock, type Logger, type NodeStatus } from '@muster/shared';
-import { BlockStore, offerStore } from '@muster/shared/io';
-import { mkdirSync } from 'node:fs';
+import { BlockStore, makeStateDirectory, offerStore } from '@muster/shared/io';
 import { join } from 'node:path';
 import { newClusterState } from './core/cluster-state.ts';
 import { defaultPolicy, type Policy } from './core/policy.ts';
@@ -44,7 +43,7 @@ interface Stores {
 
 export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode> {
   const options = resolveHeadNodeOptions(raw);
-  mkdirSync(options.stateDirectory, { recursive: true, mode: 0o700 });
+  makeStateDirectory(options.stateDirectory);
   const stores = await openStores(options);
   try {
     const sockets = await openHeadSockets(options, stores.journal.headId);

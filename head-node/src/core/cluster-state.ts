@@ -118,8 +118,11 @@ export interface Task {
   state: TaskStatus['state'];
   readonly operands: Map<string, OperandTable>;
   run: Running | null;
-  /** Accepted results in the result store; emptied at the end, the journal has them. */
-  readonly kept: Map<number, { readonly node: ProviderId; readonly bytes: number }>;
+  /**
+   * Results in the result store, and the plan that says where they belong. Dropped a minute after the end: from then on
+   * the journal tells.
+   */
+  outcome: { readonly plan: TaskPlan; readonly kept: Map<number, { readonly node: ProviderId; readonly bytes: number }> } | null;
   readonly leases: Set<number>;
   readonly tallies: Map<ProviderId, NodeTally>;
   readonly latency: LatencySample;

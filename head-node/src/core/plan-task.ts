@@ -38,6 +38,7 @@ export function startRun(task: Task, plan: TaskPlan, { team, accepted = [] }: St
     notBeforeMs: new Map(),
   };
   task.run = run;
+  task.outcome = { plan, kept: new Map() };
   if (!anyone) enqueueAll(task, run);
   return run;
 }

@@ -48,7 +48,7 @@ function resume(turn: Turn, task: Task, { history, plan }: Resumption): void {
   task.state = 'running';
   task.verified = task.run?.states.acceptedCount ?? 0;
   for (const { index, provider, bytes } of history.subtasks) {
-    task.kept.set(index, { node: provider, bytes });
+    task.outcome?.kept.set(index, { node: provider, bytes });
     creditEarlierWork(task, plan, { provider, indices: [index] });
   }
   for (const { ranges, provider } of history.ranges)

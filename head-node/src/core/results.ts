@@ -147,7 +147,7 @@ function keepResult(turn: Turn, { lease, task, run }: LeaseOfRun, { event, fresh
     return;
   }
   const { bytes, digest } = event;
-  task.kept.set(index, { node: lease.provider, bytes });
+  task.outcome?.kept.set(index, { node: lease.provider, bytes });
   turn.effects.push(
     { type: 'keep', task: task.id, lease: lease.id, index },
     {

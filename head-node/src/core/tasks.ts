@@ -40,7 +40,7 @@ export function newTask(event: Submission, nowMs: number): Task {
     state: 'accepted',
     operands: new Map(event.taskType.operands(event.spec).map(({ name, blocks }) => [name, emptyTable(blocks)])),
     run: null,
-    kept: new Map(),
+    outcome: null,
     leases: new Set(),
     tallies: new Map(),
     latency: new LatencySample(),
@@ -170,7 +170,6 @@ export function end(turn: Turn, task: Task, { state, error }: Ending): void {
   task.final = status;
   task.run = null;
   turn.state.running.delete(task);
-  task.kept.clear();
   task.tallies.clear();
   task.operands.clear();
   turn.effects.push({ type: 'append', record: { type: 'ended', task: task.id, status } });
@@ -201,8 +200,16 @@ export function watchTasks(turn: Turn): void {
     if (task.state === 'waiting' && ageMs > task.waitNodesMs)
       end(turn, task, { state: 'failed', error: notEnoughNodes(turn, task) });
     else if (isActive(task) && ageMs > task.timeoutMs) end(turn, task, { state: 'failed', error: timedOut(task) });
-    else if (task.endedAtMs !== null && turn.nowMs - task.endedAtMs > turn.state.policy.resultTtlMs) forget(turn, task);
+    else if (task.endedAtMs !== null) age(turn, task, turn.nowMs - task.endedAtMs);
   }
+}
+
+/** By then what the end appended is in the journal. */
+const OUTCOME_KEPT_MS = 60_000;
+
+function age(turn: Turn, task: Task, endedForMs: number): void {
+  if (endedForMs > OUTCOME_KEPT_MS) task.outcome = null;
+  if (endedForMs > turn.state.policy.resultTtlMs) forget(turn, task);
 }
 
 /** Before its time, because the disk is bounded. */

@@ -119,22 +119,19 @@ export class ClientRequests {
   /** Results that can be fetched now. */
   tiles(id: TaskId): TileNotice[] {
     const task = this.#task(id);
-    if (task.run !== null)
-      return [...task.kept].map(([index, kept]) =>
-        this.#notice(task, { index, ...kept, plan: task.run?.plan ?? null }),
-      );
-    const history = task.state === 'done' ? this.#ports.journal.history(id) : null;
-    return (history?.subtasks ?? []).map(({ index, provider, bytes }) =>
-      this.#notice(task, { index, node: provider, bytes, plan: history?.plan ?? null }),
-    );
+    if (task.state !== 'running' && task.state !== 'done') return [];
+    if (task.outcome !== null) {
+      const { plan, kept } = task.outcome;
+      return Array.from(kept, ([index, result]) => this.#notice(task, plan, { index, ...result }));
+    }
+    const { plan = null, subtasks = [] } = this.#ports.journal.history(id) ?? {};
+    if (plan === null) return [];
+    return subtasks.map(({ index, provider, bytes }) => this.#notice(task, plan, { index, node: provider, bytes }));
   }
 
-  #notice(
-    { id, type, spec }: Task,
-    { plan, index, ...rest }: Omit<TileNotice, 'path' | 'region'> & { plan: TaskPlan | null },
-  ): TileNotice {
-    const region = plan === null ? [] : [...type.region(spec, plan, index)];
-    return { ...rest, index, region, path: this.#ports.results.pathOf(id, index) };
+  #notice({ id, type, spec }: Task, plan: TaskPlan, result: Omit<TileNotice, 'path' | 'region'>): TileNotice {
+    const { index } = result;
+    return { ...result, region: [...type.region(spec, plan, index)], path: this.#ports.results.pathOf(id, index) };
   }
 
   fetchResult({ request, task, index, offset, length }: Fields<'fetchResult'>): Reply {

@@ -1,5 +1,6 @@
 /** Opens and closes the head's five sockets. Options that guard against bad peers are set before anything is bound. */
 import { channels, limits, MusterError, tcpAddress, type Channel, type Endpoint } from '@muster/shared';
+import { systemCodeOf } from '@muster/shared/io';
 import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,13 +64,25 @@ async function bindTcp(
   try {
     await socket.bind(address);
   } catch (cause) {
-    throw new MusterError('PORT_IN_USE', `cannot listen on ${address}`, {
-      why: cause instanceof Error ? cause.message : String(cause),
-      fix: `head-node --port-base ${endpoint.portBase + 10}, or stop the program that uses the port`,
-      cause,
-    });
+    throw systemCodeOf(cause) === 'EADDRINUSE'
+      ? portInUse(address, { endpoint, cause })
+      : notOurAddress(endpoint.host, cause);
   }
 }
+
+const portInUse = (address: string, { endpoint, cause }: { endpoint: Endpoint; cause: unknown }): MusterError =>
+  new MusterError('PORT_IN_USE', `cannot listen on ${address}`, {
+    why: cause instanceof Error ? cause.message : String(cause),
+    fix: `head-node --port-base ${endpoint.portBase + 10}, or stop the program that uses the port`,
+    cause,
+  });
+
+const notOurAddress = (host: string, cause: unknown): MusterError =>
+  new MusterError('USAGE', `--host ${host} is no address of this machine`, {
+    why: cause instanceof Error ? cause.message : String(cause),
+    fix: '--host 127.0.0.1 for this machine only, --host 0.0.0.0 for every network that it is in',
+    cause,
+  });
 
 /** Paths of Unix sockets are limited to about 107 bytes, so they do not lie in the state directory but in the system's own for temporary files. */
 const ipcDirectory = (headId: string): string => join(tmpdir(), `muster-${headId}`);

@@ -8,7 +8,7 @@ export {
   type FramedProcessOptions,
 } from './framed-process.ts';
 export { incomingResultName } from './result-name.ts';
-export { defaultStateDirectory } from './state-directory.ts';
+export { defaultStateDirectory, makeStateDirectory } from './state-directory.ts';
 export { writeFileAtomically } from './atomic-file.ts';
 export { BlockStore, type BlockStoreOptions } from './block-store.ts';
 export { diskFull, systemCodeOf, withDiskErrors, type Write } from './disk-errors.ts';

@@ -6,11 +6,11 @@ import { extent, ranges, type Part, type Product, type Range } from './grid.ts';
 export type Tile = readonly [number, number, number];
 
 /** Below this a tile's dispatch, output copies and check are no longer small beside its arithmetic. */
-const TILE_MIN_MS = 4;
+const TILE_MIN_MS = 8;
 /** Above this a lost tile costs too much and progress looks stuck. */
 const TILE_MAX_MS = 2000;
-/** Tiles of one node: 1/16 of its work is the most that a wrong speed leaves for the end. */
-const TILES_PER_NODE = 16;
+/** Tiles of one node: 1/8 of its work is the most that a wrong speed leaves for the end; idle nodes share even that. */
+const TILES_PER_NODE = 8;
 /** The ids of a tile's blocks, 34 bytes each, must leave room in a lease's header of 64 KiB. */
 const TILE_BLOCKS_MAX = 1024;
 /** A tile's result is held whole by the verifier. */
@@ -58,7 +58,7 @@ export function stripesPerTileMax(product: Product, memoryBytes: number): number
   return most;
 }
 
-/** Into how many row groups a node's part is cut: about 16 tiles, none under 4 ms, none over 2 s or over `stripesMax`. */
+/** Into how many row groups a node's part is cut: about 8 tiles, none under 8 ms, none over 2 s or over `stripesMax`. */
 export function rowGroups(product: Product, part: Part, { speed, stripesMax }: TileRules): number {
   const height = extent(part.rows);
   const width = extent(part.columns);
