@@ -48,6 +48,7 @@ export class Membership {
   readonly #left = deferred<void>();
   #session: Session | null = null;
   #leaving = false;
+  #complained = false;
 
   constructor(parts: MembershipParts) {
     this.#parts = parts;
@@ -82,13 +83,19 @@ export class Membership {
         if (!this.#leaving) options.onNews(`lost the head: ${reason}; joining again`);
       } catch (error) {
         if (isMusterError(error) && error.code === 'VERSION_MISMATCH') return this.#first.reject(error);
-        options.logger.debug(
-          { error: isMusterError(error) ? `${error.message} ${error.why}` : error },
-          'could not join',
-        );
+        this.#complain(error);
         await Promise.race([this.#left.promise, new Promise((resolve) => setTimeout(resolve, RETRY_MS))]);
       }
     }
+  }
+
+  /** To people once for each time that the head is away, to the log every time. */
+  #complain(error: unknown): void {
+    const { options } = this.#parts;
+    const why = isMusterError(error) ? `${error.message}: ${error.why}` : String(error);
+    options.logger.debug({ why }, 'could not join');
+    if (!this.#complained) options.onNews(`cannot join yet, trying on (${why})`);
+    this.#complained = true;
   }
 
   /** One session from registration to its end. Resolves to the reason why it ended. */
@@ -137,6 +144,7 @@ export class Membership {
   #welcome(sharesStore: boolean): void {
     const { head, portBase, onNews } = this.#parts.options;
     this.#first.resolve();
+    this.#complained = false;
     onNews(`joined ${head}:${portBase}${sharesStore ? ', sharing its store' : ''}`);
   }
 

@@ -39,18 +39,12 @@ async function judge(tile: Tile): Promise<Verdict> {
   return { ...verdict, verifyMs };
 }
 
-/** The buffers are shared, and a product blocks the process anyway. */
-let last: Promise<unknown> = Promise.resolve();
-
-function inTurn<T>(job: () => Promise<T>): Promise<T> {
-  const done = last.then(job);
-  last = done.catch(() => undefined);
-  return done;
-}
-
 await serveFrames<VerifyCalls>({
-  ready: () => inTurn(() => selfTest(tools)).then(() => null),
-  open: ({ task, operands }) => inTurn(() => open(task, operands)).then(() => null),
-  check: (tile) => inTurn(() => judge(tile)),
-  close: (task) => inTurn(() => Promise.resolve(tasks.delete(task))).then(() => null),
+  ready: () => selfTest(tools).then(() => null),
+  open: ({ task, operands }) => open(task, operands).then(() => null),
+  check: judge,
+  close: (task) => {
+    tasks.delete(task);
+    return null;
+  },
 });

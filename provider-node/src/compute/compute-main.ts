@@ -1,37 +1,31 @@
 /** Entry of a compute process: one device, one job at a time. It ends when its stdin does, so it never outlives its provider. */
 import { constants, setPriority } from 'node:os';
-import { isMusterError, MusterError, toWireError } from '@muster/shared';
+import { isMusterError, MusterError } from '@muster/shared';
+import { serveFrames } from '@muster/shared/io';
 import { openDevice } from './backends/device.ts';
-import {
-  encodeFrame,
-  readFrames,
-  type OpenRequest,
-  type Reply,
-  type Request,
-  type TileJob,
-} from './compute-protocol.ts';
+import type { ComputeCalls, Opened, OpenRequest, TileDone, TileJob } from './compute-protocol.ts';
 import { tampering } from './tamper.ts';
 import { TileKernel } from './tile-kernel.ts';
 
 let kernel: TileKernel | null = null;
 
-async function open({ kind, threads, served, cacheBytes, tamper }: OpenRequest): Promise<Reply> {
+async function open({ kind, threads, served, cacheBytes, tamper }: OpenRequest): Promise<Opened> {
   try {
     const finish = tampering(tamper);
     const device = await openDevice({ kind, threads, served });
     kernel = new TileKernel({ multipliers: device.multipliers, cacheBytes, ...(finish && { finish }) });
-    return { type: 'opened', served: device.served, gflops: device.gflops };
+    return { served: device.served, gflops: device.gflops };
   } catch (error) {
-    return { type: 'refused', reason: reasonOf(error) };
+    throw new MusterError('DEVICE_UNAVAILABLE', 'the device cannot be used', { why: reasonOf(error), cause: error });
   }
 }
 
-async function multiply(job: TileJob): Promise<Reply> {
+async function multiply(job: TileJob): Promise<TileDone> {
   try {
     if (!kernel) throw new MusterError('BUG', 'a tile came before the device was open');
-    return { type: 'done', done: await kernel.run(job) };
+    return await kernel.run(job);
   } catch (error) {
-    return { type: 'failed', error: toWireError(isMusterError(error) ? error : computeFailed(error)) };
+    throw isMusterError(error) ? error : computeFailed(error);
   }
 }
 
@@ -45,19 +39,6 @@ const reasonOf = (error: unknown): string =>
     .replace(/^\/\S+\.(?:cc|h):\d+ .*? was false\. /, '')
     .slice(0, 500);
 
-async function answer(request: Request): Promise<Reply | null> {
-  switch (request.type) {
-    case 'open':
-      return open(request);
-    case 'multiply':
-      return multiply(request.job);
-    case 'stop':
-      return null;
-    default:
-      return request satisfies never;
-  }
-}
-
 /** Messaging comes first: a heartbeat must not wait for a core that is multiplying. */
 function stepBack(): void {
   try {
@@ -68,9 +49,4 @@ function stepBack(): void {
 }
 
 stepBack();
-for await (const request of readFrames<Request>(process.stdin)) {
-  const reply = await answer(request);
-  if (!reply) break;
-  process.stdout.write(encodeFrame(reply));
-}
-process.exit();
+await serveFrames<ComputeCalls>({ open, multiply });

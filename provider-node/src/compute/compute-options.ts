@@ -31,7 +31,7 @@ export function resolveOptions(options: ComputeOptions): ResolvedOptions {
   return {
     threads,
     memoryBytes,
-    openRequest: { type: 'open', threads, cacheBytes, tamper: options.tamper ?? '' },
+    openRequest: { threads, cacheBytes, tamper: options.tamper ?? '' },
   };
 }
 

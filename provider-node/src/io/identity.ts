@@ -1,12 +1,12 @@
 /** A provider keeps its id for life, so that the head knows it again after a restart. */
 import { isProviderId, type ProviderId } from '@muster/shared';
-import { writeFileAtomically } from '@muster/shared/io';
+import { makeStateDirectory, writeFileAtomically } from '@muster/shared/io';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export function loadIdentity(stateDirectory: string): ProviderId {
-  mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+  makeStateDirectory(stateDirectory);
   const file = join(stateDirectory, 'identity');
   const known = readIfThere(file);
   if (isProviderId(known)) return known;

@@ -153,7 +153,7 @@ describe('devices that cannot be used', () => {
     const entry = join(directory, 'silent.mjs');
     writeFileSync(entry, 'setInterval(() => undefined, 1000);');
     const silent = new ComputeProcess(silentLogger, entry);
-    const request = { type: 'open', kind: 'cpu', threads: 1, cacheBytes: 0, served: null, tamper: '' } as const;
+    const request = { kind: 'cpu', threads: 1, cacheBytes: 0, served: null, tamper: '' } as const;
     await expect(silent.open(request, 50)).rejects.toMatchObject({ why: 'did not answer in 0 s' });
     await silent.exited;
     rmSync(directory, { recursive: true });
@@ -164,7 +164,7 @@ describe('devices that cannot be used', () => {
     const entry = join(directory, 'dying.mjs');
     writeFileSync(entry, `process.stderr.write('first\\nno driver\\n', () => process.exit(3));`);
     const dying = new ComputeProcess(silentLogger, entry);
-    const request = { type: 'open', kind: 'cpu', threads: 1, cacheBytes: 0, served: null, tamper: '' } as const;
+    const request = { kind: 'cpu', threads: 1, cacheBytes: 0, served: null, tamper: '' } as const;
     await expect(dying.open(request, 60_000)).rejects.toMatchObject({ why: 'ended with 3: no driver' });
     rmSync(directory, { recursive: true });
   });

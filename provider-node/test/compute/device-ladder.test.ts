@@ -24,7 +24,7 @@ describe('choice', () => {
   const probe = (kind: DeviceKind, float32: number) => ({
     kind,
     process: kind,
-    opened: { type: 'opened', served: ['float32'], gflops: { float32, float64: 1, int8: 1 } } as const,
+    opened: { served: ['float32'], gflops: { float32, float64: 1, int8: 1 } } as const,
   });
 
   test('a software WebGPU that is slower than the CPU is not taken', () => {

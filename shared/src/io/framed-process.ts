@@ -2,13 +2,13 @@
  * A child process that answers calls over its standard input and output. Native code that blocks or may crash runs in one:
  * its death is an event, and rejected calls, not the end of the program.
  *
- * A frame is `u32 length, msgpack`, little endian. Both ends are one program at one version, so the types are trusted.
- * Bytes travel as `Uint8Array`; msgpack would corrupt any other typed array. The child must not print to standard output.
+ * Both ends are one program at one version, so the types of what frames carry are trusted. The child must not print to
+ * standard output.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { Packr } from 'msgpackr';
 import { fromWireError, MusterError, toWireError, type WireError } from '../errors.ts';
+import { frameOf, readFrames } from './frames.ts';
 
 /** What a child can be asked, by name. */
 export type Calls = Record<string, { readonly ask: unknown; readonly answer: unknown }>;
@@ -24,9 +24,9 @@ export interface FramedProcessOptions {
   readonly args?: readonly string[];
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** For error messages: `the verifier`. */
+  /** Names it in errors: `verify` gives `the verify process ended`. */
   readonly title: string;
-  /** Lines that the child writes to standard error. */
+  /** Lines that the child writes to standard error; the last one is part of the reason when it dies. */
   readonly onStderr?: (line: string) => void;
 }
 
@@ -34,13 +34,13 @@ export interface FramedProcess<C extends Calls> {
   readonly pid: number;
   /** False once its end was noticed: every call from then on rejects. */
   readonly alive: boolean;
-  /** Frames arrive in the order of the calls. Rejects with what the child's handler threw, or COMPUTE_FAILED when the child dies. */
+  /** Answered in the order of the calls. Rejects with what the child's handler threw, or COMPUTE_FAILED when the child dies. */
   call<Name extends keyof C & string>(name: Name, ask: C[Name]['ask']): Promise<C[Name]['answer']>;
-  /** Resolves, never rejects, with the words for how it ended: `exit code 0`, `SIGKILL`, ... */
+  /** Resolves, never rejects, with the reason: `killed by SIGKILL`, `ended with 3: <its last line>`, or what `kill` was told. */
   readonly ended: Promise<string>;
   /** At once, also in the middle of a native call. */
-  kill(): void;
-  /** Lets calls that were made before finish; kills after the grace time. */
+  kill(because?: string): void;
+  /** Lets calls that were made before finish; kills after the grace time, because `stopped`. */
   stop(graceMs?: number): Promise<void>;
 }
 
@@ -52,11 +52,8 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** A longer frame is a stray print to standard output, not a message. */
-const FRAME_BYTES_MAX = 256 * 2 ** 20;
 const STOP_GRACE_MS = 2000;
-
-const packr = new Packr({ useRecords: false, encodeUndefinedAsNil: true });
+const LAST_WORDS_MAX = 200;
 
 export function startFramedProcess<C extends Calls>(options: FramedProcessOptions): FramedProcess<C> {
   const child = spawn(process.execPath, [options.script, ...(options.args ?? [])], {
@@ -74,6 +71,7 @@ class Caller<C extends Calls> implements FramedProcess<C> {
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
   #lastLine = '';
+  #killedBecause = '';
   #end = '';
 
   constructor(child: ChildProcessWithoutNullStreams, { title, onStderr }: FramedProcessOptions) {
@@ -82,13 +80,10 @@ class Caller<C extends Calls> implements FramedProcess<C> {
     this.ended = new Promise((resolve) => this.#watch(resolve));
     readFrames(child.stdout, {
       onFrame: (frame) => this.#settle(frame as AnswerFrame),
-      onGarbage: () => {
-        this.#lastLine = 'it wrote to standard output what is no frame';
-        this.kill();
-      },
+      onGarbage: () => this.kill('it wrote to standard output what is no frame'),
     });
     createInterface({ input: child.stderr }).on('line', (line) => {
-      this.#lastLine = line;
+      this.#lastLine = line.trim() || this.#lastLine;
       onStderr?.(line);
     });
   }
@@ -109,28 +104,30 @@ class Caller<C extends Calls> implements FramedProcess<C> {
     return answered;
   }
 
-  kill(): void {
+  kill(because = ''): void {
+    this.#killedBecause ||= because;
     this.#child.kill('SIGKILL');
   }
 
   async stop(graceMs = STOP_GRACE_MS): Promise<void> {
     this.#child.stdin.end();
-    const timer = setTimeout(() => this.kill(), graceMs);
+    const timer = setTimeout(() => this.kill('stopped'), graceMs);
     await this.ended;
     clearTimeout(timer);
   }
 
   /** 'close', not 'exit': answers that are still in the pipe are read first. */
   #watch(resolve: (end: string) => void): void {
-    const onEnd = (end: string): void => {
+    const onEnd = (how: string): void => {
       if (this.#end !== '') return;
-      this.#end = end;
+      const lastWords = this.#lastLine.slice(0, LAST_WORDS_MAX);
+      this.#end = this.#killedBecause || (lastWords === '' ? how : `${how}: ${lastWords}`);
       for (const pending of this.#pending.values()) pending.reject(this.#death());
       this.#pending.clear();
-      resolve(end);
+      resolve(this.#end);
     };
     this.#child.on('error', (error) => onEnd(error.message));
-    this.#child.on('close', (code, signal) => onEnd(signal ?? `exit code ${code}`));
+    this.#child.on('close', (code, signal) => onEnd(signal ? `killed by ${signal}` : `ended with ${code}`));
     // A write to a dead child: its 'close' follows.
     this.#child.stdin.on('error', () => undefined);
   }
@@ -143,31 +140,46 @@ class Caller<C extends Calls> implements FramedProcess<C> {
   }
 
   #death(): MusterError {
-    const lastWords = this.#lastLine === '' ? '' : `; its last line was: ${this.#lastLine}`;
-    return new MusterError('COMPUTE_FAILED', `${this.#title} process ended`, { why: `${this.#end}${lastWords}` });
+    return new MusterError('COMPUTE_FAILED', `the ${this.#title} process ended`, { why: this.#end });
   }
 }
 
 /**
- * Runs in the child: answers calls until the parent closes the pipe or dies, then resolves once the last answer is written.
- * Calls start in order; one that awaits does not hold up the next.
+ * Runs in the child: answers calls until the parent closes the pipe or dies, then ends the process.
+ *
+ * One call at a time, in order: the native code under them shares its buffers. An answer is written before the next call
+ * starts, which may block the thread; when nobody is left to read it the process ends there, not after the calls that wait.
  */
-export async function serveFrames<C extends Calls>(handlers: CallHandlers<C>): Promise<void> {
-  const open = new Set<Promise<void>>();
-  const onCall = ([id, name, ask]: CallFrame): void => {
-    const answering = answerOf(handlers[name], ask).then(([error, value]) => {
-      process.stdout.write(frameOf([id, error, value] satisfies AnswerFrame));
-      open.delete(answering);
-    });
-    open.add(answering);
-  };
+export async function serveFrames<C extends Calls>(handlers: CallHandlers<C>): Promise<never> {
+  ignoreSignals();
   process.stdout.on('error', () => process.exit(1));
+  let served = Promise.resolve();
+  const onFrame = (frame: unknown): void => {
+    const [id, name, ask] = frame as CallFrame;
+    served = served
+      .then(() => answerOf(handlers[name], ask))
+      .then(([error, value]) => writeOut(frameOf([id, error, value] satisfies AnswerFrame)));
+  };
   await new Promise<void>((resolve) => {
-    readFrames(process.stdin, { onFrame: (frame) => onCall(frame as CallFrame), onGarbage: resolve });
+    readFrames(process.stdin, { onFrame, onGarbage: resolve });
     process.stdin.on('end', resolve);
   });
-  await Promise.all(open);
+  await served;
+  // Native runtimes leave threads and handles behind that would keep it alive.
+  process.exit();
 }
+
+/**
+ * Ctrl-C reaches every process of the terminal's group, and a service may be stopped as a group too. What that means for running
+ * work the parent decides: it closes standard input or sends SIGKILL. A child that died of the signal would fail that work.
+ */
+function ignoreSignals(): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+}
+
+/** Pending for ever when the pipe is broken: that is the end of the process. */
+const writeOut = (frame: Buffer): Promise<void> =>
+  new Promise((resolve) => process.stdout.write(frame, (error) => error ?? resolve()));
 
 async function answerOf(
   handler: ((ask: never) => unknown) | undefined,
@@ -179,71 +191,4 @@ async function answerOf(
   } catch (error) {
     return [toWireError(error), null];
   }
-}
-
-function frameOf(message: CallFrame | AnswerFrame): Buffer {
-  const packed = packr.pack(message);
-  const frame = Buffer.allocUnsafe(4 + packed.length);
-  frame.writeUInt32LE(packed.length, 0);
-  frame.set(packed, 4);
-  return frame;
-}
-
-interface FrameEvents {
-  readonly onFrame: (frame: unknown) => void;
-  /** The stream is not frames, or not any more; nothing is read from it after that. */
-  readonly onGarbage: () => void;
-}
-
-function readFrames(stream: NodeJS.ReadableStream, { onFrame, onGarbage }: FrameEvents): void {
-  const cutter = new FrameCutter(onFrame);
-  const onChunk = (chunk: Buffer): void => {
-    try {
-      cutter.push(chunk);
-    } catch {
-      stream.removeListener('data', onChunk);
-      onGarbage();
-    }
-  };
-  stream.on('data', onChunk);
-}
-
-/** Puts frames together from chunks that end anywhere. */
-class FrameCutter {
-  readonly #onFrame: (frame: unknown) => void;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
-  #wantedBytes = 4;
-
-  constructor(onFrame: (frame: unknown) => void) {
-    this.#onFrame = onFrame;
-  }
-
-  /** Throws for what cannot be a frame. */
-  push(chunk: Buffer): void {
-    this.#held.push(chunk);
-    this.#heldBytes += chunk.length;
-    if (this.#heldBytes < this.#wantedBytes) return;
-    const rest = this.#takeFrames(this.#held.length === 1 ? chunk : Buffer.concat(this.#held));
-    this.#held = rest.length === 0 ? [] : [rest];
-    this.#heldBytes = rest.length;
-  }
-
-  #takeFrames(bytes: Buffer): Buffer {
-    let rest = bytes;
-    this.#wantedBytes = wantedBytes(rest);
-    while (rest.length >= 4 && rest.length >= this.#wantedBytes) {
-      this.#onFrame(packr.unpack(rest.subarray(4, this.#wantedBytes)));
-      rest = rest.subarray(this.#wantedBytes);
-      this.#wantedBytes = wantedBytes(rest);
-    }
-    return rest;
-  }
-}
-
-function wantedBytes(bytes: Buffer): number {
-  const length = bytes.length < 4 ? 0 : bytes.readUInt32LE(0);
-  if (length > FRAME_BYTES_MAX)
-    throw new MusterError('PROTOCOL', 'a pipe carries no frames', { why: `${length} bytes` });
-  return 4 + length;
 }

@@ -12,5 +12,5 @@ export { manualClock, type ManualClock } from './manual-clock.ts';
 export { maxAbsError, naiveProduct, randomMatrix, type Operands, type ProductShape } from './matrices.ts';
 export { waitUntil, type Wait } from './wait-until.ts';
 export { ClusterUnderTest } from './cluster-under-test.ts';
-export { writeWholeMatrix, wrongRows, type ProductFiles, type WholeMatrix } from './whole-numbers.ts';
+export { writeExactMatrix, wrongRows, type ProductFiles, type ExactMatrix } from './exact-matrices.ts';
 export { TemporaryDirectories } from './temporary-directories.ts';

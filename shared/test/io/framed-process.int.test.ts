@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { TemporaryDirectories } from '../../src/testkit/temporary-directories.ts';
+import { waitUntil } from '../../src/testkit/wait-until.ts';
 import { startFramedProcess, type FramedProcess } from '../../src/io/framed-process.ts';
 
 type Calls = {
@@ -13,6 +18,7 @@ type Calls = {
 };
 
 const lines: string[] = [];
+const directories = new TemporaryDirectories();
 const started: FramedProcess<Calls>[] = [];
 
 function start(script = join(import.meta.dirname, 'children/framed-child.mjs')): FramedProcess<Calls> {
@@ -27,6 +33,7 @@ afterEach(async () => {
     child.kill();
     await child.ended;
   }
+  directories.removeAll();
 });
 
 describe('a framed process', () => {
@@ -41,12 +48,43 @@ describe('a framed process', () => {
     }
   });
 
-  test('answers may overtake each other', async () => {
+  test('runs one call at a time, in order', async () => {
     const child = start();
     const order: number[] = [];
     const note = (ms: number): void => void order.push(ms);
-    await Promise.all([child.call('later', 100).then(note), child.call('later', 1).then(note)]);
-    expect(order).toEqual([1, 100]);
+    await Promise.all([child.call('later', 50).then(note), child.call('later', 1).then(note)]);
+    expect(order).toEqual([50, 1]);
+  });
+
+  test('answers before a next call blocks it', async () => {
+    const child = start();
+    const answered = child.call('later', 1);
+    const spinning = child.call('spin', null);
+    expect(await answered).toBe(1);
+    child.kill('enough');
+    await expect(spinning).rejects.toMatchObject({ code: 'COMPUTE_FAILED', why: 'enough' });
+    expect(await child.ended).toBe('enough');
+  });
+
+  test('leaves SIGINT and SIGTERM to its parent', async () => {
+    const child = start();
+    await child.call('echo', 1);
+    const call = child.call('later', 50);
+    process.kill(child.pid, 'SIGINT');
+    process.kill(child.pid, 'SIGTERM');
+    expect(await call).toBe(50);
+    await child.stop(60_000);
+    expect(await child.ended).toBe('ended with 0');
+  });
+
+  test('does not outlive a killed parent: it ends after the call that runs', async () => {
+    const log = join(directories.make(), 'log');
+    const parent = spawn(process.execPath, [join(import.meta.dirname, 'children/framed-parent.mjs'), log]);
+    await once(parent.stdout, 'data');
+    parent.kill('SIGKILL');
+    const logged = (): string => (existsSync(log) ? readFileSync(log, 'utf8') : '');
+    await waitUntil(() => logged().includes('ended'), { what: 'the end of the child' });
+    expect(logged()).toBe('started\norphaned\nended\n');
   });
 
   test('passes errors on with code, reason and fix', async () => {
@@ -59,12 +97,12 @@ describe('a framed process', () => {
 
   test('its death rejects what waits and what comes later, with its last words', async () => {
     const child = start();
-    const waiting = child.call('later', 60_000);
-    const crash = expect.objectContaining({ code: 'COMPUTE_FAILED', why: expect.stringContaining('last words') });
-    await expect(child.call('crash', null)).rejects.toEqual(crash);
+    const crash = child.call('crash', null);
+    const waiting = child.call('echo', 1);
+    await expect(crash).rejects.toMatchObject({ code: 'COMPUTE_FAILED', why: 'ended with 3: last words' });
     await expect(waiting).rejects.toMatchObject({ code: 'COMPUTE_FAILED' });
     await expect(child.call('echo', 1)).rejects.toMatchObject({ code: 'COMPUTE_FAILED' });
-    expect(await child.ended).toBe('exit code 3');
+    expect(await child.ended).toBe('ended with 3: last words');
     expect(child.alive).toBe(false);
     expect(lines).toEqual(['last words']);
   });
@@ -75,7 +113,7 @@ describe('a framed process', () => {
     const spinning = child.call('spin', null);
     child.kill();
     await expect(spinning).rejects.toMatchObject({ code: 'COMPUTE_FAILED' });
-    expect(await child.ended).toBe('SIGKILL');
+    expect(await child.ended).toBe('killed by SIGKILL');
   });
 
   test('a child that prints to standard output is ended', async () => {
@@ -89,13 +127,13 @@ describe('a framed process', () => {
     const call = child.call('later', 50);
     await child.stop(60_000);
     expect(await call).toBe(50);
-    expect(await child.ended).toBe('exit code 0');
+    expect(await child.ended).toBe('ended with 0');
 
     const stuck = start();
     await stuck.call('echo', 1);
     const [spinning] = await Promise.allSettled([stuck.call('spin', null), stuck.stop(1)]);
     expect(spinning).toMatchObject({ status: 'rejected', reason: { code: 'COMPUTE_FAILED' } });
-    expect(await stuck.ended).toBe('SIGKILL');
+    expect(await stuck.ended).toBe('stopped');
   });
 
   test('a script that is not there is a death like any other', async () => {

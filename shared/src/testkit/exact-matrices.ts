@@ -1,39 +1,39 @@
 /**
- * Products of whole numbers, small enough that float32 and float64 hold every sum exactly: the check of a product of any size is
- * then one of equality, in time proportional to the operands.
+ * Matrices of few binary digits, so that float32 and float64 hold every sum of products exactly: the check of a product of any
+ * size is then one of equality, in time proportional to the operands.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { seededRandom } from '../random.ts';
 import { bytesOf, elementsOf, zeros, type Elements, type OperandDtype } from '../tensor/dtype.ts';
 import { npyHeader, parseNpyHeader } from '../tensor/npy.ts';
 
-/** Products stay below 2^24 up to this inner dimension, which float32 holds exactly. */
+/** Sums of so many products of two four-bit numbers need no more than the 24 bits of float32. */
 const INNER_MAX = 2 ** 18;
-const ELEMENT_MAX = 8;
+const STEPS = 16;
 
-export interface WholeMatrix {
+export interface ExactMatrix {
   readonly dtype: OperandDtype;
   readonly rows: number;
   readonly columns: number;
   readonly seed: number;
 }
 
-/** Writes a `.npy` file of whole numbers from -8 to 7. */
-export function writeWholeMatrix(path: string, { dtype, rows, columns, seed }: WholeMatrix): string {
+/** Writes a `.npy` file of the sixteenths from -1/2 to 7/16, or for int8 of the numbers from -8 to 7. */
+export function writeExactMatrix(path: string, { dtype, rows, columns, seed }: ExactMatrix): string {
   const elements = zeros(dtype, rows * columns);
-  scatter(elements, seed);
+  scatter(elements, { seed, step: dtype === 'int8' ? 1 : 1 / STEPS });
   writeFileSync(path, Buffer.concat([npyHeader(dtype, [rows, columns]), bytesOf(elements)]));
   return path;
 }
 
 /** Marsaglia's xorshift, 32 bits. Nothing global is read in the loop: in Jest's realm each such look-up costs 100 ns. */
-function scatter(elements: Elements, seed: number): void {
+function scatter(elements: Elements, { seed, step }: { seed: number; step: number }): void {
   let state = (seed + 1) * 0x9e3779b1;
   for (let at = 0; at < elements.length; at++) {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
-    elements[at] = (state & (2 * ELEMENT_MAX - 1)) - ELEMENT_MAX;
+    elements[at] = step * ((state & (STEPS - 1)) - STEPS / 2);
   }
 }
 
