@@ -4,7 +4,7 @@ import {
   ClusterUnderTest,
   freePortBase,
   waitUntil,
-  writeWholeMatrix,
+  writeExactMatrix,
   wrongRows,
   type LocalClusterOptions,
   type LocalProgram,
@@ -45,8 +45,8 @@ export class FaultRig {
   async multiply([m, k, n]: Shape, nodes: number): Promise<UnderWay> {
     const file = (name: string): string => this.cluster.file(`${name}-${m}-${k}-${n}.npy`);
     const files = { a: file('a'), b: file('b'), c: file('c') };
-    writeWholeMatrix(files.a, { dtype: 'float32', rows: m, columns: k, seed: 1 });
-    writeWholeMatrix(files.b, { dtype: 'float32', rows: k, columns: n, seed: 2 });
+    writeExactMatrix(files.a, { dtype: 'float32', rows: m, columns: k, seed: 1 });
+    writeExactMatrix(files.b, { dtype: 'float32', rows: k, columns: n, seed: 2 });
     const before = new Set((await this.observer.tasks()).map(({ taskId }) => taskId));
     const client = this.cluster.client(
       '--task',

@@ -136,4 +136,30 @@ describe('what only the cluster can tell', () => {
     const { stdout } = await cluster.run('tasks', 'ls', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ tasks: [{ state: 'failed', tiles: 0 }] });
   });
+
+  test('a head or a provider that cannot start says why, in three lines', async () => {
+    const { cluster: programs } = cluster;
+    const file = cluster.file('good.npy');
+    const starts = [
+      {
+        start: programs.launch('head-node', ['--state', cluster.file('other'), '--http-port', '0']),
+        error: 'PORT_IN_USE',
+      },
+      {
+        start: programs.launch('head-node', ['--state', join(programs.directory, 'head'), '--http-port', '0']),
+        error: 'STATE_IN_USE',
+      },
+      { start: programs.launch('head-node', ['--state', join(file, 'state')]), error: 'USAGE' },
+      {
+        start: programs.launch('head-node', ['--state', cluster.file('another'), '--host', '203.0.113.1']),
+        error: 'USAGE',
+      },
+      {
+        start: programs.launch('provider-node', ['--state', join(programs.directory, 'node-1')]),
+        error: 'STATE_IN_USE',
+      },
+      { start: programs.launch('provider-node', ['--state', join(file, 'state')]), error: 'USAGE' },
+    ];
+    for (const { start, error } of starts) expectMessage(await start.ended(), { exit: 2, error });
+  }, 20_000);
 });

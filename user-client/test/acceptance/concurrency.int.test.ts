@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { bytesOf, seededRandom } from '@muster/shared';
-import { ClusterUnderTest, naiveProduct, skipBecause, writeWholeMatrix, wrongRows } from '@muster/shared/testkit';
+import { ClusterUnderTest, naiveProduct, skipBecause, writeExactMatrix, wrongRows } from '@muster/shared/testkit';
 import { connectClient, MemoryMatrix, MemorySink, type ClusterClient } from '../../src/index.ts';
 
 const linuxTest = process.platform === 'linux' ? test : skipBecause('only /proc tells the memory of another process');
@@ -27,8 +27,8 @@ describe('twenty clients at once', () => {
   test('each gets its own product', async () => {
     const products = Array.from({ length: CLIENTS }, (_, at) => {
       const matrix = { dtype: 'float32', rows: SIZE, columns: SIZE } as const;
-      const a = writeWholeMatrix(cluster.file(`a${at}.npy`), { ...matrix, seed: 2 * at });
-      const b = writeWholeMatrix(cluster.file(`b${at}.npy`), { ...matrix, seed: 2 * at + 1 });
+      const a = writeExactMatrix(cluster.file(`a${at}.npy`), { ...matrix, seed: 2 * at });
+      const b = writeExactMatrix(cluster.file(`b${at}.npy`), { ...matrix, seed: 2 * at + 1 });
       return { a, b, c: cluster.file(`c${at}.npy`) };
     });
     const outcomes = await Promise.all(

@@ -63,6 +63,28 @@ def verdict():
 print(verdict())
 `;
 
+const MAKE_ODD = `
+import sys, numpy as np
+rng = np.random.default_rng(1)
+a, b = rng.standard_normal((300, 200)).astype('f4'), rng.standard_normal((200, 100)).astype('f4')
+a[5, 7], a[6, 8], b[9, 10], a[11] = np.nan, np.inf, -np.inf, 3e38
+np.save(sys.argv[1], a)
+np.save(sys.argv[2], b)
+`;
+
+const CHECK_ODD = `
+import sys, numpy as np
+np.seterr(all='ignore')
+a, b, c = (np.load(path) for path in sys.argv[1:])
+e = np.einsum('ik,kj->ij', a.astype('f8'), b.astype('f8')).astype('f4')
+sure = np.ones(a.shape[0], dtype=bool)
+sure[11] = False
+same = np.isfinite(e[sure]) == np.isfinite(c[sure])
+fine = np.isfinite(e[sure])
+close = np.allclose(e[sure][fine], c[sure][fine], atol=1e-3)
+print('ok' if same.all() and close and not np.isfinite(c[11]).all() else 'differs')
+`;
+
 describe('a product of any shape and type is what NumPy says', () => {
   let cluster: ClusterUnderTest;
 
@@ -103,4 +125,33 @@ describe('a product of any shape and type is what NumPy says', () => {
       20_000,
     );
   }
+
+  numpyTest(
+    'what is not finite stays so, and is not taken for a wrong result',
+    async () => {
+      const [a, b, c] = ['a', 'b', 'c'].map((operand) => cluster.file(`odd.${operand}.npy`)) as [
+        string,
+        string,
+        string,
+      ];
+      python(MAKE_ODD, a, b);
+      const outcome = await cluster.run(
+        '--task',
+        'matrix_mult',
+        '--nodes',
+        '3',
+        '--a',
+        a,
+        '--b',
+        b,
+        '--out',
+        c,
+        '--json',
+      );
+      expect({ code: outcome.code, stderr: outcome.stderr }).toMatchObject({ code: 0 });
+      expect(JSON.parse(outcome.stdout)).toMatchObject({ rejectedTiles: 0 });
+      expect(python(CHECK_ODD, a, b, c).trim()).toBe('ok');
+    },
+    20_000,
+  );
 });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { NodeStatus, TaskBrief, TaskStatus } from '@muster/shared';
-import { ClusterUnderTest, waitUntil, writeWholeMatrix, wrongRows } from '@muster/shared/testkit';
+import { ClusterUnderTest, waitUntil, writeExactMatrix, wrongRows } from '@muster/shared/testkit';
 import { connectClient, MemoryMatrix, MemorySink, type ClusterClient } from '../../src/index.ts';
 
 const SIZE = 600;
@@ -16,8 +16,8 @@ async function start(providers: number): Promise<void> {
   observer = await connectClient(cluster.endpoint);
   const matrix = { dtype: 'float32', rows: SIZE, columns: SIZE } as const;
   files = {
-    a: writeWholeMatrix(cluster.file('a.npy'), { ...matrix, seed: 1 }),
-    b: writeWholeMatrix(cluster.file('b.npy'), { ...matrix, seed: 2 }),
+    a: writeExactMatrix(cluster.file('a.npy'), { ...matrix, seed: 1 }),
+    b: writeExactMatrix(cluster.file('b.npy'), { ...matrix, seed: 2 }),
   };
 }
 
@@ -104,8 +104,8 @@ describe('a task is stopped', () => {
 
   test('cancel frees the node within two seconds', async () => {
     const matrix = { dtype: 'float32', rows: 4096, columns: 4096 } as const;
-    const a = writeWholeMatrix(cluster.file('large-a.npy'), { ...matrix, seed: 3 });
-    const b = writeWholeMatrix(cluster.file('large-b.npy'), { ...matrix, seed: 4 });
+    const a = writeExactMatrix(cluster.file('large-a.npy'), { ...matrix, seed: 3 });
+    const b = writeExactMatrix(cluster.file('large-b.npy'), { ...matrix, seed: 4 });
     const client = cluster.client('--task', 'matrix_mult', '--a', a, '--b', b);
     const { taskId } = await running();
     const startMs = performance.now();
