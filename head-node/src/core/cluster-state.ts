@@ -122,7 +122,10 @@ export interface Task {
    * Results in the result store, and the plan that says where they belong. Dropped a minute after the end: from then on
    * the journal tells.
    */
-  outcome: { readonly plan: TaskPlan; readonly kept: Map<number, { readonly node: ProviderId; readonly bytes: number }> } | null;
+  outcome: {
+    readonly plan: TaskPlan;
+    readonly kept: Map<number, { readonly node: ProviderId; readonly bytes: number }>;
+  } | null;
   readonly leases: Set<number>;
   readonly tallies: Map<ProviderId, NodeTally>;
   readonly latency: LatencySample;
