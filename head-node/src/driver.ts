@@ -85,6 +85,11 @@ export class Driver {
     }
   }
 
+  /** Nothing is settled any more: providers keep what was not. */
+  stop(): void {
+    clearTimeout(this.#settling);
+  }
+
   /** Leases that a provider that registers shall go on with. */
   register(event: HeadEvent & { type: 'registered' }): readonly number[] {
     this.post(event);
@@ -171,7 +176,7 @@ export class Driver {
   /** Providers may forget a result only when the journal has it on disk. Many results share one confirmation. */
   #settle(settlement: Settlement): void {
     this.#settlements.push(settlement);
-    this.#settling ??= setTimeout(() => this.#confirmSettlements(), SETTLE_MS);
+    if (this.#settling === undefined) this.#settling = setTimeout(() => this.#confirmSettlements(), SETTLE_MS);
   }
 
   #confirmSettlements(): void {

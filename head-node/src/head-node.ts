@@ -140,6 +140,7 @@ async function serve(opened: Opened): Promise<HeadNode> {
     await http?.close();
     sockets.close();
     await Promise.allSettled(loops);
+    driver.stop();
     await closeStores(stores);
   });
   const { epoch, headId } = stores.journal;
