@@ -50,9 +50,11 @@ const program = new Command('head-node')
 
 await runProgram(program, async () => {
   const flags = program.opts<Flags>();
+  // From the start: what is begun must be put away again.
+  const signal = untilSignal();
   const head = await startHeadNode(optionsFrom(flags));
   process.stderr.write(banner(head));
-  await untilSignal();
+  await signal;
   await head.stop();
 });
 

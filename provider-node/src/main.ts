@@ -62,11 +62,13 @@ const program = new Command('provider-node')
 
 await runProgram(program, async () => {
   const flags = program.opts<Flags>();
+  // From the start: what is begun must be put away again.
+  const signal = untilSignal();
   say('measuring this machine...');
   const provider = await startProviderNode(optionsFrom(flags));
   say(measured(provider));
   void provider.joined.catch(() => undefined);
-  await Promise.race([untilSignal(), provider.joined.then(() => new Promise<never>(() => undefined))]);
+  await Promise.race([signal, provider.joined.then(() => new Promise<never>(() => undefined))]);
   await provider.stop();
 });
 

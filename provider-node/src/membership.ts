@@ -102,6 +102,8 @@ export class Membership {
   async #serve(): Promise<string> {
     const { options, driver, blocks } = this.#parts;
     const registered = expectType(await this.#asker.ask('register', this.#introduction()), 'registered');
+    // `leave` may have come in the meantime, and found no session to end.
+    if (this.#leaving) return this.#decline(registered);
     const store = this.#sharedStore(registered);
     const [hello, over] = [deferred<string>(), deferred<string>()];
     const onMessage = (envelope: Envelope): void =>
@@ -119,7 +121,7 @@ export class Membership {
     try {
       driver.attach(link, store ?? blocks);
       const nonce = await within(
-        hello.promise,
+        Promise.race([hello.promise, over.promise.then(endedEarly)]),
         HELLO_MS,
         () => new MusterError('HEAD_UNREACHABLE', 'the head did not greet us on our topic'),
       );
@@ -139,6 +141,11 @@ export class Membership {
       link.close();
       driver.detach();
     }
+  }
+
+  async #decline({ session }: Fields<'registered'>): Promise<string> {
+    await this.#asker.ask('bye', { session, handBack: [] });
+    return 'leaving';
   }
 
   #welcome(sharesStore: boolean): void {
@@ -183,4 +190,8 @@ export class Membership {
     const reason = await session.link.beat({ running: [...state.held.keys()].slice(0, 64), computedMs });
     if (reason !== null) session.end(reason);
   }
+}
+
+function endedEarly(reason: string): never {
+  throw new MusterError('HEAD_UNREACHABLE', 'the session ended before it began', { why: reason });
 }

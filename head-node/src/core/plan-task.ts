@@ -6,8 +6,11 @@ import { PendingSubtasks } from './pending.ts';
 import { subtaskState, SubtaskStates } from './subtask-states.ts';
 import { blockKey, isPresent } from './waiting-subtasks.ts';
 
-/** Measured on loopback: chunk fetch 2 GB/s; files in the page cache 8 GB/s, the copy into the compute process included. */
-const LINK_BYTES_PER_MS = { socket: 1.2e6, sharedFiles: 8e6 };
+/**
+ * Measured: chunk fetch on loopback 2 GB/s. A shared file is written once (4 GB/s, or 0.4 where a virtual machine must first get the
+ * memory back from its host) and read by each node (17 GB/s).
+ */
+const LINK_BYTES_PER_MS = { socket: 1.2e6, sharedFiles: 2e6 };
 
 export const nodeFactsOf = ({ device, rates, sharesStore }: Provider): NodeFacts => ({
   gflops: usedRates(rates),

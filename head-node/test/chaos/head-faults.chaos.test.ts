@@ -3,25 +3,27 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { waitUntil, wrongRows } from '@muster/shared/testkit';
 import { FaultRig } from './fault-rig.ts';
 
+/** So many that one tile is less than the share that may be lost. */
+const NODES = 5;
 const RECOVERY_MAX_MS = 10_000;
 const KEPT_SHARE_MIN = 0.95;
 
 let rig: FaultRig;
 
 beforeAll(async () => {
-  rig = await FaultRig.start({ providers: 3 });
+  rig = await FaultRig.start({ providers: NODES });
 }, 60_000);
 
 afterAll(() => rig.end(), 30_000);
 
 const nodesAreBack = (): Promise<unknown> =>
-  waitUntil(async () => (await rig.observer.nodes()).filter(({ state }) => state === 'ready').length === 3, {
+  waitUntil(async () => (await rig.observer.nodes()).filter(({ state }) => state === 'ready').length === NODES, {
     what: 'all nodes are back',
   });
 
 describe('the head is killed in the middle of a task', () => {
   test('the same client gets the right product soon after the restart; finished tiles are not computed again', async () => {
-    const work = await rig.multiply([6144, 3072, 6144], 3);
+    const work = await rig.multiply([6144, 3072, 6144], NODES);
     const seen = await rig.reached(work, 0.5);
     // We looked just when a tile was finished, which no crash does: let one more be finished.
     await rig.reached(work, (seen.acceptedTiles + 1) / seen.tiles);
@@ -40,7 +42,7 @@ describe('the head is killed in the middle of a task', () => {
   test('small subtasks, too, are each counted once', async () => {
     await nodesAreBack();
     const count = 300_000;
-    const handle = await rig.observer.echo({ count, nodes: 3, timeoutMs: 60_000 });
+    const handle = await rig.observer.echo({ count, nodes: NODES, timeoutMs: 60_000 });
     const seen = await waitUntil(
       async () => [await rig.observer.task(handle.taskId)].find(({ acceptedTiles }) => acceptedTiles > 0.2 * count),
       { what: 'a fifth is done' },
@@ -58,7 +60,7 @@ describe('the head is killed in the middle of a task', () => {
 describe('the head is stopped when everything is done', () => {
   test('a restarted head still has the result', async () => {
     await nodesAreBack();
-    const work = await rig.multiply([700, 600, 500], 3);
+    const work = await rig.multiply([700, 600, 500], NODES);
     await rig.expectRight(work);
     await rig.cluster.cluster.head.stop();
     await rig.cluster.cluster.restartHead();

@@ -154,4 +154,15 @@ describe('a task is there before its nodes', () => {
     expect(await cluster.run(...product(), '--out', c, '--nodes', '2')).toMatchObject({ code: 0 });
     expect(wrongRows({ ...files, c })).toEqual([]);
   }, 40_000);
+
+  test('a provider that is told to leave while it joins leaves', async () => {
+    const { head, providers } = cluster.cluster;
+    const provider = cluster.cluster.launch('provider-node', ['--name', 'fickle', '--state', cluster.file('fickle')]);
+    providers.push(provider);
+    head.process.kill('SIGSTOP');
+    await provider.said('measured float32');
+    provider.process.kill('SIGTERM');
+    head.process.kill('SIGCONT');
+    expect(await provider.ended()).toMatchObject({ code: 0 });
+  }, 20_000);
 });

@@ -17,9 +17,9 @@ import type { MatrixMultSpec } from './spec.ts';
 import { columnsOf, flopsOf, flopsPerMs, rowGroups, rowsOf, stripesPerTileMax } from './tiles.ts';
 
 /** Submission, planning, journal and the last answer of one task. */
-const TASK_OVERHEAD_MS = 3;
+const TASK_OVERHEAD_MS = 6;
 /** Lease, result and settlement of one tile. */
-const TILE_OVERHEAD_MS = 0.3;
+const TILE_OVERHEAD_MS = 1;
 
 /** What the model says of one cut. Times in ms. */
 export interface CutForecast {
