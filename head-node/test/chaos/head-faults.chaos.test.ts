@@ -41,11 +41,11 @@ describe('the head is killed in the middle of a task', () => {
 
   test('small subtasks, too, are each counted once', async () => {
     await nodesAreBack();
-    const count = 300_000;
+    const count = 1_000_000;
     const handle = await rig.observer.echo({ count, nodes: NODES, timeoutMs: 60_000 });
     const seen = await waitUntil(
-      async () => [await rig.observer.task(handle.taskId)].find(({ acceptedTiles }) => acceptedTiles > 0.2 * count),
-      { what: 'a fifth is done' },
+      async () => [await rig.observer.task(handle.taskId)].find(({ acceptedTiles }) => acceptedTiles > 0.4 * count),
+      { what: 'two fifths are done' },
     );
     expect(seen.state).toBe('running');
     await rig.cluster.kill(rig.cluster.cluster.head);
@@ -53,7 +53,8 @@ describe('the head is killed in the middle of a task', () => {
     const status = await handle.wait();
     expect(status).toMatchObject({ state: 'done', tiles: count, acceptedTiles: count, verifiedTiles: count });
     expect(status.nodes.reduce((sum, { subtasks }) => sum + subtasks, 0)).toBe(count);
-    expect(await rig.counter('subtasks_accepted')).toBeLessThan(count);
+    // What came in the last 0.1 s was not on disk: of such quick ones that is a good part.
+    expect(await rig.counter('subtasks_accepted')).toBeLessThan(0.9 * count);
   }, 90_000);
 });
 
