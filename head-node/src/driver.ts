@@ -16,7 +16,7 @@ import {
   type TileNotice,
 } from '@muster/shared';
 import { checkEcho, type EchoSpec } from '@muster/shared';
-import { incomingResultName, type BlockStore } from '@muster/shared/io';
+import { incomingResultName, type BlockStore, type SpareStock } from '@muster/shared/io';
 import { rmSync } from 'node:fs';
 import type { ClusterState } from './core/cluster-state.ts';
 import type { CheckOrder, HeadEffect, LeaseOrder } from './core/effects.ts';
@@ -34,6 +34,7 @@ export interface DriverPorts {
   readonly journal: Journal;
   readonly blocks: BlockStore;
   readonly results: ResultStore;
+  readonly spares: SpareStock;
   /** Results of ended tasks go, the oldest first, when all results together take more. */
   readonly maxResultBytes: number;
   readonly publisher: TaskPublisher;
@@ -156,8 +157,9 @@ export class Driver {
   }
 
   #keepResult({ task, index, lease }: HeadEffect & { type: 'keep' }): void {
-    const { results, maxResultBytes } = this.#ports;
+    const { results, spares, maxResultBytes } = this.#ports;
     results.accept(task, index, this.#incoming(task, lease));
+    spares.used(results.bytesOf(task, index) ?? 0);
     if (results.usedBytes > maxResultBytes) this.post({ type: 'results-too-large' });
   }
 

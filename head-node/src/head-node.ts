@@ -1,6 +1,6 @@
 /** Composition root: opens everything in order, restores what the journal knows, then lets the world in; closes in reverse. */
 import { isTerminal, systemClock, taskTypeNamed, type Clock, type Logger, type NodeStatus } from '@muster/shared';
-import { BlockStore, makeStateDirectory, offerStore } from '@muster/shared/io';
+import { BlockStore, makeStateDirectory, offerStore, SpareStock } from '@muster/shared/io';
 import { join } from 'node:path';
 import { newClusterState } from './core/cluster-state.ts';
 import { defaultPolicy, type Policy } from './core/policy.ts';
@@ -22,6 +22,10 @@ import { startVerifier, type Verifier } from './verify/index.ts';
 /** Leases age and silence is noticed at this rate. */
 const TICK_MS = 50;
 const PROGRESS_MS = 250;
+/** Spare files: a MiB every 2 ms while there is something to make, else a look now and then. */
+const RESTOCK_MS = 2;
+const RESTOCK_REST_MS = 20;
+const RESTOCK_STEPS = 4;
 
 export interface HeadNode {
   readonly options: ResolvedHeadNodeOptions;
@@ -38,6 +42,7 @@ interface Stores {
   readonly journal: Journal;
   readonly blocks: BlockStore;
   readonly results: ResultStore;
+  readonly spares: SpareStock;
   readonly verifier: Verifier;
 }
 
@@ -64,12 +69,14 @@ async function openStores({ stateDirectory, maxDiskBytes, logger }: ResolvedHead
   const journal = await Journal.open({ directory: join(stateDirectory, 'journal') });
   const blocks = await BlockStore.open({ directory: storeDirectory(stateDirectory), maxBytes: maxDiskBytes / 2 });
   const results = await ResultStore.open({ directory: storeDirectory(stateDirectory) });
-  return { journal, blocks, results, verifier: await startVerifier({ logger }) };
+  const spares = new SpareStock(storeDirectory(stateDirectory));
+  return { journal, blocks, results, spares, verifier: await startVerifier({ logger }) };
 }
 
 const storeDirectory = (stateDirectory: string): string => join(stateDirectory, 'store');
 
-async function closeStores({ journal, verifier }: Stores): Promise<void> {
+async function closeStores({ journal, spares, verifier }: Stores): Promise<void> {
+  spares.clear();
   await verifier.stop();
   await journal.close();
 }
@@ -135,8 +142,10 @@ async function serve(opened: Opened): Promise<HeadNode> {
   const http = await openHttp(options, driver, systemClock);
   const loops = startLoops(opened, parts);
   const timers = startTimers(driver, { clients, clock: systemClock });
+  const stopRestocking = restockWhileIdle(driver, stores);
   const stop = onceStopped(async () => {
     for (const timer of timers) clearInterval(timer);
+    stopRestocking();
     await http?.close();
     sockets.close();
     await Promise.allSettled(loops);
@@ -166,6 +175,18 @@ function startTimers(driver: Driver, { clients, clock }: { clients: ClientEndpoi
     }
   };
   return [setInterval(() => driver.post({ type: 'tick' }), TICK_MS), setInterval(report, PROGRESS_MS)];
+}
+
+/** In small steps, so that whatever comes is answered at once, and not while a task runs. Returns what stops it. */
+function restockWhileIdle(driver: Driver, { spares }: Stores): () => void {
+  let timer: NodeJS.Timeout;
+  const work = (): void => {
+    let busy = driver.state.running.size === 0;
+    for (let step = 0; step < RESTOCK_STEPS && busy; step += 1) busy = spares.step();
+    timer = setTimeout(work, busy ? RESTOCK_MS : RESTOCK_REST_MS);
+  };
+  timer = setTimeout(work, RESTOCK_REST_MS);
+  return () => clearTimeout(timer);
 }
 
 async function openHttp(

@@ -1,5 +1,13 @@
 import type { BlockId, StoreOffer } from '@muster/shared';
-import { blockPath, incomingPath, provesShared, systemCodeOf, writeNewFile } from '@muster/shared/io';
+import {
+  blockPath,
+  incomingPath,
+  provesShared,
+  overwriteFile,
+  systemCodeOf,
+  takeSpare,
+  writeNewFile,
+} from '@muster/shared/io';
 import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { fileError } from './file-error.ts';
@@ -26,12 +34,17 @@ export class SharedBlocks {
     this.names += 1;
     const incoming = incomingPath(this.directory, `${id}.${process.pid}-${this.names}`);
     try {
-      writeNewFile(incoming, bytes);
+      this.fill(incoming, bytes);
       renameSync(incoming, path);
       return path;
     } catch (error) {
       return giveUp(incoming, error);
     }
+  }
+
+  private fill(incoming: string, bytes: Uint8Array): void {
+    if (takeSpare(this.directory, bytes.length, incoming)) overwriteFile(incoming, bytes);
+    else writeNewFile(incoming, bytes);
   }
 
   /** False when the file is not there, is shorter, or is none of the head's. */

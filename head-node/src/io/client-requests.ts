@@ -14,7 +14,7 @@ import {
   type TaskStatus,
   type TileNotice,
 } from '@muster/shared';
-import type { BlockStore } from '@muster/shared/io';
+import type { BlockStore, SpareStock } from '@muster/shared/io';
 import type { Task } from '../core/cluster-state.ts';
 import { briefOf, nodeStatuses, statusOf } from '../core/views.ts';
 import type { Driver } from '../driver.ts';
@@ -26,6 +26,7 @@ export interface ClientRequestPorts {
   readonly driver: Driver;
   readonly blocks: BlockStore;
   readonly results: ResultStore;
+  readonly spares: SpareStock;
   readonly journal: Journal;
   readonly clock: Clock;
 }
@@ -67,7 +68,7 @@ export class ClientRequests {
       });
     }
     const { blocks } = this.#ports;
-    const here = blocks.has(bind.id) || (bind.path !== '' && blocks.adopt(bind.id, bind.bytes));
+    const here = blocks.has(bind.id) || this.#adopt(bind);
     if (here) this.#bound(bind);
     else this.#expected.set(bind.id, [...(this.#expected.get(bind.id) ?? []), bind]);
     return !here;
@@ -80,6 +81,14 @@ export class ClientRequests {
     if (!blocks.has(block) && blocks.receive({ id: block, offset, total, bytes }) === 'partial') return false;
     for (const bind of this.#expected.get(block) ?? []) this.#bound(bind);
     this.#expected.delete(block);
+    return true;
+  }
+
+  /** The client has written the file itself. */
+  #adopt({ id, bytes, path }: Fields<'bind'>): boolean {
+    const { blocks, spares } = this.#ports;
+    if (path === '' || !blocks.adopt(id, bytes)) return false;
+    spares.used(bytes);
     return true;
   }
 

@@ -1,5 +1,6 @@
-import { writePieces } from '@muster/shared/io';
+import { takeSpare, writePieces } from '@muster/shared/io';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 /** The files' bytes, one after the other, filling `target` exactly. Plain synchronous calls: the process has nothing else to do. */
 export function readBlocks(paths: readonly string[], target: Uint8Array): void {
@@ -30,8 +31,10 @@ export interface TileFile {
   close(): void;
 }
 
-export function createTileFile(path: string): TileFile {
-  const file = openSync(path, 'w');
+/** Of `bytes` in all, in the `incoming` folder of a store, over a spare file of the store where it has one. */
+export function createTileFile(path: string, bytes: number): TileFile {
+  const spare = takeSpare(dirname(dirname(path)), bytes, path);
+  const file = openSync(path, spare ? 'r+' : 'w');
   let written = 0;
   return {
     write: (bytes) => {

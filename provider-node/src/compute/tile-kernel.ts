@@ -1,4 +1,4 @@
-import { bytesOf, type Elements } from '@muster/shared';
+import { bytesOf, dtypes, productDtype, type Elements } from '@muster/shared';
 import type { Multipliers } from './backends/device.ts';
 import { createTileFile } from './block-files.ts';
 import { BufferPool } from './buffer-pool.ts';
@@ -56,7 +56,7 @@ export class TileKernel {
   async run(job: TileJob): Promise<TileDone> {
     const groups = planTile(job, this.#groupBytes);
     const spent: Spent = { computeMs: 0, readMs: 0, writeMs: 0 };
-    const out = charge(spent, 'writeMs', () => createTileFile(job.out));
+    const out = charge(spent, 'writeMs', () => createTileFile(job.out, tileBytes(job)));
     let bytes = 0;
     try {
       for (const group of groups) {
@@ -93,6 +93,9 @@ export class TileKernel {
     return product;
   }
 }
+
+const tileBytes = ({ work }: TileJob): number =>
+  work.rows.reduce((sum, count) => sum + count, 0) * work.columns * dtypes[productDtype(work.dtype)].bytes;
 
 /** In a function of its own, where it is compiled well. int32 sums stay exact: 65,536 products of at most 2^14. */
 function addInto(sum: Elements, term: Elements): void {

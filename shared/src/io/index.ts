@@ -17,4 +17,5 @@ export { type BlockChunk } from './partial-blocks.ts';
 export { blockPath, incomingPath } from './store-paths.ts';
 export { DirectoryLock } from './directory-lock.ts';
 export { report, runProgram, untilSignal } from './program.ts';
-export { writeNewFile, writePieces } from './write-pieces.ts';
+export { SpareStock, takeSpare } from './spare-files.ts';
+export { overwriteFile, writeNewFile, writePieces } from './write-pieces.ts';

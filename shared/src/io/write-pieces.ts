@@ -15,8 +15,12 @@ export function writePieces(file: number, bytes: Uint8Array, position: number): 
 }
 
 /** A new file, mode 0600, with these bytes. */
-export function writeNewFile(path: string, bytes: Uint8Array): void {
-  const file = openSync(path, 'w', 0o600);
+export const writeNewFile = (path: string, bytes: Uint8Array): void => fill(openSync(path, 'w', 0o600), bytes);
+
+/** A file that has this length already. */
+export const overwriteFile = (path: string, bytes: Uint8Array): void => fill(openSync(path, 'r+'), bytes);
+
+function fill(file: number, bytes: Uint8Array): void {
   try {
     writePieces(file, bytes, 0);
   } finally {
