@@ -31,9 +31,9 @@ export interface TileFile {
   close(): void;
 }
 
-/** Of `bytes` in all, in the `incoming` folder of a store, over a spare file of the store where it has one. */
-export function createTileFile(path: string, bytes: number): TileFile {
-  const spare = takeSpare(dirname(dirname(path)), bytes, path);
+/** Of `size` bytes in all, in the `incoming` folder of a store, over a spare file of the store where it has one. */
+export function createTileFile(path: string, size: number): TileFile {
+  const spare = takeSpare(dirname(dirname(path)), size, path);
   const file = openSync(path, spare ? 'r+' : 'w');
   let written = 0;
   return {
