@@ -39,7 +39,6 @@ export const errorKinds = {
     meaning: 'The requested compute device cannot be used.',
   },
   TIMEOUT: { exit: exitCode.timeout, retryable: true, meaning: 'The task did not end within its time limit.' },
-  TASK_FAILED: { exit: exitCode.taskFailed, retryable: false, meaning: 'A subtask failed on three different nodes.' },
   TASK_CANCELLED: { exit: exitCode.taskFailed, retryable: false, meaning: 'The task was cancelled.' },
   TASK_UNKNOWN: { exit: exitCode.usage, retryable: false, meaning: 'The head knows no task with this id.' },
   TASK_NOT_DONE: {
@@ -47,10 +46,15 @@ export const errorKinds = {
     retryable: true,
     meaning: 'The result was asked for before the task was done.',
   },
-  RESULT_EXPIRED: {
+  RESULT_LOST: {
     exit: exitCode.taskFailed,
     retryable: false,
-    meaning: 'The result was kept for its time to live and is gone.',
+    meaning: 'The task is done, but its result on the head is damaged or gone.',
+  },
+  AUDIT_FAILED: {
+    exit: exitCode.taskFailed,
+    retryable: false,
+    meaning: 'Journal, broker and results of a task do not agree.',
   },
   VERIFICATION_FAILED: {
     exit: exitCode.verificationFailed,
@@ -67,6 +71,17 @@ export const errorKinds = {
     exit: exitCode.taskFailed,
     retryable: true,
     meaning: 'The state directory has no room for the request.',
+  },
+  BACKBONE_DOWN: {
+    exit: exitCode.taskFailed,
+    retryable: true,
+    meaning: 'The RabbitMQ broker does not answer.',
+  },
+  BACKBONE_REFUSED: {
+    exit: exitCode.usage,
+    retryable: false,
+    meaning:
+      'The address of the RabbitMQ broker is wrong, or it refuses the user, the password or what the user wants to do.',
   },
   PROTOCOL: { exit: exitCode.bug, retryable: false, meaning: 'A peer sent bytes that are not a valid message.' },
   INTERRUPTED: { exit: exitCode.interrupted, retryable: true, meaning: 'The user interrupted the command.' },

@@ -37,6 +37,14 @@ export {
   type Channel,
   type Endpoint,
 } from './protocol/channels.ts';
+export {
+  auditRow,
+  auditSummary,
+  type AuditReport,
+  type AuditRow,
+  type AuditSummary,
+  type Finding,
+} from './protocol/audit.ts';
 export { decode, encode, HEADER_BYTES, type Envelope, type Stamp } from './protocol/codec.ts';
 export { limits } from './protocol/limits.ts';
 export {
@@ -50,9 +58,13 @@ export {
   type TileNotice,
 } from './protocol/messages.ts';
 export {
+  durabilities,
   isTerminal,
+  noBackbone,
   nodeStates,
   taskStates,
+  type BackboneReport,
+  type Durability,
   type ForecastPoint,
   type NodeShare,
   type NodeState,

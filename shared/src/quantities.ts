@@ -17,13 +17,16 @@ export function parseSizeBytes(text: string, option: string): number {
   return Math.floor(Number(match[1]) * (SIZE_BYTES[(match[2] ?? 'b').toLowerCase()] ?? 1));
 }
 
+/** [min, max], and a number for the error to propose. */
+export type WholeRange = readonly [min: number, max: number, example?: number];
+
 /** A whole number in [min, max]. */
-export function parseWhole(text: string, option: string, [min, max]: readonly [number, number]): number {
+export function parseWhole(text: string, option: string, [min, max, example = 4]: WholeRange): number {
   const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;
   throw new MusterError('USAGE', `${option} needs a whole number from ${min} to ${max}`, {
     why: `got '${text}'`,
-    fix: `${option} ${Math.min(Math.max(4, min), max)}`,
+    fix: `${option} ${Math.min(Math.max(example, min), max)}`,
   });
 }
 

@@ -28,10 +28,10 @@ describe('errors', () => {
   });
 
   test('survive the wire', () => {
-    const error = new MusterError('TASK_FAILED', 'what', { why: 'why', fix: 'fix', cause: new Error('inner') });
+    const error = new MusterError('RESULT_LOST', 'what', { why: 'why', fix: 'fix', cause: new Error('inner') });
     const received = fromWireError(JSON.parse(JSON.stringify(toWireError(error))) as ReturnType<typeof toWireError>);
     expect(received).toBeInstanceOf(MusterError);
-    expect({ ...toWireError(received) }).toEqual({ code: 'TASK_FAILED', what: 'what', why: 'why', fix: 'fix' });
+    expect({ ...toWireError(received) }).toEqual({ code: 'RESULT_LOST', what: 'what', why: 'why', fix: 'fix' });
   });
 
   test('of other kinds travel as BUG', () => {

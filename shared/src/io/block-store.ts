@@ -4,7 +4,7 @@ import { isMusterError, MusterError } from '../errors.ts';
 import { isBlockId, type BlockId } from '../ids.ts';
 import { formatBytes } from '../quantities.ts';
 import { diskFull, systemCodeOf, withDiskErrors } from './disk-errors.ts';
-import { hashFile } from './hash-file.ts';
+import { hashAt } from './hash-file.ts';
 import { PartialBlocks, type BlockChunk } from './partial-blocks.ts';
 import { blockPath, incomingPath } from './store-paths.ts';
 import { writeNewFile } from './write-pieces.ts';
@@ -13,6 +13,8 @@ export interface BlockStoreOptions {
   readonly directory: string;
   /** Blocks that are complete or being received never take more than this. */
   readonly maxBytes: number;
+  /** Files in `incoming` that stay when the store is opened, by name; none if it is not given. */
+  readonly keepIncoming?: (name: string) => boolean;
 }
 
 interface StoredBlock {
@@ -43,11 +45,11 @@ export class BlockStore {
     this.#partials = new PartialBlocks((id) => this.incomingPath(`${id}.part`));
   }
 
-  /** At start, before any peer may write: what lies in `incoming` is dropped. */
+  /** At start, before any peer may write: what lies in `incoming` is dropped, but for what `keepIncoming` names. */
   static async open(options: BlockStoreOptions): Promise<BlockStore> {
-    const { directory } = options;
-    rmSync(join(directory, 'incoming'), { recursive: true, force: true });
+    const { directory, keepIncoming = () => false } = options;
     mkdirSync(join(directory, 'incoming'), { recursive: true, mode: 0o700 });
+    dropExcept(join(directory, 'incoming'), keepIncoming);
     for (const folder of FOLDERS) mkdirSync(join(directory, 'blocks', folder), { recursive: true, mode: 0o700 });
     const store = new BlockStore(options);
     store.#scan();
@@ -65,6 +67,10 @@ export class BlockStore {
   /** Where a file is written before it is renamed to its place. */
   incomingPath(name: string): string {
     return incomingPath(this.#directory, name);
+  }
+
+  incomingNames(): string[] {
+    return readdirSync(join(this.#directory, 'incoming'));
   }
 
   has(id: BlockId): boolean {
@@ -183,7 +189,7 @@ export class BlockStore {
   #checked(id: BlockId): StoredBlock | undefined {
     const block = this.#blocks.get(id);
     if (block === undefined || block.checked) return block;
-    block.checked = hashOf(this.pathOf(id)) === id;
+    block.checked = hashAt(this.pathOf(id)) === id;
     if (block.checked) return block;
     this.#evict(id);
     return undefined;
@@ -241,18 +247,8 @@ export class BlockStore {
 /** All of them are made at start: peers rename blocks into them. */
 const FOLDERS = Array.from({ length: 256 }, (_, at) => at.toString(16).padStart(2, '0'));
 
-const lengthOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.size;
-
-function hashOf(path: string): BlockId | undefined {
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch {
-    return undefined;
-  }
-  try {
-    return hashFile(file);
-  } finally {
-    closeSync(file);
-  }
+function dropExcept(folder: string, keep: (name: string) => boolean): void {
+  for (const name of readdirSync(folder)) if (!keep(name)) rmSync(join(folder, name), { recursive: true, force: true });
 }
+
+const lengthOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.size;

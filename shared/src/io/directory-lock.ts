@@ -1,8 +1,19 @@
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  constants,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { MusterError } from '../errors.ts';
-import { systemCodeOf } from './disk-errors.ts';
+import { systemCodeOf, withDiskErrors } from './disk-errors.ts';
 
 /** Directories that this very process holds: its own number in a file proves nothing, a container may give it to every start. */
 const heldHere = new Set<string>();
@@ -18,16 +29,16 @@ export class DirectoryLock {
     this.#path = path;
   }
 
-  /** Throws STATE_IN_USE. */
+  /** Throws STATE_IN_USE and DISK_FULL. */
   static take(directory: string): DirectoryLock {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const path = join(directory, 'lock');
     if (heldHere.has(path)) throw inUse(directory, process.pid);
     if (!create(path)) {
-      const owner = ownerOf(path);
+      const seen = contentOf(path);
+      const owner = ownerOf(path, seen);
       if (owner !== undefined) throw inUse(directory, owner);
-      rmSync(path, { force: true });
-      if (!create(path)) throw inUse(directory, ownerOf(path) ?? 0);
+      if (!takeAway(path, seen) || !create(path)) throw inUse(directory, ownerOf(path, contentOf(path)) ?? 0);
     }
     heldHere.add(path);
     return new DirectoryLock(path);
@@ -39,24 +50,83 @@ export class DirectoryLock {
   }
 }
 
+/** The lock appears with its content, so that nobody takes a half-written one for stale. */
 function create(path: string): boolean {
+  const own = aside(path);
   try {
-    writeFileSync(path, `${process.pid} ${startOf(process.pid)}`, { flag: 'wx', mode: 0o600 });
+    const content = `${process.pid} ${startOf(process.pid)}`;
+    withDiskErrors({ path, bytes: content.length }, () => writeFileSync(own, content, { flag: 'wx', mode: 0o600 }));
+    placeExclusively(own, path);
     return true;
   } catch (error) {
     if (systemCodeOf(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(own, { force: true });
+  }
+}
+
+/** Throws EEXIST. Some file systems have no links. */
+function placeExclusively(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    if (systemCodeOf(error) === 'EEXIST') throw error;
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
+  }
+}
+
+/**
+ * Removes a lock that was `seen` to be stale. False when it is another one by now: of two that saw the same stale lock, the slower
+ * would remove what the faster has just made; so it is renamed first, and put back when it is not what was seen.
+ */
+export function takeAway(path: string, seen: string): boolean {
+  const taken = aside(path);
+  try {
+    renameSync(path, taken);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return true;
+    throw error;
+  }
+  if (contentOf(taken) === seen) {
+    rmSync(taken, { force: true });
+    return true;
+  }
+  putBack(taken, path);
+  return false;
+}
+
+function putBack(taken: string, path: string): void {
+  try {
+    placeExclusively(taken, path);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'EEXIST') throw error;
+  } finally {
+    rmSync(taken, { force: true });
+  }
+}
+
+const aside = (path: string): string => `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
+
+/** '' when it is gone. */
+function contentOf(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return '';
     throw error;
   }
 }
 
 /** Process number of a living owner. */
-function ownerOf(path: string): number | undefined {
-  const [pid, ...start] = readFileSync(path, 'latin1').split(' ');
+function ownerOf(path: string, content: string): number | undefined {
+  const [pid, ...start] = content.split(' ');
   const owner = Number(pid);
   if (!Number.isInteger(owner) || owner <= 0 || owner === process.pid || !isAlive(owner)) return undefined;
   if (start.join(' ') !== startOf(owner)) return undefined;
   const startedMs = Date.now() - uptime() * 1000;
-  return statSync(path).mtimeMs < startedMs - CLOCK_SLACK_MS ? undefined : owner;
+  const writtenMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return writtenMs < startedMs - CLOCK_SLACK_MS ? undefined : owner;
 }
 
 /** The clock may have been set since the file was written. */

@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import { MusterError } from '../errors.ts';
 import { formatBytes } from '../quantities.ts';
 
@@ -13,6 +14,12 @@ export function systemCodeOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
+/** What this account may still write to the disk of a directory. */
+export function freeBytesIn(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
+}
+
 /** Runs it; ENOSPC and an exceeded quota become DISK_FULL. */
 export function withDiskErrors<T>(write: Write, run: () => T): T {
   try {
@@ -26,6 +33,6 @@ export function withDiskErrors<T>(write: Write, run: () => T): T {
 export const diskFull = ({ path }: Write, { why, cause }: { why: string; cause?: unknown }): MusterError =>
   new MusterError('DISK_FULL', `no room to write ${path}`, {
     why,
-    fix: 'free space on that disk, or start with --state on a larger one or with a larger --store-size',
+    fix: 'free space on that disk, or start with --state on a larger one or with a larger --max-disk',
     ...(cause === undefined ? {} : { cause }),
   });

@@ -7,15 +7,19 @@ export {
   type FramedProcess,
   type FramedProcessOptions,
 } from './framed-process.ts';
-export { incomingResultName } from './result-name.ts';
+export { hashAt } from './hash-file.ts';
+export { hashInSlices } from './hash-in-slices.ts';
+export { takeBrokerUrl } from './broker-url.ts';
+export { removeFile } from './remove-file.ts';
+export { incomingResultName, streamedResultPath, taskOfIncoming } from './result-name.ts';
 export { defaultStateDirectory, makeStateDirectory } from './state-directory.ts';
 export { writeFileAtomically } from './atomic-file.ts';
 export { BlockStore, type BlockStoreOptions } from './block-store.ts';
-export { diskFull, systemCodeOf, withDiskErrors, type Write } from './disk-errors.ts';
+export { diskFull, freeBytesIn, systemCodeOf, withDiskErrors, type Write } from './disk-errors.ts';
 export { offerStore, provesShared } from './local-files.ts';
 export { type BlockChunk } from './partial-blocks.ts';
 export { blockPath, incomingPath } from './store-paths.ts';
 export { DirectoryLock } from './directory-lock.ts';
-export { report, runProgram, untilSignal } from './program.ts';
+export { report, runProgram, untilSignal, versionIn } from './program.ts';
 export { SpareStock, takeSpare } from './spare-files.ts';
 export { overwriteFile, writeNewFile, writePieces } from './write-pieces.ts';

@@ -1,10 +1,20 @@
 /** What the three command-line programs do alike: usage errors in three lines, exit codes, signals, no stack traces. */
+import { readFileSync } from 'node:fs';
 import { CommanderError, type Command } from 'commander';
-import { describeError, isMusterError, MusterError } from '../errors.ts';
+import { describeError, isMusterError, MusterError, toWireError } from '../errors.ts';
 import { exitCode, type ExitCode } from '../exit-codes.ts';
 
+export interface ProgramOptions {
+  /** Errors go to standard output as well, as one JSON object. Default false. */
+  readonly json?: boolean;
+}
+
 /** Parses the command line, runs `body`, and exits with the code that belongs to how it ended. */
-export async function runProgram(program: Command, body: () => Promise<void>): Promise<void> {
+export async function runProgram(
+  program: Command,
+  body: () => Promise<void>,
+  options: ProgramOptions = {},
+): Promise<void> {
   program
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
@@ -14,18 +24,25 @@ export async function runProgram(program: Command, body: () => Promise<void>): P
     await body();
     process.exitCode ??= exitCode.done;
   } catch (error) {
-    process.exitCode = report(error, program.name());
+    process.exitCode = report(error, program.name(), options);
   }
 }
 
 /** Prints what a person needs to know and returns the exit code. */
-export function report(error: unknown, program: string): ExitCode {
+export function report(error: unknown, program: string, { json = false }: ProgramOptions = {}): ExitCode {
   if (error instanceof CommanderError && error.exitCode === 0) return exitCode.done;
   const shown = error instanceof CommanderError ? usageError(error, program) : asMusterError(error);
+  if (json) process.stdout.write(`${JSON.stringify({ error: jsonError(shown) })}\n`);
   process.stderr.write(`${describeError(shown)}\n`);
   if (process.env['MUSTER_DEBUG'] !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return shown.exit;
 }
+
+const jsonError = (error: MusterError): object => ({
+  ...toWireError(error),
+  exit: error.exit,
+  retryable: error.retryable,
+});
 
 /** commander: "error: unknown option '--node'\n(Did you mean --nodes?)" */
 function usageError({ message }: CommanderError, program: string): MusterError {
@@ -44,6 +61,10 @@ function asMusterError(error: unknown): MusterError {
     fix: 'run again with MUSTER_DEBUG=1 and report what it prints',
   });
 }
+
+/** What `--version` prints; `manifest` is the program's package.json. */
+export const versionIn = (manifest: URL): string =>
+  (JSON.parse(readFileSync(manifest, 'utf8')) as { readonly version: string }).version;
 
 /** Resolves at the first SIGINT or SIGTERM. A second one ends the process at once. */
 export function untilSignal(): Promise<NodeJS.Signals> {

@@ -6,6 +6,7 @@
  */
 import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { freeBytesIn, systemCodeOf } from './disk-errors.ts';
 import { incomingPath } from './store-paths.ts';
 import { writePieces } from './write-pieces.ts';
 
@@ -33,6 +34,8 @@ function namesIn(folder: string): string[] {
 }
 
 const STOCK_BYTES_MAX = 256 * 2 ** 20;
+/** What is left to others of a disk. */
+const ROOM_BYTES = STOCK_BYTES_MAX;
 /** Smaller files are cheap either way. */
 const FILE_BYTES_MIN = 2 ** 18;
 const STEP = new Uint8Array(2 ** 18);
@@ -68,11 +71,24 @@ export class SpareStock {
     this.#resting = true;
     this.#unfinished ??= this.#begin();
     if (this.#unfinished === null) return false;
-    const { file, bytes, written } = this.#unfinished;
-    writePieces(file, STEP.subarray(0, Math.min(STEP.length, bytes - written)), written);
-    this.#unfinished.written += STEP.length;
-    if (this.#unfinished.written >= bytes) this.#finish(this.#unfinished);
+    if (!this.#extend(this.#unfinished)) return false;
+    if (this.#unfinished.written >= this.#unfinished.bytes) this.#finish(this.#unfinished);
     return true;
+  }
+
+  /** False when somebody else has filled the disk: then the room is worth more than the stock. */
+  #extend(unfinished: Unfinished): boolean {
+    const { file, bytes, written } = unfinished;
+    try {
+      writePieces(file, STEP.subarray(0, Math.min(STEP.length, bytes - written)), written);
+      unfinished.written += STEP.length;
+      return true;
+    } catch (error) {
+      if (!['ENOSPC', 'EDQUOT'].includes(systemCodeOf(error))) throw error;
+      this.clear();
+      rmSync(this.#workPath, { force: true });
+      return false;
+    }
   }
 
   clear(): void {
@@ -90,6 +106,7 @@ export class SpareStock {
     const stockBytes = [...stock].reduce((sum, [bytes, count]) => sum + bytes * count, 0);
     for (const [bytes, count] of this.#used) {
       if ((stock.get(bytes) ?? 0) >= count || stockBytes + bytes > STOCK_BYTES_MAX) continue;
+      if (freeBytesIn(this.#directory) < bytes + ROOM_BYTES) return null;
       mkdirSync(spareFolder(this.#directory, bytes), { recursive: true, mode: 0o700 });
       return { file: openSync(this.#workPath, 'w', 0o600), bytes, written: 0 };
     }

@@ -23,5 +23,32 @@ export const limits = {
   },
   echoCountMax: { value: 10_000_000, unit: 'subtasks', reason: 'state per subtask is kept in memory' },
   echoBytesMax: { value: 4096, unit: 'bytes', reason: 'the diagnostic measures dispatch, not bandwidth' },
+  backboneMessageBytesMax: {
+    value: 16 * 2 ** 20,
+    unit: 'bytes',
+    reason: 'RabbitMQ 4 takes no larger message unless told to; a larger one would close the channel',
+  },
+  backboneWindow: {
+    value: 1000,
+    unit: 'messages',
+    reason: 'sent to the broker and not yet confirmed: measured best for confirmed messages a second',
+  },
+  backboneOutboxBytes: {
+    value: 256 * 2 ** 20,
+    unit: 'bytes',
+    reason: 'descriptors kept while the broker is away; what is beyond is not mirrored and reported so',
+  },
+  backboneBlockOutboxBytes: {
+    value: 128 * 2 ** 20,
+    unit: 'bytes',
+    reason: 'block chunks on their way to the broker; the block store keeps them anyway',
+  },
   openTasksMax: { value: 1000, unit: 'tasks', reason: 'bounds the memory of the head' },
+  endedTasksMax: {
+    value: 10_000,
+    unit: 'tasks',
+    reason: 'bounds the memory of the head: beyond it the one that ended first is forgotten, with its result',
+  },
+  tasksListed: { value: 100, unit: 'tasks', reason: 'a list is one message: the latest; the command says so' },
+  nodesListed: { value: 64, unit: 'nodes', reason: 'a list is one message: the first by name; the command says so' },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

@@ -13,8 +13,9 @@ import {
   type SessionId,
   type TaskId,
 } from '../ids.ts';
+import { auditSummary } from './audit.ts';
 import { message } from './define.ts';
-import { nodeStatus, taskBrief, taskStatus, wireError } from './status.ts';
+import { backboneStatus, durabilities, nodeStatus, taskBrief, taskStatus, wireError } from './status.ts';
 
 const taskId = z.custom<TaskId>((value) => typeof value === 'string' && isTaskId(value));
 const providerId = z.custom<ProviderId>((value) => typeof value === 'string' && isProviderId(value));
@@ -102,8 +103,18 @@ export const messages = {
 
   // -- tasks (XPUB-SUB), provider topic: head to one provider ---------------------------------------------------------
   hello: message(32, { nonce: z.string() }),
-  /** One lease: a batch of subtasks of one task. `work` is read by the task type; its bytes, if any, follow as a raw frame. */
-  lease: message(33, { task: taskId, lease: whole, taskType: name, ranges, work: z.unknown() }),
+  /**
+   * One lease: a batch of subtasks of one task. `work` is read by the task type; its bytes, if any, follow as a raw frame. The result
+   * of one that is `mirrored` goes to the broker as well.
+   */
+  lease: message(33, {
+    task: taskId,
+    lease: whole,
+    taskType: name,
+    ranges,
+    work: z.unknown(),
+    mirrored: z.boolean(),
+  }),
   /** The head has these results safely: the provider may forget them. */
   settled: message(34, { task: taskId, leases: z.array(whole) }),
   /** Stop these leases; nobody waits for them any more. */
@@ -128,6 +139,24 @@ export const messages = {
     fetchMs: positive,
   }),
   resultChunk: message(49, { session: sessionId, task: taskId, lease: whole, offset: whole, total: whole }),
+  /**
+   * To the head through the broker: a lease is computed. Its bytes are in the head's store, or go to the head by its session
+   * (`wire`), or are in the task's stream as `streamedChunk`s, or follow here.
+   */
+  delivered: message(51, {
+    provider: providerId,
+    task: taskId,
+    lease: whole,
+    ranges,
+    way: z.enum(['store', 'wire', 'stream', 'inline']),
+    bytes: whole,
+    computeMs: positive,
+    fetchMs: positive,
+  }),
+  /** Through the broker: bytes of such a result, in its task's stream; they follow as a raw frame. */
+  streamedChunk: message(53, { task: taskId, lease: whole, offset: whole, total: whole }),
+  /** Through the broker: a record of the head's journal follows as a raw frame. */
+  recorded: message(52, { task: taskId }),
   failed: message(50, { session: sessionId, task: taskId, lease: whole, error: wireError }),
 
   // -- clients (DEALER-ROUTER): requests carry a number that the answer repeats ---------------------------------------
@@ -142,6 +171,7 @@ export const messages = {
     nodes: whole,
     waitNodesMs: positive,
     timeoutMs: positive,
+    durability: z.enum(durabilities),
   }),
   /** The task is safe on the head's disk. */
   accepted: message(67, { request, task: taskId }),
@@ -171,9 +201,13 @@ export const messages = {
   show: message(77, { request, task: taskId }),
   listTasks: message(78, { request }),
   listNodes: message(84, { request }),
+  /** Lay journal, broker and results of a task side by side. May take as long as reading all of them. */
+  audit: message(85, { request, task: taskId }),
   task: message(79, { request, status: taskStatus }),
   tasks: message(80, { request, tasks: z.array(taskBrief).max(100) }),
-  nodes: message(83, { request, nodes: z.array(nodeStatus).max(64) }),
+  nodes: message(83, { request, nodes: z.array(nodeStatus).max(64), backbone: backboneStatus }),
+  /** The rows are a block, for `fetch`: a JSON array of `auditRow`s in UTF-8. */
+  audited: message(86, { request, summary: auditSummary, rows: blockId, bytes: whole }),
   done: message(81, { request }),
   error: message(82, { request, error: wireError }),
   // pushed to a client that watches

@@ -10,6 +10,15 @@ export type TaskState = (typeof taskStates)[number];
 export const isTerminal = (state: TaskState): boolean =>
   state === 'done' || state === 'failed' || state === 'cancelled';
 
+/**
+ * Where the messages of a task lie beside the head's journal.
+ * mirrored  in the broker too; the end of the task is told when the broker has all of them, as long as it is there
+ * strict    a subtask goes out when the broker has it; without the broker the task waits
+ * local     in the journal alone
+ */
+export const durabilities = ['mirrored', 'strict', 'local'] as const;
+export type Durability = (typeof durabilities)[number];
+
 export const nodeStates = ['ready', 'busy', 'suspect', 'lost', 'draining'] as const;
 export type NodeState = (typeof nodeStates)[number];
 
@@ -65,6 +74,8 @@ export const taskStatus = z.object({
   advice: z.string(),
   /** Dispatch to acceptance of one lease, as the head saw it. */
   latencyMs: z.object({ p50: positive, p99: positive }),
+  /** What holds for this task: `local` also where there is no broker, or where it was away when the task ended. */
+  durability: z.enum(durabilities),
   error: wireError.nullable(),
 });
 export type TaskStatus = z.infer<typeof taskStatus>;
@@ -80,6 +91,38 @@ export const taskBrief = taskStatus.pick({
   acceptedTiles: true,
 });
 export type TaskBrief = z.infer<typeof taskBrief>;
+
+/** The broker as the head sees it. */
+export const backboneStatus = z.object({
+  state: z.enum(['off', 'connecting', 'up', 'blocked', 'down']),
+  /** Why, for people; empty when up or off. */
+  reason: z.string(),
+  /** Messages that it has not confirmed, and the age of the oldest; block chunks are not among them. */
+  outboxMessages: whole,
+  outboxBytes: whole,
+  lagMs: positive,
+  /** Block chunks that it has not confirmed. */
+  blockOutboxBytes: whole,
+  confirmed: whole,
+  resent: whole,
+  unrouted: whole,
+  dropped: whole,
+});
+export type BackboneReport = z.infer<typeof backboneStatus>;
+
+/** Of a head without a broker. */
+export const noBackbone: BackboneReport = {
+  state: 'off',
+  reason: '',
+  outboxMessages: 0,
+  outboxBytes: 0,
+  lagMs: 0,
+  blockOutboxBytes: 0,
+  confirmed: 0,
+  resent: 0,
+  unrouted: 0,
+  dropped: 0,
+};
 
 export const nodeStatus = z.object({
   id: z.string(),

@@ -6,6 +6,7 @@ export {
   type Outcome,
   type Program,
 } from './local-cluster.ts';
+export { givenAgain, leasesGiven, type LeaseGiven } from './lease-log.ts';
 export { skipBecause, type RegisterTest } from './skip-because.ts';
 export { deviceFacts, echoSpec, matrixMultSpec, nodeFacts } from './builders.ts';
 export { manualClock, type ManualClock } from './manual-clock.ts';
@@ -13,4 +14,5 @@ export { maxAbsError, naiveProduct, randomMatrix, type Operands, type ProductSha
 export { waitUntil, type Wait } from './wait-until.ts';
 export { ClusterUnderTest } from './cluster-under-test.ts';
 export { writeExactMatrix, wrongRows, type ProductFiles, type ExactMatrix } from './exact-matrices.ts';
+export { TcpProxy, type ProxyOptions } from './tcp-proxy.ts';
 export { TemporaryDirectories } from './temporary-directories.ts';

@@ -137,7 +137,8 @@ export class LocalCluster {
   launch(program: Program, args: readonly string[]): LocalProgram {
     const script = join(root, program, 'bin', `${program}.mjs`);
     const env = { ...process.env, ...this.#options.env };
-    const child = spawn(process.execPath, [script, ...args, '--port-base', String(this.portBase)], {
+    const ports = args.includes('--port-base') ? [] : ['--port-base', String(this.portBase)];
+    const child = spawn(process.execPath, [script, ...args, ...ports], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -156,10 +157,13 @@ export class LocalCluster {
   }
 }
 
-/** The first of five ports in a row that nobody listens on. */
+/**
+ * The first of five ports in a row that nobody listens on, below those that systems give to outgoing connections (from 32768 on): such
+ * a one would take it before we do.
+ */
 export async function freePortBase(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
-    const base = 20_000 + Math.floor(Math.random() * 8000) * 5;
+    const base = 20_000 + Math.floor(Math.random() * 2500) * 5;
     const free = await Promise.all([0, 1, 2, 3, 4].map((offset) => isFree(base + offset)));
     if (free.every(Boolean)) return base;
   }

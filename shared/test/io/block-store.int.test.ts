@@ -215,3 +215,13 @@ describe('BlockStore', () => {
     expect(blocks.map(({ id }) => after.has(id))).toEqual([false, true, true]);
   });
 });
+
+test('files on their way in go when the store is opened, but for those that somebody wants', async () => {
+  const directory = directories.make();
+  const store = await open(1000, directory);
+  for (const name of ['wanted', 'not']) writeFileSync(store.incomingPath(name), name);
+  const again = await BlockStore.open({ directory, maxBytes: 1000, keepIncoming: (name) => name === 'wanted' });
+  expect(readFileSync(again.incomingPath('wanted'), 'utf8')).toBe('wanted');
+  expect(existsSync(again.incomingPath('not'))).toBe(false);
+  expect(existsSync((await open(1000, directory)).incomingPath('wanted'))).toBe(false);
+});

@@ -1,0 +1,160 @@
+/** A link that fails on command: a row of ports that leads to another row, in this process. No rights are needed for it. */
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+export interface ProxyOptions {
+  /** First of the ports to listen on. */
+  readonly from: number;
+  /** First of the ports that they lead to. */
+  readonly to: number;
+  /** How many in a row; the head's five if it is not given. */
+  readonly ports?: number;
+}
+
+/**
+ * open    everything passes, after the latency
+ * cut     connections are reset, and new ones as soon as they are made
+ * silent  connections stay and nothing passes; what was sent meanwhile comes with `heal`, as TCP would send it again
+ */
+type Passage = 'open' | 'cut' | 'silent';
+
+/** What one direction keeps before its sender is held back. */
+const WINDOW_BYTES = 4 * 2 ** 20;
+
+interface Link {
+  passage: Passage;
+  latencyMs: number;
+}
+
+/** All on 127.0.0.1. */
+export class TcpProxy {
+  readonly #link: Link = { passage: 'open', latencyMs: 0 };
+  readonly #servers: Server[] = [];
+  readonly #lanes = new Set<Lane>();
+
+  /** Resolves when it listens. Rejects when a port is taken. */
+  static async start({ from, to, ports = 5 }: ProxyOptions): Promise<TcpProxy> {
+    const proxy = new TcpProxy();
+    for (let at = 0; at < ports; at++) await proxy.#listen(from + at, to + at);
+    return proxy;
+  }
+
+  cut(): void {
+    this.#link.passage = 'cut';
+    for (const lane of this.#lanes) lane.reset();
+  }
+
+  blackHole(): void {
+    this.#link.passage = 'silent';
+  }
+
+  heal(): void {
+    this.#link.passage = 'open';
+    for (const lane of this.#lanes) lane.flush();
+  }
+
+  /** In each direction, for what comes from now on. */
+  delay(latencyMs: number): void {
+    this.#link.latencyMs = latencyMs;
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
+
+  async #listen(from: number, to: number): Promise<void> {
+    const server = createServer({ noDelay: true }, (socket) => this.#join(socket, to));
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(from, '127.0.0.1', resolve));
+    this.#servers.push(server);
+  }
+
+  #join(caller: Socket, to: number): void {
+    if (this.#link.passage === 'cut') return void caller.resetAndDestroy();
+    const callee = connect({ host: '127.0.0.1', port: to, noDelay: true });
+    for (const [source, target] of [
+      [caller, callee],
+      [callee, caller],
+    ] as const) {
+      const lane = new Lane({ source, target }, this.#link);
+      this.#lanes.add(lane);
+      target.once('close', () => this.#lanes.delete(lane));
+    }
+  }
+}
+
+interface Chunk {
+  readonly bytes: Buffer;
+  readonly dueMs: number;
+}
+
+/** One direction of one connection: in order, whatever becomes of the latency. */
+class Lane {
+  readonly #source: Socket;
+  readonly #target: Socket;
+  readonly #link: Link;
+  readonly #chunks: Chunk[] = [];
+  #keptBytes = 0;
+  #ended = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ source, target }: { readonly source: Socket; readonly target: Socket }, link: Link) {
+    this.#source = source;
+    this.#target = target;
+    this.#link = link;
+    source.on('data', (bytes: Buffer) => this.#take(bytes));
+    source.once('end', () => this.#end());
+    source.on('error', () => undefined).once('close', (failed) => this.#closed(failed));
+    target.on('drain', () => this.flush());
+  }
+
+  reset(): void {
+    clearTimeout(this.#timer);
+    this.#chunks.length = 0;
+    this.#source.resetAndDestroy();
+    this.#target.resetAndDestroy();
+  }
+
+  /** Passes on what is due. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    if (this.#link.passage !== 'open') return;
+    for (let next = this.#chunks[0]; next !== undefined && this.#isDue(next); next = this.#chunks[0]) this.#pass(next);
+    if (this.#keptBytes < WINDOW_BYTES) this.#source.resume();
+    this.#finish();
+  }
+
+  #take(bytes: Buffer): void {
+    this.#chunks.push({ bytes, dueMs: performance.now() + this.#link.latencyMs });
+    this.#keptBytes += bytes.length;
+    if (this.#keptBytes >= WINDOW_BYTES) this.#source.pause();
+    this.flush();
+  }
+
+  #isDue({ dueMs }: Chunk): boolean {
+    if (this.#target.writableNeedDrain) return false;
+    const restMs = dueMs - performance.now();
+    if (restMs > 0) this.#timer = setTimeout(() => this.flush(), restMs);
+    return restMs <= 0;
+  }
+
+  #pass({ bytes }: Chunk): void {
+    this.#chunks.shift();
+    this.#keptBytes -= bytes.length;
+    this.#target.write(bytes);
+  }
+
+  /** Through a link that carries nothing not even a reset is seen, before it is healed. */
+  #closed(failed: boolean): void {
+    if (failed && this.#link.passage !== 'silent') this.#target.resetAndDestroy();
+    else this.#end();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#ended && this.#link.passage === 'open' && this.#chunks.length === 0) this.#target.end();
+  }
+}
