@@ -1,0 +1,104 @@
+import type { Logger } from '@muster/shared';
+import type { Channel, ChannelModel } from 'amqplib';
+import type { Lane } from './lane.ts';
+import { reasonOf } from './link.ts';
+import { exchanges, staticQueues, type QueueSpec } from './topology.ts';
+
+/**
+ * What the head wants to exist, asserted at every connection and in between as it changes. While a queue is being declared the lane is
+ * held, so that nothing is published to it before. Exchanges must succeed. A queue that cannot be declared is logged and costs that
+ * one only: somebody declared it with other arguments, or its files did not survive a crash (3.10 says so of a stream that was made less
+ * than a second before a SIGKILL). What is published to it comes back and is counted as unrouted.
+ */
+export class Declarations {
+  readonly #lane: Lane;
+  readonly #logger: Logger;
+  readonly #wanted = new Map<string, QueueSpec>();
+  readonly #unwanted = new Set<string>();
+  readonly #held = Symbol('declaring');
+  #channel: Channel | undefined;
+  #model: ChannelModel | undefined;
+  #tail: Promise<void> = Promise.resolve();
+  #pending = 0;
+
+  constructor(lane: Lane, logger: Logger) {
+    this.#lane = lane;
+    this.#logger = logger;
+  }
+
+  want(queue: QueueSpec): void {
+    this.#unwanted.delete(queue.name);
+    if (this.#wanted.has(queue.name)) return;
+    this.#wanted.set(queue.name, queue);
+    this.#enqueue(queue.name, (channel) => assertQueue(channel, queue));
+  }
+
+  discard({ name }: QueueSpec): void {
+    this.#wanted.delete(name);
+    this.#unwanted.add(name);
+    this.#enqueue(name, (channel) => this.#delete(name, channel));
+  }
+
+  /** At every connection, before anything else uses it. Rejects when exchanges cannot be asserted or the connection is lost. */
+  async assertAll(model: ChannelModel): Promise<void> {
+    this.#model = model;
+    this.#channel = undefined;
+    await assertExchanges(await this.#open(model));
+    for (const queue of [...staticQueues, ...this.#wanted.values()])
+      await this.#try(queue.name, (channel) => assertQueue(channel, queue));
+    for (const name of this.#unwanted) await this.#try(name, (channel) => this.#delete(name, channel));
+    // What failed above may have failed with the connection; then this fails too, and so does the attempt.
+    await (await model.createChannel()).close();
+  }
+
+  /** The connection is gone; what changes now is declared at the next one. */
+  disconnected(): void {
+    this.#model = undefined;
+  }
+
+  #enqueue(name: string, step: (channel: Channel) => Promise<unknown>): void {
+    if (!this.#model) return;
+    this.#pending += 1;
+    this.#lane.hold(this.#held);
+    this.#tail = this.#tail.then(() => this.#try(name, step)).then(() => this.#done());
+  }
+
+  #done(): void {
+    this.#pending -= 1;
+    if (this.#pending === 0) this.#lane.release(this.#held);
+  }
+
+  /** One that is not there is deleted. What fails is tried again by the next connection. */
+  async #delete(name: string, channel: Channel): Promise<void> {
+    await channel.deleteQueue(name);
+    this.#unwanted.delete(name);
+  }
+
+  async #try(name: string, step: (channel: Channel) => Promise<unknown>): Promise<void> {
+    try {
+      if (this.#model) await step(this.#channel ?? (await this.#open(this.#model)));
+    } catch (error) {
+      this.#logger.warn({ queue: name, reason: reasonOf(error) }, 'a queue could not be declared or deleted');
+    }
+  }
+
+  async #open(model: ChannelModel): Promise<Channel> {
+    const channel = await model.createChannel();
+    this.#channel = channel;
+    // What failed is told to the one that waits for it.
+    channel.on('error', () => undefined);
+    channel.on('close', () => {
+      if (this.#channel === channel) this.#channel = undefined;
+    });
+    return channel;
+  }
+}
+
+async function assertExchanges(channel: Channel): Promise<void> {
+  for (const { name, type } of exchanges) await channel.assertExchange(name, type, { durable: true });
+}
+
+async function assertQueue(channel: Channel, { name, arguments: args, bindings }: QueueSpec): Promise<void> {
+  await channel.assertQueue(name, { durable: true, arguments: args });
+  for (const { exchange, routingKey } of bindings) await channel.bindQueue(name, exchange, routingKey);
+}

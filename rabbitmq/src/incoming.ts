@@ -1,0 +1,128 @@
+import type { Logger } from '@muster/shared';
+import type { Channel, ConsumeMessage } from 'amqplib';
+import { AckWindow } from './ack-window.ts';
+import type { Delivery, OnDelivery } from './backbone.ts';
+import { decodeBody } from './body.ts';
+import { reasonOf } from './link.ts';
+
+/** A stream has no place for the dead: what nobody can work off is passed. */
+export type SourceKind = 'queue' | 'stream';
+
+/**
+ * Deliveries of one channel and their way back. Acknowledgements of one turn of the event loop travel together. Once the channel is
+ * closing they go nowhere: the broker gives those messages out again. Nothing thrown here reaches the library: it would take it for
+ * a broken frame and close the connection with all that runs on it.
+ */
+export class Incoming {
+  readonly #channel: Channel;
+  readonly #kind: SourceKind;
+  readonly #logger: Logger;
+  readonly #acks = new AckWindow();
+  #scheduled = false;
+  #closed = false;
+  #onSettled: (() => void) | undefined;
+
+  constructor(channel: Channel, kind: SourceKind, logger: Logger) {
+    this.#channel = channel;
+    this.#kind = kind;
+    this.#logger = logger;
+    channel.on('close', () => (this.#closed = true));
+  }
+
+  /** What is not a message of ours, or what its receiver fails at, is refused. */
+  deliver(message: ConsumeMessage, onDelivery: OnDelivery): void {
+    const tag = message.fields.deliveryTag;
+    this.#acks.delivered(tag);
+    try {
+      onDelivery(new Received(message, decodeBody(message.content), this));
+    } catch (error) {
+      const key = String(message.properties.messageId);
+      this.#logger.warn({ key, reason: reasonOf(error) }, 'a message could not be worked off');
+      this.reject(tag);
+    }
+  }
+
+  ack(tag: number): void {
+    if (this.#acks.ack(tag)) this.#schedule();
+  }
+
+  reject(tag: number): void {
+    if (this.#kind === 'stream') return this.ack(tag);
+    if (!this.#acks.reject(tag)) return;
+    this.#say(() => this.#channel.reject(tagged(tag), false));
+    this.#schedule();
+  }
+
+  /** Not delivered: it came when nobody wanted it any more. */
+  giveBack(message: ConsumeMessage): void {
+    this.#say(() => this.#channel.nack(message, false, true));
+  }
+
+  /** Called once, as soon as nothing is left to be acknowledged or rejected. */
+  whenSettled(then: () => void): void {
+    this.#onSettled = then;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#closed) return;
+    const { upTo, singles } = this.#acks.take();
+    if (upTo !== undefined) this.#say(() => this.#channel.ack(tagged(upTo), true));
+    for (const tag of singles) this.#say(() => this.#channel.ack(tagged(tag), false));
+    if (this.#acks.size > 0) return;
+    this.#onSettled?.();
+    this.#onSettled = undefined;
+  }
+
+  /** A channel that is closing throws at everything; 'close' comes a round trip later. */
+  #say(word: () => void): void {
+    if (this.#closed) return;
+    try {
+      word();
+    } catch {
+      this.#closed = true;
+    }
+  }
+}
+
+/** Position in a stream; 0 for a queue. */
+export const offsetOf = ({ properties }: ConsumeMessage): number =>
+  Number(properties.headers?.['x-stream-offset'] ?? 0);
+
+class Received implements Delivery {
+  readonly key: string;
+  readonly frames: readonly Uint8Array[];
+  readonly redelivered: boolean;
+  readonly offset: number;
+  readonly #tag: number;
+  readonly #incoming: Incoming;
+
+  constructor(message: ConsumeMessage, frames: readonly Uint8Array[], incoming: Incoming) {
+    this.key = String(message.properties.messageId);
+    this.frames = frames;
+    this.redelivered = message.fields.redelivered;
+    this.offset = offsetOf(message);
+    this.#tag = message.fields.deliveryTag;
+    this.#incoming = incoming;
+  }
+
+  ack(): void {
+    this.#incoming.ack(this.#tag);
+  }
+
+  reject(): void {
+    this.#incoming.reject(this.#tag);
+  }
+}
+
+/** amqplib reads nothing else of a message that it acknowledges. */
+const tagged = (deliveryTag: number): ConsumeMessage => ({ fields: { deliveryTag } }) as ConsumeMessage;

@@ -1,0 +1,18 @@
+export type {
+  Backbone,
+  BackboneState,
+  BackboneStatus,
+  Delivery,
+  Destination,
+  OnDelivery,
+  OnSettled,
+  Publication,
+  PublicationOutcome,
+  QueueSource,
+  StreamSource,
+  Subscription,
+} from './backbone.ts';
+export { openBackbone, type BackboneOptions } from './rabbit-backbone.ts';
+export { type MemoryBackboneOptions } from './memory-backbone.ts';
+export { MemoryBroker } from './memory-broker.ts';
+export { hashPassword } from './password-hash.ts';

@@ -1,0 +1,322 @@
+import {
+  deferred,
+  limits,
+  MusterError,
+  systemClock,
+  within,
+  type Clock,
+  type ProviderId,
+  type TaskId,
+} from '@muster/shared';
+import type {
+  Backbone,
+  BackboneState,
+  BackboneStatus,
+  Delivery,
+  OnDelivery,
+  OnSettled,
+  Publication,
+  QueueSource,
+  StreamSource,
+  Subscription,
+} from './backbone.ts';
+import { checkSize } from './body.ts';
+import { STREAM_CREDIT } from './consumer.ts';
+import { Lane } from './lane.ts';
+import { outboxStatus } from './outbox-status.ts';
+import type { MemoryBroker } from './memory-broker.ts';
+import type { MemoryConsumer, Store } from './memory-queue.ts';
+import type { Entry } from './outbox.ts';
+import { Patience } from './patience.ts';
+import { Silence, SILENCE_MS, type Traffic } from './silence.ts';
+import { StateNotice } from './state-notice.ts';
+import { blockStream, providerQueue, queueOf, type QueueSpec, type Role } from './topology.ts';
+import { Watermarks } from './watermarks.ts';
+
+export interface MemoryBackboneOptions {
+  readonly role: Role;
+  readonly maxOutboxBytes?: number;
+  readonly clock?: Clock;
+  readonly maxSilenceMs?: number;
+}
+
+type Source = QueueSource | StreamSource;
+
+interface Taking {
+  readonly end: number;
+  readonly patience: Patience;
+  readonly onDelivery: OnDelivery;
+}
+
+/** A client of the broker in memory. The outbox is the real one; what differs is the way to the broker. */
+export class MemoryBackbone implements Backbone {
+  readonly #broker: MemoryBroker;
+  readonly #isHead: boolean;
+  readonly #watermarks = new Watermarks();
+  readonly #messages: Lane;
+  readonly #blocks: Lane;
+  readonly #lanes: readonly Lane[];
+  readonly #blocked = Symbol('blocked');
+  readonly #notice = new StateNotice(() => this.status());
+  readonly #consumers = new Set<MemorySubscription>();
+  /** What changed while the broker was away. */
+  #owed: (() => void)[] = [];
+  readonly #leave: () => void;
+  readonly #silence: Silence;
+  readonly #looking: NodeJS.Timeout;
+  #state: BackboneState = 'connecting';
+
+  constructor(broker: MemoryBroker, { role, maxOutboxBytes, clock, maxSilenceMs }: MemoryBackboneOptions) {
+    this.#broker = broker;
+    this.#isHead = role === 'head';
+    const lane = (maxBytes: number): Lane => {
+      const outboxLimits = { maxBytes, windowMessages: limits.backboneWindow.value, windowBytes: maxBytes };
+      return new Lane(outboxLimits, this.#watermarks, clock ?? systemClock);
+    };
+    this.#messages = lane(maxOutboxBytes ?? limits.backboneOutboxBytes.value);
+    this.#blocks = lane(limits.backboneBlockOutboxBytes.value);
+    this.#lanes = [this.#messages, this.#blocks];
+    this.#silence = new Silence(maxSilenceMs ?? SILENCE_MS, () => this.#traffic());
+    this.#looking = setInterval(() => this.#look(), this.#silence.lookMs).unref();
+    this.#leave = broker.join(this);
+  }
+
+  /** @internal Called by the broker. */
+  onBroker(state: BackboneState): void {
+    const isUp = state === 'up' || state === 'blocked';
+    this.#state = !isUp && this.#state === 'connecting' ? 'connecting' : state;
+    for (const lane of this.#lanes)
+      if (state === 'blocked') lane.hold(this.#blocked);
+      else lane.release(this.#blocked);
+    if (isUp) this.#connect();
+    else this.#disconnect();
+    this.#notice.changed();
+  }
+
+  /** @internal Called by the broker. */
+  onTopology(): void {
+    for (const subscription of this.#consumers) this.#attach(subscription);
+  }
+
+  status(): BackboneStatus {
+    return { ...this.#report(), ...outboxStatus(this.#messages, this.#blocks) };
+  }
+
+  onState(listener: (status: BackboneStatus) => void): () => void {
+    return this.#notice.listen(listener);
+  }
+
+  publish(publication: Publication, onSettled?: OnSettled): void {
+    checkSize(publication.frames);
+    const { destination } = publication;
+    if (destination.to === 'work') this.#want(queueOf(destination));
+    const lane = destination.to === 'blocks' ? this.#blocks : this.#messages;
+    lane.publish(publication, onSettled);
+  }
+
+  withdraw(keys: readonly string[]): void {
+    for (const lane of this.#lanes) lane.withdraw(keys);
+  }
+
+  settled(task: TaskId): Promise<void> {
+    return this.#watermarks.settled(task);
+  }
+
+  lost(task: TaskId): number {
+    return this.#watermarks.lost(task);
+  }
+
+  forget(task: TaskId): void {
+    this.#watermarks.forget(task);
+  }
+
+  admit(provider: ProviderId): void {
+    this.#want(providerQueue(provider));
+  }
+
+  dismiss(provider: ProviderId): void {
+    this.#discard(providerQueue(provider));
+  }
+
+  openTask(task: TaskId): void {
+    this.#want(blockStream(task));
+  }
+
+  closeTask(task: TaskId): void {
+    this.#discard(blockStream(task));
+  }
+
+  consume(source: QueueSource, onDelivery: OnDelivery): Subscription {
+    return this.#subscribe(source, onDelivery);
+  }
+
+  read(source: StreamSource, onDelivery: OnDelivery): Subscription {
+    return this.#subscribe(source, onDelivery);
+  }
+
+  async drain(
+    source: Source,
+    options: { readonly withinMs: number; readonly onDelivery: OnDelivery },
+  ): Promise<number> {
+    const patience = new Patience(options.withinMs);
+    try {
+      if (!(await this.#reached(patience))) throw new MusterError('BACKBONE_DOWN', 'the broker in memory is down');
+      const size = this.#broker.store(queueOf(source.from).name)?.size ?? 0;
+      const end = 'offset' in source ? size - source.offset : size;
+      return end > 0 ? await this.#take(source, { end, patience, onDelivery: options.onDelivery }) : 0;
+    } finally {
+      patience.end();
+    }
+  }
+
+  async close({ withinMs }: { readonly withinMs: number }): Promise<void> {
+    await within(Promise.all(this.#lanes.map((lane) => lane.emptied())), withinMs, () => new Error('late')).catch(
+      () => undefined,
+    );
+    this.#notice.end();
+    clearInterval(this.#looking);
+    this.#disconnect();
+    this.#consumers.clear();
+    this.#leave();
+  }
+
+  async #reached(patience: Patience): Promise<boolean> {
+    const { promise, resolve } = deferred<boolean>();
+    const stop = this.#notice.watch(() => this.#isUp && resolve(true));
+    return (await patience.await(promise).finally(stop)) ?? false;
+  }
+
+  /** The subscription stays until its last delivery is acknowledged, as the real one does. */
+  async #take(source: Source, { end, patience, onDelivery }: Taking): Promise<number> {
+    const { promise, resolve } = deferred<boolean>();
+    const held = new Set<Delivery>();
+    let [count, isOver] = [0, false];
+    const closeWhenSettled = (): void => {
+      if (isOver && held.size === 0) void subscription.close();
+    };
+    const settled = (delivery: Delivery, settle: () => void) => (): void => {
+      settle();
+      held.delete(delivery);
+      closeWhenSettled();
+    };
+    const subscription = this.#subscribe(source, (delivery) => {
+      if (count === end || isOver) return;
+      count += 1;
+      patience.renew();
+      held.add(delivery);
+      if (count === end) resolve(true);
+      onDelivery({
+        ...delivery,
+        ack: settled(delivery, () => delivery.ack()),
+        reject: settled(delivery, () => delivery.reject()),
+      });
+    });
+    await patience.await(promise);
+    isOver = true;
+    closeWhenSettled();
+    return count;
+  }
+
+  #subscribe(source: Source, onDelivery: OnDelivery): Subscription {
+    const subscription = new MemorySubscription(source, onDelivery);
+    this.#consumers.add(subscription);
+    this.#attach(subscription);
+    return {
+      close: () => {
+        this.#consumers.delete(subscription);
+        subscription.detach();
+        return Promise.resolve();
+      },
+    };
+  }
+
+  #report(): Pick<BackboneStatus, 'state' | 'reason'> {
+    const { reason } = this.#silence;
+    if (this.#state === 'up') return reason === undefined ? { state: 'up', reason: '' } : { state: 'blocked', reason };
+    return { state: this.#state, reason: `the broker in memory is ${this.#state}` };
+  }
+
+  #traffic(): Traffic {
+    const { messages, counts } = this.#messages.outbox;
+    return { waits: messages > 0 && this.#state === 'up', answers: counts.confirmed + counts.unrouted };
+  }
+
+  #look(): void {
+    this.#silence.look();
+    this.#notice.changed();
+  }
+
+  get #isUp(): boolean {
+    return this.#state === 'up' || this.#state === 'blocked';
+  }
+
+  #connect(): void {
+    for (const owed of this.#owed.splice(0)) owed();
+    for (const lane of this.#lanes) lane.attach((entry) => this.#send(entry, lane));
+    for (const subscription of this.#consumers) this.#attach(subscription);
+  }
+
+  #disconnect(): void {
+    for (const lane of this.#lanes) lane.detach();
+    for (const subscription of this.#consumers) subscription.detach();
+  }
+
+  #attach(subscription: MemorySubscription): void {
+    if (this.#isUp) subscription.attach(this.#broker.store(subscription.queue));
+  }
+
+  /** The confirm comes in a later turn, and not at all when the broker goes down before. */
+  #send(entry: Entry, lane: Lane): void {
+    this.#broker.take(entry);
+    this.#broker.answer(() => {
+      if (this.#isUp && entry.state !== 'waiting') lane.confirmed([entry]);
+    });
+  }
+
+  #want(queue: QueueSpec): void {
+    if (this.#isHead) this.#perform(() => this.#broker.declare(queue));
+  }
+
+  #discard(queue: QueueSpec): void {
+    if (this.#isHead) this.#perform(() => this.#broker.delete(queue));
+  }
+
+  #perform(change: () => void): void {
+    if (this.#isUp) change();
+    else this.#owed.push(change);
+  }
+}
+
+class MemorySubscription {
+  readonly queue: string;
+  readonly #consumer: MemoryConsumer;
+  #next: number;
+  #store: Store | undefined;
+  #detach: (() => void) | undefined;
+
+  constructor(source: Source, onDelivery: OnDelivery) {
+    this.queue = queueOf(source.from).name;
+    this.#next = 'offset' in source ? source.offset : 0;
+    this.#consumer = {
+      prefetch: 'prefetch' in source ? source.prefetch : STREAM_CREDIT[source.from.to],
+      onDelivery: (delivery) => {
+        this.#next = delivery.offset + 1;
+        onDelivery(delivery);
+      },
+    };
+  }
+
+  /** Stays where it is when that is the same store as before. */
+  attach(store: Store | undefined): void {
+    if (store === this.#store) return;
+    this.detach();
+    this.#store = store;
+    this.#detach = store?.attach(this.#consumer, this.#next);
+  }
+
+  detach(): void {
+    this.#detach?.();
+    this.#detach = undefined;
+    this.#store = undefined;
+  }
+}

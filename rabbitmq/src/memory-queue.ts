@@ -1,0 +1,171 @@
+import { decodeBody } from './body.ts';
+import type { Delivery, OnDelivery } from './backbone.ts';
+
+export interface StoredMessage {
+  readonly key: string;
+  readonly body: Uint8Array;
+  redelivered: boolean;
+}
+
+export interface MemoryConsumer {
+  readonly prefetch: number;
+  readonly onDelivery: OnDelivery;
+}
+
+/** Where messages of one name are kept and given out, later in this turn of the event loop. */
+export interface Store {
+  readonly size: number;
+  add(message: StoredMessage): void;
+  /** Returns what ends it. What it still holds is given out again. */
+  attach(consumer: MemoryConsumer, offset: number): () => void;
+}
+
+/** What its receiver fails at is refused. */
+function handOver(delivery: Delivery, { onDelivery }: MemoryConsumer): void {
+  try {
+    onDelivery(delivery);
+  } catch {
+    delivery.reject();
+  }
+}
+
+interface Attached extends MemoryConsumer {
+  readonly held: Set<StoredMessage>;
+}
+
+/** A quorum queue: each message to one consumer, and back when that goes before it has acknowledged. */
+export class MemoryQueue implements Store {
+  readonly #ready: StoredMessage[] = [];
+  readonly #consumers = new Set<Attached>();
+  readonly #onRejected: (message: StoredMessage) => void;
+  #scheduled = false;
+
+  constructor(onRejected: (message: StoredMessage) => void) {
+    this.#onRejected = onRejected;
+  }
+
+  get size(): number {
+    return this.#ready.length;
+  }
+
+  add(message: StoredMessage): void {
+    this.#ready.push(message);
+    this.#schedule();
+  }
+
+  attach(consumer: MemoryConsumer): () => void {
+    const attached = { ...consumer, held: new Set<StoredMessage>() };
+    this.#consumers.add(attached);
+    this.#schedule();
+    return () => {
+      this.#consumers.delete(attached);
+      this.#takeBack(attached);
+    };
+  }
+
+  /** Every delivery that is not acknowledged comes again. */
+  redeliver(): void {
+    for (const consumer of this.#consumers) this.#takeBack(consumer);
+  }
+
+  #takeBack({ held }: Attached): void {
+    const messages = [...held];
+    held.clear();
+    for (const message of messages) message.redelivered = true;
+    this.#ready.unshift(...messages);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      for (const consumer of this.#consumers) this.#feed(consumer);
+    });
+  }
+
+  #feed(consumer: Attached): void {
+    while (consumer.held.size < consumer.prefetch) {
+      const message = this.#ready.shift();
+      if (!message) return;
+      consumer.held.add(message);
+      handOver(this.#delivery(message, consumer), consumer);
+    }
+  }
+
+  #delivery(message: StoredMessage, { held }: Attached): Delivery {
+    const settle = (then: () => void): void => {
+      if (!held.delete(message)) return;
+      then();
+      this.#schedule();
+    };
+    return {
+      key: message.key,
+      frames: decodeBody(message.body),
+      redelivered: message.redelivered,
+      offset: 0,
+      ack: () => settle(() => undefined),
+      reject: () => settle(() => this.#onRejected(message)),
+    };
+  }
+}
+
+interface Reader extends MemoryConsumer {
+  next: number;
+  held: number;
+}
+
+/** A stream: every reader gets everything from its offset on. */
+export class MemoryStream implements Store {
+  readonly #log: StoredMessage[] = [];
+  readonly #readers = new Set<Reader>();
+  #scheduled = false;
+
+  get size(): number {
+    return this.#log.length;
+  }
+
+  add(message: StoredMessage): void {
+    this.#log.push(message);
+    this.#schedule();
+  }
+
+  attach(consumer: MemoryConsumer, offset: number): () => void {
+    const reader = { ...consumer, next: offset, held: 0 };
+    this.#readers.add(reader);
+    this.#schedule();
+    return () => this.#readers.delete(reader);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      for (const reader of this.#readers) this.#feed(reader);
+    });
+  }
+
+  #feed(reader: Reader): void {
+    while (reader.held < reader.prefetch && this.#readers.has(reader)) {
+      const message = this.#log[reader.next];
+      if (!message) return;
+      reader.next += 1;
+      reader.held += 1;
+      handOver(this.#delivery(message, reader), reader);
+    }
+  }
+
+  #delivery({ key, body }: StoredMessage, reader: Reader): Delivery {
+    const offset = reader.next - 1;
+    let settled = false;
+    const settle = (): void => {
+      if (settled) return;
+      settled = true;
+      reader.held -= 1;
+      this.#schedule();
+    };
+    return { key, frames: decodeBody(body), redelivered: false, offset, ack: settle, reject: settle };
+  }
+}

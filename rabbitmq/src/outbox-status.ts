@@ -1,0 +1,18 @@
+import type { BackboneStatus } from './backbone.ts';
+import type { Lane } from './lane.ts';
+
+/** What waits in the lane of messages and in that of block chunks, and what became of all of them. */
+export function outboxStatus(messages: Lane, blocks: Lane | undefined): Omit<BackboneStatus, 'state' | 'reason'> {
+  const total = messages.outbox.counts;
+  const bulk = blocks?.outbox.counts;
+  return {
+    outboxMessages: messages.outbox.messages,
+    outboxBytes: messages.outbox.bytes,
+    lagMs: messages.lagMs,
+    blockOutboxBytes: blocks?.outbox.bytes ?? 0,
+    confirmed: total.confirmed + (bulk?.confirmed ?? 0),
+    resent: total.resent + (bulk?.resent ?? 0),
+    unrouted: total.unrouted + (bulk?.unrouted ?? 0),
+    dropped: total.dropped + (bulk?.dropped ?? 0),
+  };
+}

@@ -1,0 +1,57 @@
+import type { Clock, Logger } from '@muster/shared';
+import type { Options } from 'amqplib';
+import { Declarations } from './declarations.ts';
+import { Lane } from './lane.ts';
+import { Link } from './link.ts';
+import type { OutboxLimits } from './outbox.ts';
+import { Publisher } from './publisher.ts';
+import type { QueueSpec, Role } from './topology.ts';
+import type { Watermarks } from './watermarks.ts';
+
+export interface OutletOptions {
+  readonly broker: Options.Connect;
+  readonly role: Role;
+  readonly name: string;
+  readonly limits: OutboxLimits;
+  readonly watermarks: Watermarks;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onChange: () => void;
+}
+
+/** A connection to publish by, with its outbox; the head declares queues over it. */
+export class Outlet {
+  readonly lane: Lane;
+  readonly link: Link;
+  readonly publisher: Publisher;
+  readonly #declarations: Declarations | undefined;
+
+  constructor(options: OutletOptions) {
+    const { broker, role, name, onChange } = options;
+    this.lane = new Lane(options.limits, options.watermarks, options.clock);
+    const declarations = role === 'head' ? new Declarations(this.lane, options.logger) : undefined;
+    this.#declarations = declarations;
+    const setup = declarations && { setup: declarations.assertAll.bind(declarations) };
+    this.link = new Link({ broker, name, ...setup });
+    this.link.onChange(() => this.#onLink(onChange));
+    this.publisher = new Publisher({ link: this.link, lane: this.lane, name, role, onChange });
+  }
+
+  want(queue: QueueSpec): void {
+    this.#declarations?.want(queue);
+  }
+
+  discard(queue: QueueSpec): void {
+    this.#declarations?.discard(queue);
+  }
+
+  async close(): Promise<void> {
+    await this.publisher.close();
+    await this.link.close();
+  }
+
+  #onLink(onChange: () => void): void {
+    if (this.link.state !== 'up') this.#declarations?.disconnected();
+    onChange();
+  }
+}

@@ -1,0 +1,288 @@
+import { deferred, limits, MusterError, silentLogger, systemClock, within } from '@muster/shared';
+import type { Clock, Logger, ProviderId, TaskId } from '@muster/shared';
+import type { ChannelModel, Options } from 'amqplib';
+import { checkSize } from './body.ts';
+import type {
+  Backbone,
+  BackboneState,
+  BackboneStatus,
+  OnDelivery,
+  OnSettled,
+  Publication,
+  QueueSource,
+  StreamSource,
+  Subscription,
+} from './backbone.ts';
+import { brokerAddress, parseBrokerUrl } from './broker-url.ts';
+import { QueueConsumer, StreamReader } from './consumer.ts';
+import { DrainPass } from './drain.ts';
+import { Link, reasonOf } from './link.ts';
+import type { OutboxLimits } from './outbox.ts';
+import { outboxStatus } from './outbox-status.ts';
+import { Outlet } from './outlet.ts';
+import { Patience } from './patience.ts';
+import { Silence, SILENCE_MS, type Traffic } from './silence.ts';
+import { StateNotice } from './state-notice.ts';
+import { blockStream, providerQueue, queueOf, type Role } from './topology.ts';
+import { Watermarks } from './watermarks.ts';
+
+export interface BackboneOptions {
+  /** amqp:// or amqps://, with user and password. */
+  readonly url: string;
+  /** Only the head declares queues; a provider may have no right to. */
+  readonly role: Role;
+  /** Shown in the broker's list of connections. */
+  readonly name: string;
+  readonly logger?: Logger;
+  readonly maxOutboxBytes?: number;
+  /** Block chunks have an outbox and a connection of their own. */
+  readonly maxBlockOutboxBytes?: number;
+  readonly clock?: Clock;
+  /** A broker that confirms nothing for so long while messages wait is reported as `blocked`; 5000 without it. */
+  readonly maxSilenceMs?: number;
+}
+
+/** Descriptors are some kB: 1000 of them are in flight before bytes matter. */
+const MESSAGE_WINDOW_BYTES = 16 * 2 ** 20;
+const BLOCK_WINDOW = { windowMessages: 64, windowBytes: 32 * 2 ** 20 };
+
+/**
+ * Returns at once: the broker may be reached later, or never. Throws BACKBONE_REFUSED for an address that is none.
+ *
+ * @example const backbone = openBackbone({ url: 'amqp://head:secret@broker/muster', role: 'head', name: 'muster head' });
+ */
+export const openBackbone = (options: BackboneOptions): Backbone => new RabbitBackbone(options);
+
+/**
+ * Three connections: one to publish by, one to consume by (a broker with an alarm stops reading from publishers, acknowledgements
+ * included), and one for block chunks when there are any, so that bulk never delays confirms. `up` means that publications are taken
+ * and deliveries come; the block connection has no part in it.
+ */
+class RabbitBackbone implements Backbone {
+  readonly #options: Required<BackboneOptions>;
+  readonly #broker: Options.Connect;
+  readonly #watermarks = new Watermarks();
+  readonly #notice: StateNotice;
+  readonly #subscriptions = new Set<Subscription>();
+  readonly #messages: Outlet;
+  readonly #incoming: Link;
+  readonly #silence: Silence;
+  readonly #looking: NodeJS.Timeout;
+  #blocks: Outlet | undefined;
+  #wasUp = false;
+
+  constructor(options: BackboneOptions) {
+    this.#options = {
+      logger: silentLogger,
+      maxOutboxBytes: limits.backboneOutboxBytes.value,
+      maxBlockOutboxBytes: limits.backboneBlockOutboxBytes.value,
+      clock: systemClock,
+      maxSilenceMs: SILENCE_MS,
+      ...options,
+    };
+    this.#broker = parseBrokerUrl(options.url);
+    this.#notice = new StateNotice(() => this.status());
+    const windowMessages = limits.backboneWindow.value;
+    const maxBytes = this.#options.maxOutboxBytes;
+    this.#messages = this.#outlet('publish', { maxBytes, windowMessages, windowBytes: MESSAGE_WINDOW_BYTES });
+    this.#incoming = new Link({ broker: this.#broker, name: `${options.name}: consume` });
+    this.#incoming.onChange(() => this.#changed());
+    this.#silence = new Silence(this.#options.maxSilenceMs, () => this.#traffic());
+    this.#looking = setInterval(() => this.#look(), this.#silence.lookMs).unref();
+  }
+
+  status(): BackboneStatus {
+    return { ...this.#state(), ...outboxStatus(this.#messages.lane, this.#blocks?.lane) };
+  }
+
+  onState(listener: (status: BackboneStatus) => void): () => void {
+    return this.#notice.listen(listener);
+  }
+
+  publish(publication: Publication, onSettled?: OnSettled): void {
+    checkSize(publication.frames);
+    const { destination } = publication;
+    if (destination.to === 'work') this.#messages.want(queueOf(destination));
+    const outlet = destination.to === 'blocks' ? this.#blockOutlet() : this.#messages;
+    outlet.lane.publish(publication, onSettled);
+  }
+
+  withdraw(keys: readonly string[]): void {
+    this.#messages.lane.withdraw(keys);
+    this.#blocks?.lane.withdraw(keys);
+  }
+
+  settled(task: TaskId): Promise<void> {
+    return this.#watermarks.settled(task);
+  }
+
+  lost(task: TaskId): number {
+    return this.#watermarks.lost(task);
+  }
+
+  forget(task: TaskId): void {
+    this.#watermarks.forget(task);
+  }
+
+  admit(provider: ProviderId): void {
+    this.#messages.want(providerQueue(provider));
+  }
+
+  dismiss(provider: ProviderId): void {
+    this.#messages.discard(providerQueue(provider));
+  }
+
+  openTask(task: TaskId): void {
+    this.#blockOutlet().want(blockStream(task));
+  }
+
+  closeTask(task: TaskId): void {
+    this.#blockOutlet().discard(blockStream(task));
+  }
+
+  consume(source: QueueSource, onDelivery: OnDelivery): Subscription {
+    const { logger } = this.#options;
+    return this.#keep(new QueueConsumer(source, { link: this.#incoming, logger, onDelivery }));
+  }
+
+  read(source: StreamSource, onDelivery: OnDelivery): Subscription {
+    const { logger } = this.#options;
+    return this.#keep(new StreamReader(source, { link: this.#linkFor(source), logger, onDelivery }));
+  }
+
+  async drain(
+    source: QueueSource | StreamSource,
+    { withinMs, onDelivery }: { readonly withinMs: number; readonly onDelivery: OnDelivery },
+  ): Promise<number> {
+    const patience = new Patience(withinMs);
+    const pass = new DrainPass(source, { onDelivery, patience, logger: this.#options.logger });
+    try {
+      await this.#drainBy(this.#linkFor(source), pass, patience);
+    } finally {
+      patience.end();
+    }
+    return pass.count;
+  }
+
+  async close({ withinMs }: { readonly withinMs: number }): Promise<void> {
+    const outlets = this.#blocks ? [this.#messages, this.#blocks] : [this.#messages];
+    const sent = Promise.all(outlets.map(({ lane }) => lane.emptied()));
+    await within(sent, withinMs, () => this.#unreachable()).catch(() => undefined);
+    this.#notice.end();
+    clearInterval(this.#looking);
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+    await Promise.all([...outlets, this.#incoming].map((closable) => closable.close()));
+  }
+
+  #outlet(purpose: string, outboxLimits: OutboxLimits): Outlet {
+    const { role, name, clock, logger } = this.#options;
+    const onChange = (): void => this.#changed();
+    const common = { broker: this.#broker, role, clock, logger, onChange, watermarks: this.#watermarks };
+    return new Outlet({ ...common, name: `${name}: ${purpose}`, limits: outboxLimits });
+  }
+
+  #blockOutlet(): Outlet {
+    this.#blocks ??= this.#outlet('blocks', { ...BLOCK_WINDOW, maxBytes: this.#options.maxBlockOutboxBytes });
+    return this.#blocks;
+  }
+
+  #linkFor({ from }: QueueSource | StreamSource): Link {
+    return from.to === 'blocks' ? this.#blockOutlet().link : this.#incoming;
+  }
+
+  #keep(subscription: Subscription): Subscription {
+    this.#subscriptions.add(subscription);
+    return {
+      close: () => {
+        this.#subscriptions.delete(subscription);
+        return subscription.close();
+      },
+    };
+  }
+
+  /** Each connection is tried once: one that is lost is noticed later by the link than by those who use it. */
+  async #drainBy(link: Link, pass: DrainPass, patience: Patience): Promise<void> {
+    for (let lost: ChannelModel | undefined; ;) {
+      const model = await this.#reached(link, lost, patience);
+      if (!model) throw this.#unreachable();
+      if (!lost) patience.renew();
+      if (await this.#tryDrain(pass, model)) return;
+      lost = model;
+    }
+  }
+
+  /** False when the connection was lost on the way. */
+  async #tryDrain(pass: DrainPass, model: ChannelModel): Promise<boolean> {
+    const answered = await pass.run(model).catch((error: unknown) => {
+      // A queue that is not there holds nothing.
+      if (channelErrorCode(error) === NOT_FOUND) return true;
+      if (channelErrorCode(error) !== undefined) throw this.#refused(error);
+      return undefined;
+    });
+    if (answered === false) throw this.#unreachable();
+    return answered ?? false;
+  }
+
+  /** A connection other than `lost`. The head has asserted its queues when its publishing connection is up. */
+  async #reached(link: Link, lost: ChannelModel | undefined, patience: Patience): Promise<ChannelModel | undefined> {
+    const { promise, resolve } = deferred<ChannelModel>();
+    const stop = this.#notice.watch(() => {
+      const { state } = this.#state();
+      const isUp = state === 'up' || state === 'blocked';
+      if (isUp && link.model && link.model !== lost) resolve(link.model);
+    });
+    return patience.await(promise).finally(stop);
+  }
+
+  #refused(error: unknown): MusterError {
+    return new MusterError('BACKBONE_REFUSED', `the backbone at ${brokerAddress(this.#broker)} refuses what is asked`, {
+      why: reasonOf(error),
+      fix: 'give the user of AMQP_URL the rights of broker/definitions.json',
+      cause: error,
+    });
+  }
+
+  #unreachable(): MusterError {
+    const reason = this.#state().reason || 'it does not answer';
+    const code =
+      reason.includes('ACCESS_REFUSED') || reason.includes('ACCESS-REFUSED') ? 'BACKBONE_REFUSED' : 'BACKBONE_DOWN';
+    const where = brokerAddress(this.#broker);
+    return new MusterError(code, `the backbone at ${where} cannot be used`, {
+      why: reason,
+      fix: 'check AMQP_URL, user and password, and that RabbitMQ runs',
+    });
+  }
+
+  #state(): { readonly state: BackboneState; readonly reason: string } {
+    const { link, publisher } = this.#messages;
+    const blocked = link.blocked ?? this.#blocks?.link.blocked ?? this.#silence.reason;
+    const reason = link.reason || this.#incoming.reason || publisher.reason;
+    if (!publisher.isOpen || !this.#incoming.model) return { state: this.#wasUp ? 'down' : 'connecting', reason };
+    return blocked === undefined ? { state: 'up', reason: '' } : { state: 'blocked', reason: blocked };
+  }
+
+  #traffic(): Traffic {
+    const { link, lane, publisher } = this.#messages;
+    const { messages, counts } = lane.outbox;
+    const waits = messages > 0 && publisher.isOpen && link.blocked === undefined;
+    return { waits, answers: counts.confirmed + counts.unrouted };
+  }
+
+  #look(): void {
+    this.#silence.look();
+    this.#changed();
+  }
+
+  #changed(): void {
+    const { state, reason } = this.#state();
+    this.#wasUp ||= state === 'up';
+    if (this.#notice.changed()) this.#options.logger.info({ state, reason }, 'backbone');
+  }
+}
+
+const NOT_FOUND = 404;
+
+/** The broker's code when it has closed a channel for what was asked on it; undefined when the channel ended with its connection. */
+function channelErrorCode(error: unknown): number | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined;
+}

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { RabbitNode } from '@muster/rabbitmq/testkit';
+import type { TaskId } from '@muster/shared';
+import { TemporaryDirectories, waitUntil } from '@muster/shared/testkit';
+import { hashPassword, openBackbone, type Delivery, type Publication } from '../src/index.ts';
+
+const broker = (name: string): string =>
+  readFileSync(fileURLToPath(new URL(`../broker/${name}`, import.meta.url)), 'utf8');
+
+const settingsOf = (conf: string): Record<string, string> =>
+  Object.fromEntries(
+    conf
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line) => line.split(' = ') as [string, string]),
+  );
+
+describe('a broker with the files that Compose gives it', () => {
+  const directories = new TemporaryDirectories();
+  let node: RabbitNode;
+
+  beforeAll(async () => {
+    const definitions = join(directories.make(), 'definitions.json');
+    writeFileSync(
+      definitions,
+      broker('definitions.json')
+        .replace('@HEAD_PASSWORD_HASH@', hashPassword('head-secret'))
+        .replace('@PROVIDER_PASSWORD_HASH@', hashPassword('provider-secret'))
+        .replace('@OBSERVER_PASSWORD_HASH@', hashPassword('observer-secret')),
+    );
+    node = await RabbitNode.start({
+      settings: { ...settingsOf(broker('rabbitmq.conf')), load_definitions: definitions },
+      plugins: broker('enabled_plugins').match(/\w+/g) ?? [],
+      user: 'head',
+      password: 'head-secret',
+      vhost: 'muster',
+    });
+  }, 120_000);
+  afterAll(async () => {
+    await node.stop();
+    directories.removeAll();
+  });
+
+  const providerUrl = (): string => node.url.replace('head:head-secret', 'provider:provider-secret');
+
+  test('head and provider work with the rights they have; what they declare is what is there already', async () => {
+    const head = openBackbone({ url: node.url, role: 'head', name: 'head' });
+    const provider = openBackbone({ url: providerUrl(), role: 'provider', name: 'provider' });
+    const [id, task] = ['0123456789abcdef', 'fedcba9876543210'] as [never, never];
+    head.admit(id);
+    const got: string[] = [];
+    provider.consume({ from: { to: 'provider', provider: id }, prefetch: 4 }, (delivery) => {
+      got.push(delivery.key);
+      delivery.ack();
+    });
+    const frames = [new Uint8Array(10)];
+    head.publish({ destination: { to: 'provider', provider: id }, key: 'task', task, frames });
+    provider.publish({ destination: { to: 'results' }, key: 'result', task, frames });
+    await Promise.all([head.settled(task), provider.settled(task)]);
+    await waitUntil(() => got.length === 1, { what: 'the task' });
+    expect(head.status()).toMatchObject({ state: 'up', confirmed: 1, unrouted: 0 });
+    expect(provider.status()).toMatchObject({ state: 'up', confirmed: 1, unrouted: 0 });
+    await Promise.all([head.close({ withinMs: 1000 }), provider.close({ withinMs: 1000 })]);
+  }, 60_000);
+
+  test('a chunk that a provider leaves is read by the head, and by a provider', async () => {
+    const head = openBackbone({ url: node.url, role: 'head', name: 'head' });
+    const provider = openBackbone({ url: providerUrl(), role: 'provider', name: 'provider' });
+    const task = '00112233445566ff' as TaskId;
+    const blocks = { to: 'blocks', task } as const;
+    const publication = (key: string): Publication => ({ destination: blocks, key, task, frames: [Buffer.from(key)] });
+    head.openTask(task);
+    head.publish(publication('operand'));
+    await head.settled(task);
+    provider.publish(publication('result'));
+    await provider.settled(task);
+    expect(provider.status()).toMatchObject({ state: 'up', confirmed: 1, unrouted: 0 });
+    for (const reader of [head, provider]) {
+      const got: string[] = [];
+      const onDelivery = ({ frames }: Delivery): void => void got.push(String(frames[0]));
+      expect(await reader.drain({ from: blocks, offset: 0 }, { withinMs: 5000, onDelivery })).toBe(2);
+      expect(got).toEqual(['operand', 'result']);
+    }
+    head.closeTask(task);
+    await Promise.all([head.close({ withinMs: 1000 }), provider.close({ withinMs: 1000 })]);
+  }, 60_000);
+
+  test('what a provider has no right to is refused at once', async () => {
+    const provider = openBackbone({ url: providerUrl(), role: 'provider', name: 'provider' });
+    const options = { withinMs: 30_000, onDelivery: () => undefined };
+    const drained = provider.drain({ from: { to: 'results' }, prefetch: 1 }, options);
+    await expect(drained).rejects.toMatchObject({ code: 'BACKBONE_REFUSED', why: expect.stringContaining('403') });
+    expect(provider.status().state).toBe('up');
+    await provider.close({ withinMs: 0 });
+  }, 20_000);
+
+  test('a wrong password is refused, and is not in what people see', async () => {
+    const url = node.url.replace('head-secret', 'not-the-secret');
+    const refused = openBackbone({ url, role: 'head', name: 'head' });
+    const drained = refused.drain(
+      { from: { to: 'results' }, prefetch: 1 },
+      { withinMs: 3000, onDelivery: () => undefined },
+    );
+    const error = await drained.catch((reason: Error) => reason);
+    expect(error).toMatchObject({ code: 'BACKBONE_REFUSED' });
+    expect(JSON.stringify([error, String(error), refused.status()])).not.toContain('not-the-secret');
+    expect(refused.status().state).toBe('connecting');
+    await refused.close({ withinMs: 0 });
+  }, 60_000);
+});

@@ -1,0 +1,22 @@
+import type { Backbone } from '../src/index.ts';
+
+export interface OpenOptions {
+  readonly role: 'head' | 'provider';
+  readonly maxOutboxBytes?: number;
+  readonly maxSilenceMs?: number;
+}
+
+/** A broker and the switches for what goes wrong with it. */
+export interface BrokerUnderTest {
+  open(options: OpenOptions): Backbone;
+  /** Every connection is lost, and can be made again at once. */
+  cutConnections(): Promise<void>;
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  block(): Promise<void>;
+  unblock(): Promise<void>;
+  /** It stays connected and confirms nothing. */
+  freeze(): void;
+  thaw(): void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,164 @@
+import { expect, test } from '@jest/globals';
+import { settle, TIMEOUT_MS, wait, type BackboneRig } from './conformance-rig.ts';
+
+/** Brokers that are away, blocked, full or silent. */
+export function faultConformance(rig: BackboneRig): void {
+  test('what was not acknowledged comes again after the connection is lost; late acknowledgements are harmless', async () => {
+    const worker = await rig.open({ role: 'provider' });
+    const got = rig.collect(worker, (delivery) => delivery.key.endsWith('/0') && delivery.ack());
+    for (const key of rig.numbered(3)) rig.head.publish(rig.message(key));
+    await wait('all', () => got.length === 3);
+    // The acknowledgement of the first must be through before the cut.
+    await wait('the first to be forgotten', () => got[0] && rig.head.status().outboxMessages === 0);
+    await rig.head.settled(rig.task);
+    await rig.broker.cutConnections();
+    await wait('the others again', () => got.filter(({ redelivered }) => redelivered).length >= 2);
+    got[1]?.ack();
+    const again = got.filter(({ redelivered }) => redelivered).map(({ key }) => key);
+    expect(again.slice(-2)).toEqual(rig.numbered(3).slice(1));
+    for (const delivery of got.slice(3)) delivery.ack();
+    await wait('both to be up', () => worker.status().state === 'up' && rig.head.status().state === 'up');
+    rig.head.publish(rig.message('after'));
+    await wait('what came after', () => got.some(({ key }) => key === 'after'));
+  });
+
+  test('a full outbox drops what comes, counts it, and reports the task', async () => {
+    const small = await rig.open({ role: 'head', maxOutboxBytes: 4000 });
+    small.admit(rig.provider);
+    for (const key of ['one', 'two', 'three'])
+      small.publish(rig.message(key, { frames: [new Uint8Array(1500)] }), rig.outcomeOf(key));
+    expect(rig.outcomes).toEqual([]);
+    await small.settled(rig.task);
+    expect(rig.outcomes).toEqual(['three lost', 'one confirmed', 'two confirmed']);
+    expect(small.status()).toMatchObject({ dropped: 1, confirmed: 2 });
+    expect(small.lost(rig.task)).toBe(1);
+  });
+
+  test('while blocked nothing is sent and nothing lost, and deliveries still come', async () => {
+    const worker = await rig.open({ role: 'provider' });
+    const got = rig.collect(worker, () => undefined);
+    rig.head.publish(rig.message('before'));
+    await wait('the one before', () => got.length === 1);
+    await rig.head.settled(rig.task);
+    await rig.broker.block();
+    // The broker says that it is blocked when the first publication comes.
+    rig.head.publish(rig.message('blocked'));
+    await wait('the news', () => rig.head.status().state === 'blocked');
+    expect(rig.head.status().reason).not.toBe('');
+    for (const key of rig.numbered(20)) rig.head.publish(rig.message(key));
+    expect(rig.head.status().outboxMessages).toBe(21);
+    expect(got).toHaveLength(1);
+    await rig.broker.unblock();
+    await wait('all to be confirmed', () => rig.head.status().outboxMessages === 0);
+    for (const delivery of got) delivery.ack();
+    await wait('the state to clear', () => rig.head.status().state === 'up');
+    expect(rig.head.status()).toMatchObject({ dropped: 0, reason: '' });
+  });
+
+  test('with the broker away: publishing goes on, withdrawn work leaves, the watermark waits, the rest is sent', async () => {
+    const worker = await rig.open({ role: 'provider' });
+    const got = rig.collect(worker, settle);
+    const seen: string[] = [];
+    rig.head.onState(({ state }) => seen.push(state));
+    await rig.broker.kill();
+    await wait('the news', () => rig.head.status().state === 'down');
+    const keys = rig.numbered(50);
+    for (const key of keys) rig.head.publish(rig.message(key));
+    rig.head.withdraw(keys.slice(10, 40));
+    let settled = false;
+    const settling = rig.head.settled(rig.task).then(() => (settled = true));
+    rig.head.publish(
+      rig.message('bulk', { destination: { to: 'blocks', task: rig.task }, frames: [new Uint8Array(100_000)] }),
+    );
+    expect(rig.head.status()).toMatchObject({ outboxMessages: 20, state: 'down' });
+    expect(rig.head.status().outboxBytes).toBeLessThan(100_000);
+    expect(rig.head.status().blockOutboxBytes).toBeGreaterThan(100_000);
+    rig.head.withdraw(['bulk']);
+    expect(rig.head.status().blockOutboxBytes).toBe(0);
+    expect(rig.head.status().reason).not.toBe('');
+    await expect(rig.head.drain(rig.tasksOf(), { withinMs: 50, onDelivery: settle })).rejects.toMatchObject({
+      code: 'BACKBONE_DOWN',
+    });
+    expect(settled).toBe(false);
+    await rig.broker.restart();
+    await settling;
+    const expected = [...keys.slice(0, 10), ...keys.slice(40)];
+    await wait('all to arrive', () => new Set(got.map(({ key }) => key)).size === 20);
+    expect([...new Set(got.map(({ key }) => key))]).toEqual(expected);
+    await wait('both connections', () => rig.head.status().state === 'up');
+    expect(seen).toEqual(['up', 'down', 'up']);
+    rig.head.withdraw(['unknown']);
+  });
+
+  test('withdrawing the last publication settles the task', async () => {
+    await rig.broker.kill();
+    await wait('the news', () => rig.head.status().state === 'down');
+    rig.head.publish(rig.message('only'));
+    const settled = rig.head.settled(rig.task);
+    rig.head.withdraw(['only']);
+    await settled;
+    expect(rig.head.lost(rig.task)).toBe(0);
+    await rig.broker.restart();
+    await wait('the broker', () => rig.head.status().state === 'up');
+    expect(rig.head.status().confirmed).toBe(0);
+  });
+
+  test('under load nothing is lost when the broker dies and comes back', async () => {
+    const worker = await rig.open({ role: 'provider' });
+    const arrived = new Set<string>();
+    rig.collect(worker, (delivery) => {
+      arrived.add(delivery.key);
+      delivery.ack();
+    });
+    const confirmed = new Set<string>();
+    let next = 0;
+    const pace = setInterval(() => {
+      for (let at = 0; at < 4; at += 1) {
+        const key = `${rig.task}/${next++}`;
+        rig.head.publish(rig.message(key, { frames: [new Uint8Array(2000)] }), () => confirmed.add(key));
+      }
+    }, 5);
+    await wait('the load', () => confirmed.size > 500);
+    await rig.broker.kill();
+    await wait('the news', () => rig.head.status().state === 'down');
+    await rig.broker.restart();
+    const before = confirmed.size;
+    await wait('the load to go on', () => confirmed.size > before + 500);
+    clearInterval(pace);
+    await rig.head.settled(rig.task);
+    await wait('all to arrive', () => arrived.size === next);
+    expect(confirmed.size).toBe(next);
+    expect(rig.head.lost(rig.task)).toBe(0);
+    expect(rig.head.status()).toMatchObject({ dropped: 0, unrouted: 0 });
+  });
+
+  test('closing sends what is left', async () => {
+    const brief = await rig.open({ role: 'head' });
+    brief.admit(rig.provider);
+    for (const key of rig.numbered(10)) brief.publish(rig.message(key));
+    await brief.close({ withinMs: 10_000 });
+    expect(await rig.head.drain(rig.tasksOf(), { withinMs: TIMEOUT_MS, onDelivery: settle })).toBe(10);
+  });
+
+  test('a broker that confirms nothing while messages wait is blocked, until it does', async () => {
+    const hasty = await rig.open({ role: 'head', maxSilenceMs: 500 });
+    const states: string[] = [];
+    hasty.onState(({ state }) => states.push(state));
+    rig.broker.freeze();
+    try {
+      hasty.publish(rig.message('mute', { destination: { to: 'results' } }), rig.outcomeOf('mute'));
+      await wait('the news', () => states.at(-1) === 'blocked');
+      expect(hasty.status()).toMatchObject({
+        state: 'blocked',
+        reason: expect.stringMatching(/^no confirmation for \d/),
+      });
+    } finally {
+      rig.broker.thaw();
+    }
+    await hasty.settled(rig.task);
+    expect(hasty.status()).toMatchObject({ state: 'up', reason: '' });
+    await wait('the other news', () => states.at(-1) === 'up');
+    expect(states).toEqual(['up', 'blocked', 'up']);
+    expect(rig.outcomes).toEqual(['mute confirmed']);
+  });
+}
