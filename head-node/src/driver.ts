@@ -3,7 +3,6 @@
  * about later comes back as another event. Nothing here decides anything.
  */
 import {
-  isMusterError,
   toWireError,
   type BlockId,
   type Clock,
@@ -16,13 +15,16 @@ import {
   type TileNotice,
 } from '@muster/shared';
 import { checkEcho, type EchoSpec } from '@muster/shared';
-import { incomingResultName, type BlockStore, type SpareStock } from '@muster/shared/io';
-import { rmSync } from 'node:fs';
+import type { BlockStore, SpareStock } from '@muster/shared/io';
 import type { ClusterState } from './core/cluster-state.ts';
 import type { CheckOrder, HeadEffect, LeaseOrder } from './core/effects.ts';
 import type { HeadEvent } from './core/events.ts';
 import { handle } from './core/handle.ts';
+import type { JournalRecord } from './core/journal-record.ts';
+import type { IncomingResults } from './io/incoming-results.ts';
 import type { Journal } from './io/journal.ts';
+import type { Mirror } from './io/mirror.ts';
+import type { Delivered } from './io/mirrored-results.ts';
 import type { ResultStore } from './io/result-store.ts';
 import type { TaskPublisher } from './io/task-publisher.ts';
 import type { Verifier } from './verify/index.ts';
@@ -33,12 +35,15 @@ export interface DriverPorts {
   readonly logger: Logger;
   readonly journal: Journal;
   readonly blocks: BlockStore;
+  readonly incoming: IncomingResults;
   readonly results: ResultStore;
   readonly spares: SpareStock;
-  /** Results of ended tasks go, the oldest first, when all results together take more. */
+  /** Of all results together. */
   readonly maxResultBytes: number;
   readonly publisher: TaskPublisher;
   readonly verifier: Verifier;
+  readonly mirror: Mirror;
+  readonly epoch: number;
   readonly audience: Audience;
 }
 
@@ -50,7 +55,7 @@ export interface Audience {
 }
 
 interface Settlement {
-  readonly session: SessionId;
+  readonly session: SessionId | null;
   readonly task: TaskId;
   readonly lease: number;
 }
@@ -68,6 +73,7 @@ export class Driver {
   readonly #payloads = new Map<number, Uint8Array>();
   #keep: readonly number[] = [];
   #busy = false;
+  #stopped = false;
   #settling: NodeJS.Timeout | undefined;
 
   constructor(state: ClusterState, ports: DriverPorts) {
@@ -76,6 +82,7 @@ export class Driver {
   }
 
   post(event: HeadEvent): void {
+    if (this.#stopped) return;
     this.#events.push(event);
     if (this.#busy) return;
     this.#busy = true;
@@ -86,13 +93,15 @@ export class Driver {
     }
   }
 
-  /** Nothing is settled any more: providers keep what was not. */
+  /** Nothing is decided or settled any more: providers keep what was not, and checks that are cut short mean nothing. */
   stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#settling);
   }
 
   /** Leases that a provider that registers shall go on with. */
   register(event: HeadEvent & { type: 'registered' }): readonly number[] {
+    this.#ports.mirror.admit(event.provider);
     this.post(event);
     return this.#keep;
   }
@@ -101,6 +110,12 @@ export class Driver {
     if (payload !== null) this.#payloads.set(event.lease, payload);
     this.post(event);
     this.#payloads.delete(event.lease);
+  }
+
+  delivered({ result, payload }: Delivered): void {
+    if (payload !== null) this.#payloads.set(result.lease, payload);
+    this.post({ ...result, type: 'delivered' });
+    this.#payloads.delete(result.lease);
   }
 
   #turn(event: HeadEvent): void {
@@ -117,26 +132,36 @@ export class Driver {
       case 'send-lease':
         return this.#sendLease(effect);
       case 'open-task':
-        return publisher.publish(effect.session, { type: 'open', fields: { task: effect.task } });
+        return void publisher.publish(effect.session, { type: 'open', fields: { task: effect.task } });
       case 'share-block':
         return publisher.shareBlock(effect.task, effect.block, this.#ports.blocks);
       case 'settle':
         return this.#settle(effect);
       case 'revoke':
-        return publisher.publish(effect.session, {
+        return void publisher.publish(effect.session, {
           type: 'revoke',
           fields: { task: effect.task, leases: [...effect.leases] },
         });
       case 'append':
+        this.#mirrorRecord(effect.record);
         return journal.append([effect.record]);
       case 'confirm':
         return this.#confirm(effect.task);
+      case 'await-mirror':
+        return void this.#awaitMirror(effect.task);
+      case 'dismiss':
+        return this.#ports.mirror.dismiss(effect.provider);
+      case 'mirror-kept':
+        return this.#ports.mirror.cut(effect.task);
+      case 'mirror-block':
+        return this.#ports.mirror.block(effect.task, effect.block);
       case 'operands-complete':
         return this.#openVerifier(effect);
       case 'check':
         return this.#check(effect);
       case 'discard':
-        return rmSync(this.#incoming(effect.task, effect.lease), { force: true });
+        this.#ports.mirror.settled([effect.lease]);
+        return this.#ports.incoming.discard(effect);
       case 'keep':
         return this.#keepResult(effect);
       case 'announce':
@@ -147,32 +172,62 @@ export class Driver {
       case 'ended':
         verifier.close(effect.task);
         publisher.closeTask(effect.task);
+        this.#ports.mirror.ended(effect.task);
+        this.#ports.incoming.end(effect.task);
         this.#unpin(effect.task);
-        return audience.ended(effect.task, effect.status);
+        return this.#tellEnd(effect.task, effect.status);
       case 'forget':
-        return this.#ports.results.remove(effect.task);
+        return this.#removeResults(effect.task);
       case 'log':
         return this.#ports.logger[effect.level]({ node: effect.node }, effect.text);
     }
   }
 
+  /** A client believes it for good, so not before a crash cannot take it back. */
+  #tellEnd(task: TaskId, status: TaskStatus): void {
+    const { journal, audience } = this.#ports;
+    journal.durable().then(() => audience.ended(task, status), this.#journalFailed);
+  }
+
+  /** Not before the journal says so too: a head that died in between would hold the task's subtasks for done, without results. */
+  #removeResults(task: TaskId): void {
+    const { journal, results } = this.#ports;
+    results.giveUp(task);
+    journal.durable().then(() => results.remove(task), this.#journalFailed);
+  }
+
   #keepResult({ task, index, lease }: HeadEffect & { type: 'keep' }): void {
-    const { results, spares, maxResultBytes } = this.#ports;
-    results.accept(task, index, this.#incoming(task, lease));
+    const { incoming, results, spares, maxResultBytes } = this.#ports;
+    results.accept(task, index, incoming.pathOf({ task, lease }));
     spares.used(results.bytesOf(task, index) ?? 0);
-    if (results.usedBytes > maxResultBytes) this.post({ type: 'results-too-large' });
+    const excessBytes = results.usedBytes - maxResultBytes;
+    if (excessBytes > 0) this.post({ type: 'results-too-large', task, excessBytes });
   }
 
-  #incoming(task: TaskId, lease: number): string {
-    return this.#ports.blocks.incomingPath(incomingResultName(task, lease));
+  #sendLease(order: LeaseOrder): void {
+    const { session, lease, task, taskType, ranges, work, payload, provider } = order;
+    const { mirror, publisher, epoch, logger } = this.#ports;
+    logger.debug({ task, lease, ranges, node: provider }, 'lease given');
+    const mirrored = order.durability !== 'local';
+    const fields = { task, lease, taskType, ranges: [...ranges], work, mirrored };
+    const undelivered = (): void => this.post({ type: 'lease-undelivered', lease });
+    const send = (): void => {
+      if (!this.state.leases.has(lease)) return;
+      const frames = publisher.publish(session, { type: 'lease', fields, payload }, undelivered);
+      mirror.copyLease(order, frames);
+    };
+    mirror.leaseFirst(order, epoch, { send, fail: undelivered });
   }
 
-  #sendLease({ session, lease, task, taskType, ranges, work, payload }: LeaseOrder): void {
-    const fields = { task, lease, taskType, ranges: [...ranges], work };
-    this.#ports.logger.debug({ task, lease, ranges, node: this.state.sessions.get(session) }, 'lease given');
-    this.#ports.publisher.publish(session, { type: 'lease', fields, payload }, () =>
-      this.post({ type: 'lease-undelivered', lease }),
-    );
+  /** The task itself is in the state before its first record is written, and until its last one is. */
+  #mirrorRecord(record: JournalRecord): void {
+    const task = this.state.tasks.get(record.task);
+    if (task !== undefined && task.durability !== 'local') this.#ports.mirror.record(record);
+  }
+
+  async #awaitMirror(task: TaskId): Promise<void> {
+    const lost = await this.#ports.mirror.complete(task);
+    this.post({ type: 'mirrored', task, lost });
   }
 
   /** Providers may forget a result only when the journal has it on disk. Many results share one confirmation. */
@@ -189,22 +244,26 @@ export class Driver {
 
   #publishSettlements(settlements: readonly Settlement[]): void {
     const groups = new Map<string, Settlement & { leases: number[] }>();
+    this.#ports.mirror.settled(settlements.map(({ lease }) => lease));
     for (const settlement of settlements) {
+      if (settlement.session === null) continue;
       const key = `${settlement.session} ${settlement.task}`;
       const group = groups.get(key);
       if (group === undefined) groups.set(key, { ...settlement, leases: [settlement.lease] });
       else group.leases.push(settlement.lease);
     }
     for (const { session, task, leases } of groups.values())
-      this.#ports.publisher.publish(session, { type: 'settled', fields: { task, leases } });
+      if (session !== null) this.#ports.publisher.publish(session, { type: 'settled', fields: { task, leases } });
   }
 
   #confirm(task: TaskId): void {
+    const local = this.state.tasks.get(task)?.durability === 'local';
     const confirmed = (): void => {
       this.post({ type: 'task-durable', task });
       this.#ports.audience.accepted(task);
     };
-    this.#ports.journal.durable().then(confirmed, this.#journalFailed);
+    const { journal, mirror } = this.#ports;
+    Promise.all([journal.durable(), local ? null : mirror.recorded(task)]).then(confirmed, this.#journalFailed);
   }
 
   /** Without a journal nothing that we say can be kept: stop, and let the supervisor start us on a disk that works. */
@@ -241,12 +300,12 @@ export class Driver {
     const [r0 = 0, r1 = 0, c0 = 0, c1 = 0] = order.region;
     const tile = {
       task: order.task,
-      path: this.#incoming(order.task, order.lease),
+      path: this.#ports.incoming.pathOf(order),
       rows: [r0, r1],
       columns: [c0, c1],
     } as const;
     const failed = (error: unknown): void =>
-      this.#checked(order, { ok: false, why: isMusterError(error) ? error.message : toWireError(error).what });
+      this.post({ type: 'check-failed', lease: order.lease, error: toWireError(error) });
     this.#ports.verifier.check(tile).then((outcome) => {
       const why = outcome.ok
         ? ''

@@ -1,15 +1,37 @@
 /** Composition root: opens everything in order, restores what the journal knows, then lets the world in; closes in reverse. */
-import { isTerminal, systemClock, taskTypeNamed, type Clock, type Logger, type NodeStatus } from '@muster/shared';
-import { BlockStore, makeStateDirectory, offerStore, SpareStock } from '@muster/shared/io';
+import {
+  isTerminal,
+  systemClock,
+  taskTypeNamed,
+  type BackboneReport,
+  type Clock,
+  type Logger,
+  type NodeStatus,
+  type TaskId,
+} from '@muster/shared';
+import { openBackbone } from '@muster/rabbitmq';
+import {
+  BlockStore,
+  DirectoryLock,
+  incomingResultName,
+  makeStateDirectory,
+  offerStore,
+  SpareStock,
+  taskOfIncoming,
+} from '@muster/shared/io';
 import { join } from 'node:path';
-import { newClusterState } from './core/cluster-state.ts';
+import { newClusterState, type Task } from './core/cluster-state.ts';
+import type { TaskHistory } from './core/journal-record.ts';
+import { lostBetween, recordsOf } from './core/history.ts';
 import { defaultPolicy, type Policy } from './core/policy.ts';
 import { briefOf, nodeStatuses, statusOf } from './core/views.ts';
 import { Driver } from './driver.ts';
 import { ClientEndpoint } from './io/client-endpoint.ts';
 import { ClientRequests } from './io/client-requests.ts';
+import { BrokerMirror, noMirror, type Mirror } from './io/mirror.ts';
 import { openHeadSockets, type HeadSockets } from './io/head-sockets.ts';
 import { startHttp, type HttpServer } from './io/http.ts';
+import { IncomingResults } from './io/incoming-results.ts';
 import { Journal } from './io/journal.ts';
 import { Registration } from './io/registration.ts';
 import { serveReplies } from './io/reply-endpoint.ts';
@@ -22,6 +44,7 @@ import { startVerifier, type Verifier } from './verify/index.ts';
 /** Leases age and silence is noticed at this rate. */
 const TICK_MS = 50;
 const PROGRESS_MS = 250;
+const SWEEP_MS = 30_000;
 /** Spare files: a MiB every 2 ms while there is something to make, else a look now and then. */
 const RESTOCK_MS = 2;
 const RESTOCK_REST_MS = 20;
@@ -34,16 +57,20 @@ export interface HeadNode {
   /** The HTTP port, 0 when there is none. */
   readonly httpPort: number;
   nodes(): NodeStatus[];
+  backbone(): BackboneReport;
   stop(): Promise<void>;
 }
 
 /** What is on disk and in child processes; opened before and closed after the sockets. */
 interface Stores {
+  readonly lock: DirectoryLock;
   readonly journal: Journal;
   readonly blocks: BlockStore;
+  readonly incoming: IncomingResults;
   readonly results: ResultStore;
   readonly spares: SpareStock;
   readonly verifier: Verifier;
+  readonly mirror: Mirror;
 }
 
 export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode> {
@@ -64,21 +91,62 @@ export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode
   }
 }
 
-async function openStores({ stateDirectory, maxDiskBytes, logger }: ResolvedHeadNodeOptions): Promise<Stores> {
-  // The journal first: it refuses a directory that another head holds.
+/** A provider locks its state directory the same way, so that the two never share one. */
+async function openStores(options: ResolvedHeadNodeOptions): Promise<Stores> {
+  const lock = DirectoryLock.take(options.stateDirectory);
+  try {
+    return { lock, ...(await openLocked(options)) };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function openLocked(options: ResolvedHeadNodeOptions): Promise<Omit<Stores, 'lock'>> {
+  const { stateDirectory, maxDiskBytes, logger } = options;
   const journal = await Journal.open({ directory: join(stateDirectory, 'journal') });
-  const blocks = await BlockStore.open({ directory: storeDirectory(stateDirectory), maxBytes: maxDiskBytes / 2 });
+  const blocks = await BlockStore.open({
+    directory: storeDirectory(stateDirectory),
+    maxBytes: maxDiskBytes / 2,
+    keepIncoming: (name) => isResultOfOpenTask(journal, name),
+  });
+  const incoming = new IncomingResults(blocks);
   const results = await ResultStore.open({ directory: storeDirectory(stateDirectory) });
   const spares = new SpareStock(storeDirectory(stateDirectory));
-  return { journal, blocks, results, spares, verifier: await startVerifier({ logger }) };
+  const verifier = await startVerifier({ logger });
+  return { journal, blocks, incoming, results, spares, verifier, mirror: openMirror(options, journal, blocks) };
+}
+
+/** A node that finished while the head was away has left it there. */
+function isResultOfOpenTask(journal: Journal, name: string): boolean {
+  const task = taskOfIncoming(name);
+  return task !== null && journal.history(task)?.ended === null;
+}
+
+function openMirror(
+  { amqpUrl, blockMirror, logger }: ResolvedHeadNodeOptions,
+  { headId, epoch }: Journal,
+  blocks: BlockStore,
+): Mirror {
+  if (amqpUrl === null) return noMirror;
+  return new BrokerMirror({
+    backbone: openBackbone({ url: amqpUrl, role: 'head', name: `muster head ${headId}`, logger }),
+    logger,
+    epoch,
+    blocks,
+    policy: blockMirror,
+    incomingPath: (task, lease) => blocks.incomingPath(incomingResultName(task, lease)),
+  });
 }
 
 const storeDirectory = (stateDirectory: string): string => join(stateDirectory, 'store');
 
-async function closeStores({ journal, spares, verifier }: Stores): Promise<void> {
+async function closeStores({ lock, journal, spares, verifier, mirror }: Stores): Promise<void> {
   spares.clear();
+  await mirror.stop();
   await verifier.stop();
   await journal.close();
+  lock.release();
 }
 
 interface Opened {
@@ -103,8 +171,9 @@ function assemble({ options, stores, sockets }: Opened): Parts {
   const publisher = new TaskPublisher(sockets.tasks, epoch, logger);
   const clients = new ClientEndpoint(sockets.clients, { epoch, headId, store, blocks: stores.blocks, logger });
   const state = newClusterState(policy, epoch, systemClock.nowMs());
+  state.wallOffsetMs = Date.now() - systemClock.nowMs();
   const outside = { clock: systemClock, random: Math.random, logger, audience: clients };
-  const driver = new Driver(state, { ...outside, ...stores, publisher, maxResultBytes: maxDiskBytes / 2 });
+  const driver = new Driver(state, { ...outside, ...stores, epoch, publisher, maxResultBytes: maxDiskBytes / 2 });
   const { ipc } = sockets;
   const registration = new Registration({
     driver,
@@ -129,7 +198,7 @@ function startLoops({ options, stores, sockets }: Opened, parts: Parts): Promise
     }),
     serveReplies(sockets.registration, (envelope) => registration.answer(envelope), logger),
     serveReplies(sockets.heartbeats, (envelope) => registration.answerHeartbeat(envelope), logger),
-    new ResultCollector({ driver, blocks: stores.blocks, logger }).run(sockets.results),
+    new ResultCollector({ driver, incoming: stores.incoming, logger }).run(sockets.results),
     clients.run(new ClientRequests({ driver, clock: systemClock, ...stores })),
   ];
 }
@@ -138,10 +207,19 @@ async function serve(opened: Opened): Promise<HeadNode> {
   const { options, stores, sockets } = opened;
   const parts = assemble(opened);
   const { driver, clients } = parts;
+  // A task that is whole already waits for the broker like any other.
+  if (options.amqpUrl !== null) driver.post({ type: 'backbone', state: 'connecting', congested: false });
   restore(driver, stores);
-  const http = await openHttp(options, driver, systemClock);
+  await stores.mirror.start({
+    post: (event) => driver.post(event),
+    delivered: (delivered) => driver.delivered(delivered),
+    isOpen: (lease) => driver.state.leases.has(lease),
+    isFree: (lease) => driver.state.leases.get(lease)?.phase !== 'checking',
+    isRunning: (task) => driver.state.tasks.get(task)?.state === 'running',
+  });
+  const http = await openHttp(options, driver, stores.mirror);
   const loops = startLoops(opened, parts);
-  const timers = startTimers(driver, { clients, clock: systemClock });
+  const timers = startTimers(driver, { clients, clock: systemClock, incoming: stores.incoming });
   const stopRestocking = restockWhileIdle(driver, stores);
   const stop = onceStopped(async () => {
     for (const timer of timers) clearInterval(timer);
@@ -154,19 +232,51 @@ async function serve(opened: Opened): Promise<HeadNode> {
   });
   const { epoch, headId } = stores.journal;
   const nodes = (): NodeStatus[] => nodeStatuses(driver.state, systemClock.nowMs());
-  return { options, epoch, headId, httpPort: http?.port ?? 0, nodes, stop };
+  const backbone = (): BackboneReport => stores.mirror.report();
+  return { options, epoch, headId, httpPort: http?.port ?? 0, nodes, backbone, stop };
 }
 
-/** Tasks as they were accepted; blocks that are not in the store any more are waited for again. */
-function restore(driver: Driver, { journal, blocks }: Stores): void {
-  for (const history of journal.replay()) {
-    const bound = history.bound.filter(({ id }) => blocks.has(id));
-    driver.post({ type: 'restored', history: { ...history, bound }, taskType: taskTypeNamed(history.record.name) });
-    if (history.ended === null) for (const { task, id } of bound) driver.pin(task, id);
+/**
+ * Tasks as they were accepted, in that order. Blocks that are not in the store any more are waited for again, results that are not
+ * there as they were accepted are computed again; those of an ended task are looked at when somebody asks for them.
+ */
+function restore(driver: Driver, stores: Stores): void {
+  const histories = [...stores.journal.replay()];
+  for (const history of histories.toSorted((a, b) => a.record.acceptedWallMs - b.record.acceptedWallMs)) {
+    const found = history.ended === null ? whatIsLeft(history, stores) : history;
+    // Before the event, which may end the task and let go of them.
+    if (history.ended === null) for (const { task, id } of found.bound) driver.pin(task, id);
+    if (history.ended === null) writeAgain(history, found, stores);
+    driver.post({ type: 'restored', history: found, taskType: taskTypeNamed(history.record.name) });
   }
+  const { results } = stores;
+  for (const task of results.tasks()) if (!mayHaveResults(driver.state.tasks.get(task))) results.remove(task);
 }
 
-function startTimers(driver: Driver, { clients, clock }: { clients: ClientEndpoint; clock: Clock }): NodeJS.Timeout[] {
+/** A crash may have come between the journal and the broker, so the broker gets all again; an audit counts what it has twice. */
+function writeAgain(history: TaskHistory, found: TaskHistory, { journal, mirror }: Stores): void {
+  const lost = lostBetween(history, found);
+  journal.append(lost);
+  if (history.record.durability === 'local') return;
+  for (const record of [...recordsOf(found), ...lost]) mirror.record(record);
+  if (found.bound.length > 0) mirror.resume(history.record.task);
+}
+
+const whatIsLeft = (history: TaskHistory, { blocks, results }: Stores): TaskHistory => ({
+  ...history,
+  bound: history.bound.filter(({ id }) => blocks.has(id)),
+  subtasks: history.subtasks.filter((subtask) => results.holds(subtask)),
+});
+
+const mayHaveResults = (task: Task | undefined): boolean => task?.state === 'running' || task?.state === 'done';
+
+interface Ticking {
+  readonly clients: ClientEndpoint;
+  readonly clock: Clock;
+  readonly incoming: IncomingResults;
+}
+
+function startTimers(driver: Driver, { clients, clock, incoming }: Ticking): NodeJS.Timeout[] {
   const report = (): void => {
     for (const id of clients.watched) {
       const task = driver.state.tasks.get(id);
@@ -174,7 +284,15 @@ function startTimers(driver: Driver, { clients, clock }: { clients: ClientEndpoi
         clients.progress(id, statusOf(driver.state, task, clock.nowMs()));
     }
   };
-  return [setInterval(() => driver.post({ type: 'tick' }), TICK_MS), setInterval(report, PROGRESS_MS)];
+  const isOpen = (id: TaskId): boolean => {
+    const task = driver.state.tasks.get(id);
+    return task !== undefined && !isTerminal(task.state);
+  };
+  return [
+    setInterval(() => driver.post({ type: 'tick' }), TICK_MS),
+    setInterval(report, PROGRESS_MS),
+    setInterval(() => incoming.sweep(isOpen), SWEEP_MS),
+  ];
 }
 
 /** In small steps, so that whatever comes is answered at once, and not while a task runs. Returns what stops it. */
@@ -192,9 +310,10 @@ function restockWhileIdle(driver: Driver, { spares }: Stores): () => void {
 async function openHttp(
   { httpPort, logger }: { httpPort: number | null; logger: Logger },
   driver: Driver,
-  clock: Clock,
+  mirror: Mirror,
 ): Promise<HttpServer | null> {
   if (httpPort === null) return null;
+  const clock = systemClock;
   return startHttp({
     port: httpPort,
     logger,
@@ -202,6 +321,7 @@ async function openHttp(
       ready: () => true,
       nodes: () => nodeStatuses(driver.state, clock.nowMs()),
       tasks: () => [...driver.state.tasks.values()].map((task) => briefOf(statusOf(driver.state, task, clock.nowMs()))),
+      backbone: () => mirror.report(),
       counters: () => ({ ...driver.state.counters }),
     },
   });

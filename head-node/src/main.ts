@@ -1,9 +1,18 @@
 /** `head-node`: reads the command line, starts the head, and stops it on SIGINT or SIGTERM. */
-import { DEFAULT_HTTP_PORT, DEFAULT_PORT_BASE, parseDurationMs, parseSizeBytes, parseWhole } from '@muster/shared';
-import { runProgram, untilSignal } from '@muster/shared/io';
+import {
+  DEFAULT_HTTP_PORT,
+  DEFAULT_PORT_BASE,
+  parseDurationMs,
+  parseSizeBytes,
+  parseWhole,
+  type BackboneReport,
+} from '@muster/shared';
+import { runProgram, takeBrokerUrl, untilSignal, versionIn } from '@muster/shared/io';
+import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
 import { startHeadNode, type HeadNode } from './head-node.ts';
+import { blockMirrorModes, type BlockMirrorMode } from './io/block-mirror.ts';
 import type { HeadNodeOptions } from './options.ts';
 
 interface Flags {
@@ -13,6 +22,9 @@ interface Flags {
   readonly httpPort: number;
   readonly resultTtl: number;
   readonly maxDisk: number;
+  readonly amqp?: string;
+  readonly mirrorBlocks: BlockMirrorMode;
+  readonly mirrorBudget: number;
   readonly logLevel: string;
 }
 
@@ -20,6 +32,7 @@ const option = (flags: string, description: string, env: string): Option => new 
 
 const program = new Command('head-node')
   .description('The head of a Muster cluster: takes tasks, splits them, gives the parts to providers.')
+  .version(versionIn(new URL('../package.json', import.meta.url)))
   .addOption(option('--host <address>', 'address to listen on', 'MUSTER_HOST').default('127.0.0.1'))
   .addOption(
     option('--port-base <port>', 'first of five ports', 'MUSTER_PORT_BASE')
@@ -43,6 +56,23 @@ const program = new Command('head-node')
       .argParser((text) => parseSizeBytes(text, '--max-disk')),
   )
   .addOption(
+    option('--amqp <url>', 'broker that keeps a copy of all traffic: amqp://user:password@host/vhost', 'AMQP_URL'),
+  )
+  .addOption(
+    option(
+      '--mirror-blocks <when>',
+      'operands that the broker keeps for nodes that are cut off',
+      'MUSTER_MIRROR_BLOCKS',
+    )
+      .choices(blockMirrorModes)
+      .default('always'),
+  )
+  .addOption(
+    option('--mirror-budget <size>', 'operand bytes of one task that the broker keeps', 'MUSTER_MIRROR_BUDGET')
+      .default(2 * 2 ** 30, '2G')
+      .argParser((text) => parseSizeBytes(text, '--mirror-budget')),
+  )
+  .addOption(
     option('--log-level <level>', 'what goes to stderr', 'MUSTER_LOG_LEVEL')
       .choices(['debug', 'info', 'warn', 'error', 'silent'])
       .default('info'),
@@ -58,7 +88,16 @@ await runProgram(program, async () => {
   await head.stop();
 });
 
-function optionsFrom({ state, httpPort, resultTtl, maxDisk, logLevel, host, portBase }: Flags): HeadNodeOptions {
+function optionsFrom({
+  state,
+  httpPort,
+  resultTtl,
+  maxDisk,
+  logLevel,
+  host,
+  portBase,
+  ...broker
+}: Flags): HeadNodeOptions {
   const logger = pino({ level: logLevel }, pino.destination(2));
   const rest = {
     host,
@@ -66,21 +105,32 @@ function optionsFrom({ state, httpPort, resultTtl, maxDisk, logLevel, host, port
     httpPort: httpPort === 0 ? null : httpPort,
     resultTtlMs: resultTtl,
     maxDiskBytes: maxDisk,
+    amqpUrl: takeBrokerUrl(broker.amqp),
+    blockMirror: { mode: broker.mirrorBlocks, budgetBytes: broker.mirrorBudget },
     logger,
   };
   return state === undefined ? rest : { ...rest, stateDirectory: state };
 }
 
-function banner({ options, httpPort, epoch }: HeadNode): string {
+function banner(head: HeadNode): string {
+  const { options, httpPort, epoch } = head;
   const { host, portBase, stateDirectory } = options;
-  const where = host === '127.0.0.1' ? '' : ` --head ${host}`;
+  // An address of all interfaces is none that one can dial.
+  const reach = ['0.0.0.0', '::'].includes(host) ? hostname() : host;
+  const where = host === '127.0.0.1' ? '' : ` --head ${reach}`;
   const base = portBase === DEFAULT_PORT_BASE ? '' : ` --port-base ${portBase}`;
   return [
     `head-node ready on ${host}:${portBase}..${portBase + 4} (start ${epoch})`,
     `  state     ${stateDirectory}`,
+    `  backbone  ${backboneLine(head.backbone())}`,
     `  status    ${httpPort === 0 ? 'no HTTP' : `http://127.0.0.1:${httpPort}/healthz`}`,
     `  add work  user-client --task matrix_mult --nodes 1 --size 2048${where}${base}`,
-    `  add nodes provider-node --head ${host}${base}`,
+    `  add nodes provider-node --head ${reach}${base}`,
     '',
   ].join('\n');
+}
+
+function backboneLine({ state, reason }: BackboneReport): string {
+  if (state === 'off') return 'off (the journal alone; a broker with --amqp)';
+  return `${state}${reason === '' ? '' : ` (${reason})`}`;
 }

@@ -1,5 +1,6 @@
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@muster/shared';
 import { defaultStateDirectory } from '@muster/shared/io';
+import type { BlockMirrorPolicy } from './io/block-mirror.ts';
 
 export interface HeadNodeOptions {
   /** Address to listen on. Anything but loopback lets other machines in. Default 127.0.0.1. */
@@ -14,12 +15,18 @@ export interface HeadNodeOptions {
   readonly resultTtlMs?: number;
   /** Operands and results may take this much disk. Default 64 GiB. */
   readonly maxDiskBytes?: number;
+  /** Broker that keeps a copy of all task and result traffic: `amqp://user:password@host:5672/vhost`; null for none. Default none. */
+  readonly amqpUrl?: string | null;
+  /** Operand blocks in the broker. Default `always`, up to 2 GiB for each task. */
+  readonly blockMirror?: BlockMirrorPolicy;
   readonly logger?: Logger;
 }
 
 export type ResolvedHeadNodeOptions = {
   readonly [K in keyof HeadNodeOptions]-?: Exclude<HeadNodeOptions[K], undefined>;
 };
+
+const DEFAULT_BLOCK_MIRROR: BlockMirrorPolicy = { mode: 'always', budgetBytes: 2 * 2 ** 30 };
 
 export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNodeOptions {
   const portBase = options.portBase ?? DEFAULT_PORT_BASE;
@@ -36,6 +43,8 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
     httpPort: options.httpPort === undefined ? DEFAULT_HTTP_PORT : options.httpPort,
     resultTtlMs: options.resultTtlMs ?? 24 * 3_600_000,
     maxDiskBytes: options.maxDiskBytes ?? 64 * 2 ** 30,
+    amqpUrl: options.amqpUrl ?? null,
+    blockMirror: options.blockMirror ?? DEFAULT_BLOCK_MIRROR,
     logger: options.logger ?? silentLogger,
   });
 }

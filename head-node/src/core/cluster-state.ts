@@ -1,7 +1,9 @@
 /** Everything the head knows: plain data, changed only by `handle`. */
 import type {
+  BackboneReport,
   BlockId,
   DeviceFacts,
+  Durability,
   ForecastPoint,
   ProviderId,
   SessionId,
@@ -20,11 +22,12 @@ import type { SubtaskStates } from './subtask-states.ts';
 /**
  * joining   registered; has not confirmed yet that it hears its topic
  * ready     gets work
+ * resting   is back, but broke off so often lately that it gets nothing new for a while
  * suspect   connection closed or heartbeat missed: its leases are given to others as well; may come back
  * draining  said bye: finishes nothing more
  * lost      gone; its leases are void
  */
-export type ProviderPhase = 'joining' | 'ready' | 'suspect' | 'draining' | 'lost';
+export type ProviderPhase = 'joining' | 'ready' | 'resting' | 'suspect' | 'draining' | 'lost';
 
 export interface Provider {
   readonly id: ProviderId;
@@ -43,6 +46,9 @@ export interface Provider {
   lastHeardMs: number;
   /** Since when it is not ready. */
   phaseSinceMs: number;
+  /** When it was suspected, the last times within the breaker's window. */
+  breaksAtMs: readonly number[];
+  restUntilMs: number;
   readonly leases: Set<number>;
   /** Sum of what is expected of its open leases, ms. */
   backlogMs: number;
@@ -50,6 +56,14 @@ export interface Provider {
   rejected: number;
   /** Operand blocks that were sent to it; a copy that it evicted meanwhile is fetched again, so this may only err upwards. */
   readonly holds: Set<BlockId>;
+}
+
+export interface ReturnedResult {
+  readonly task: TaskId;
+  readonly lease: number;
+  readonly bytes: number;
+  readonly computeMs: number;
+  readonly fetchMs: number;
 }
 
 export interface Lease {
@@ -64,6 +78,10 @@ export interface Lease {
   phase: 'open' | 'given-up' | 'checking';
   /** Was this lease copied to another node? */
   copied: boolean;
+  /** What is being checked. */
+  returned: ReturnedResult | null;
+  /** How often its check came to no verdict. */
+  failedChecks: number;
 }
 
 export interface OperandTable {
@@ -94,6 +112,8 @@ export interface Running {
   readonly absent: Map<number, number>;
   /** Blocks that two or more nodes need: they go out once, on the task's topic. */
   readonly shared: Set<string>;
+  /** Blocks that were offered to the broker. */
+  readonly mirrored: Set<BlockId>;
   /**
    * Where two leases have a subtask in common, at least one of them is in here; empty where nothing goes wrong, so that the
    * search for such pairs costs nothing then.
@@ -112,7 +132,13 @@ export interface Task {
   readonly nodes: number;
   readonly waitNodesMs: number;
   readonly timeoutMs: number;
+  /** Also of an earlier life of the head, so perhaps below zero. */
   readonly acceptedAtMs: number;
+  /** Since when it waits for its nodes: after a restart they are given time to come back. */
+  readonly waitingSinceMs: number;
+  readonly durability: Durability;
+  /** Of its messages in the broker, once all its subtasks are accepted: waited for, all there, or given up. */
+  mirror: 'open' | 'awaited' | 'complete' | 'incomplete';
   /** False until the journal has it on disk: nothing is done before. */
   durable: boolean;
   state: TaskStatus['state'];
@@ -126,6 +152,8 @@ export interface Task {
     readonly plan: TaskPlan;
     readonly kept: Map<number, { readonly node: ProviderId; readonly bytes: number }>;
   } | null;
+  /** Of its results in the result store. */
+  resultBytes: number;
   readonly leases: Set<number>;
   readonly tallies: Map<ProviderId, NodeTally>;
   readonly latency: LatencySample;
@@ -141,17 +169,30 @@ export interface Task {
   final: TaskStatus | null;
 }
 
+export interface BackboneView {
+  readonly state: BackboneReport['state'];
+  /** The broker confirms too slowly: nothing more is put on it for a while. */
+  readonly congested: boolean;
+}
+
 export interface ClusterState {
   readonly policy: Policy;
+  backbone: BackboneView;
   readonly providers: Map<ProviderId, Provider>;
   /** See readyProviders; null when a phase has changed since it was asked for. */
   ready: readonly Provider[] | null;
   readonly sessions: Map<SessionId, ProviderId>;
   readonly tasks: Map<TaskId, Task>;
-  /** The tasks that have a run: few, where ended ones may be thousands. */
+  /** The tasks that have not ended. */
+  readonly open: Set<Task>;
+  /** The one that ended first comes first. */
+  readonly ended: Task[];
+  /** The tasks that have a run. */
   readonly running: Set<Task>;
   readonly leases: Map<number, Lease>;
   nextLease: number;
+  /** What the wall clock said beyond `nowMs` when this life of the head began: for ages across lives, and nothing else. */
+  wallOffsetMs: number;
   /** When the last tick came: a gap tells that this process was frozen. */
   lastTickMs: number;
   readonly counters: Counters;
@@ -176,13 +217,17 @@ const LEASES_PER_EPOCH = 2 ** 32;
 export function newClusterState(policy: Policy, epoch: number, nowMs: number): ClusterState {
   return {
     policy,
+    backbone: { state: 'off', congested: false },
     providers: new Map(),
     ready: null,
     sessions: new Map(),
     tasks: new Map(),
+    open: new Set(),
+    ended: [],
     running: new Set(),
     leases: new Map(),
     nextLease: epoch * LEASES_PER_EPOCH + 1,
+    wallOffsetMs: 0,
     lastTickMs: nowMs,
     counters: {
       subtasksAccepted: 0,

@@ -3,6 +3,7 @@ import { isOperandDtype, type BlockId, type BlockNeed } from '@muster/shared';
 import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
 import { toRanges } from './index-ranges.ts';
 import { countRetry, openLease } from './leases.ts';
+import { mayMirror } from './mirror.ts';
 import { subtaskState } from './subtask-states.ts';
 import { readyProviders, type Turn } from './turn.ts';
 import { blockKey } from './waiting-subtasks.ts';
@@ -34,7 +35,9 @@ function hasCredit({ state: { policy } }: Turn, provider: Provider): boolean {
  * no task has anything for it.
  */
 function serve(turn: Turn, provider: Provider, { steal }: { steal: boolean }): boolean {
-  const tasks = [...turn.state.running].filter(({ run }) => run !== null && run.pending.size > 0);
+  const tasks = [...turn.state.running].filter(
+    (task) => task.run !== null && task.run.pending.size > 0 && mayMirror(turn.state, task),
+  );
   if (tasks.length > 1) tasks.sort((a, b) => a.leases.size - b.leases.size);
   const served = tasks.find((task) => task.run !== null && serveFrom(turn, provider, { task, run: task.run, steal }));
   if (served === undefined) return false;
@@ -130,7 +133,7 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
   const attempt = 1 + Math.max(0, ...indices.slice(0, 1).map((index) => run.failures.get(index)?.length ?? 0));
   const lease = openLease(turn, {
     task,
-    provider,
+    provider: provider.id,
     indices,
     attempt,
     expectedMs: expectedMs({ task, run, provider, indices }),
@@ -139,6 +142,8 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
   turn.effects.push({
     type: 'send-lease',
     session: provider.session,
+    provider: provider.id,
+    durability: task.durability,
     lease: lease.id,
     task: task.id,
     taskType: task.type.name,
@@ -180,6 +185,10 @@ function sendBlock(turn: Turn, { task, run, provider }: Omit<Assignment, 'indice
   if (!provider.sharesStore && run.shared.delete(key)) {
     turn.effects.push({ type: 'share-block', task: task.id, block: id });
     for (const member of run.team) markHeld(turn, member, id);
+  }
+  if (!provider.sharesStore && task.durability !== 'local' && !run.mirrored.has(id)) {
+    run.mirrored.add(id);
+    turn.effects.push({ type: 'mirror-block', task: task.id, block: id });
   }
   provider.holds.add(id);
 }

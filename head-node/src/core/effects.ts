@@ -1,10 +1,12 @@
 /** Everything the head's core may ask for. The driver performs effects in order; each completion comes back as an event. */
-import type { BlockId, ProviderId, SessionId, TaskId, TaskStatus, TileNotice } from '@muster/shared';
+import type { BlockId, Durability, ProviderId, SessionId, TaskId, TaskStatus, TileNotice } from '@muster/shared';
 import type { ReturnedResult } from './events.ts';
 import type { JournalRecord } from './journal-record.ts';
 
 export interface LeaseOrder {
   readonly session: SessionId;
+  readonly provider: ProviderId;
+  readonly durability: Durability;
   readonly lease: number;
   readonly task: TaskId;
   readonly taskType: string;
@@ -30,13 +32,22 @@ export type HeadEffect =
   | ({ readonly type: 'send-lease' } & LeaseOrder)
   /** This provider is on the task's team and cannot read the store by path: it shall listen to the task's topic. */
   | { readonly type: 'open-task'; readonly session: SessionId; readonly task: TaskId }
+  /** A node that cannot read the store by path needs this operand block: the broker may have it, for the time when the head is away. */
+  | { readonly type: 'mirror-block'; readonly task: TaskId; readonly block: BlockId }
+  /** A node of the task is cut off: what the broker was not to have before, it may need now. */
+  | { readonly type: 'mirror-kept'; readonly task: TaskId }
+  /** The provider is forgotten; what waits for it in the broker may go. */
+  | { readonly type: 'dismiss'; readonly provider: ProviderId }
   /** Put this operand block on the task's topic, before the lease that needs it. */
   | { readonly type: 'share-block'; readonly task: TaskId; readonly block: BlockId }
-  | { readonly type: 'settle'; readonly session: SessionId; readonly task: TaskId; readonly lease: number }
+  /** Its result is here, or nobody wants it. The session is null where it came by the broker, from a provider that is not here. */
+  | { readonly type: 'settle'; readonly session: SessionId | null; readonly task: TaskId; readonly lease: number }
   | { readonly type: 'revoke'; readonly session: SessionId; readonly task: TaskId; readonly leases: readonly number[] }
   | { readonly type: 'append'; readonly record: JournalRecord }
   /** Tell when everything appended so far is on disk. */
   | { readonly type: 'confirm'; readonly task: TaskId }
+  /** Tell when the broker has every message of this task. */
+  | { readonly type: 'await-mirror'; readonly task: TaskId }
   /** All operands are in the store: the verifier may prepare. Ids by block number. */
   | {
       readonly type: 'operands-complete';

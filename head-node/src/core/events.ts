@@ -2,6 +2,7 @@
 import type {
   BlockId,
   DeviceFacts,
+  Durability,
   HeldLease,
   ProviderId,
   SessionId,
@@ -9,6 +10,7 @@ import type {
   TaskType,
   WireError,
 } from '@muster/shared';
+import type { BackboneView, ReturnedResult } from './cluster-state.ts';
 import type { TaskHistory } from './journal-record.ts';
 
 export interface Moment {
@@ -34,16 +36,10 @@ export interface Submission {
   readonly nodes: number;
   readonly waitNodesMs: number;
   readonly timeoutMs: number;
+  readonly durability: Durability;
 }
 
-export interface ReturnedResult {
-  readonly session: SessionId;
-  readonly task: TaskId;
-  readonly lease: number;
-  readonly bytes: number;
-  readonly computeMs: number;
-  readonly fetchMs: number;
-}
+export type { ReturnedResult } from './cluster-state.ts';
 
 export type HeadEvent =
   /** From the journal, before anything else. Blocks that the store lost are absent from `bound`. */
@@ -68,7 +64,9 @@ export type HeadEvent =
       readonly id: BlockId;
       readonly bytes: number;
     }
-  | ({ readonly type: 'returned' } & ReturnedResult)
+  | ({ readonly type: 'returned'; readonly session: SessionId } & ReturnedResult)
+  /** The same through the broker: perhaps a second time, perhaps from an earlier life of the head, perhaps before its provider is back. */
+  | ({ readonly type: 'delivered'; readonly provider: ProviderId; readonly ranges: readonly number[] } & ReturnedResult)
   | {
       readonly type: 'failed';
       readonly session: SessionId;
@@ -76,6 +74,8 @@ export type HeadEvent =
       readonly lease: number;
       readonly error: WireError;
     }
+  /** A result was announced and its bytes are not there: thrown away when nobody wanted them, or gone with an earlier life of the head. */
+  | { readonly type: 'bytes-missing'; readonly session: SessionId; readonly task: TaskId; readonly lease: number }
   /** The check of a returned lease ended; `kept` are the bytes in the result store, 0 where the type keeps none. */
   | {
       readonly type: 'checked';
@@ -86,7 +86,12 @@ export type HeadEvent =
       readonly digest: string;
       readonly bytes: number;
     }
+  /** The check came to no verdict: an operand's file is gone, or what checks died at it. */
+  | { readonly type: 'check-failed'; readonly lease: number; readonly error: WireError }
+  | ({ readonly type: 'backbone' } & BackboneView)
+  /** The broker has every message of the task, but for `lost` ones. */
+  | { readonly type: 'mirrored'; readonly task: TaskId; readonly lost: number }
   | { readonly type: 'cancelled'; readonly task: TaskId }
-  /** Results take more disk than they may: the oldest task that has ended goes. */
-  | { readonly type: 'results-too-large' }
+  /** With the latest result of this task, results take so much more disk than they may. */
+  | { readonly type: 'results-too-large'; readonly task: TaskId; readonly excessBytes: number }
   | { readonly type: 'tick' };

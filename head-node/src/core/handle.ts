@@ -3,9 +3,11 @@
  * is handed out at the end: an event that frees a node, brings a block or adds a task needs no dispatch of its own.
  */
 import { backoffMs } from '@muster/shared';
+import { onBackbone, onMirrored } from './backbone.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { dispatch, speculate } from './dispatch.ts';
 import type { HeadEffect } from './effects.ts';
+import { ageEnded } from './ended-tasks.ts';
 import type { HeadEvent, Moment } from './events.ts';
 import { voidLease } from './leases.ts';
 import {
@@ -19,8 +21,8 @@ import {
   watchProviders,
 } from './providers.ts';
 import { onRestored } from './restore.ts';
-import { onChecked, onFailed, onReturned, watchLeases } from './results.ts';
-import { forgetOldest, onBound, onCancelled, onSubmitted, onTaskDurable, tryStart, watchTasks } from './tasks.ts';
+import { onBytesMissing, onChecked, onCheckFailed, onDelivered, onFailed, onReturned, watchLeases } from './results.ts';
+import { onBound, onCancelled, onResultsTooLarge, onSubmitted, onTaskDurable, tryStart, watchTasks } from './tasks.ts';
 import { taskOf, type Turn } from './turn.ts';
 
 export function handle(state: ClusterState, event: HeadEvent, moment: Moment): HeadEffect[] {
@@ -55,14 +57,24 @@ function apply(turn: Turn, event: HeadEvent): void {
       return onBound(turn, event);
     case 'returned':
       return onReturned(turn, event);
+    case 'delivered':
+      return onDelivered(turn, event);
+    case 'backbone':
+      return onBackbone(turn, event);
+    case 'mirrored':
+      return onMirrored(turn, event);
     case 'failed':
       return onFailed(turn, event);
+    case 'bytes-missing':
+      return onBytesMissing(turn, event);
     case 'checked':
       return onChecked(turn, event);
+    case 'check-failed':
+      return onCheckFailed(turn, event);
     case 'cancelled':
       return onCancelled(turn, event);
     case 'results-too-large':
-      return forgetOldest(turn);
+      return onResultsTooLarge(turn, event);
     case 'tick':
       return onTick(turn);
   }
@@ -83,7 +95,7 @@ function onUndelivered(turn: Turn, event: HeadEvent & { type: 'lease-undelivered
 }
 
 function startWaiting(turn: Turn): void {
-  for (const task of turn.state.tasks.values()) tryStart(turn, task);
+  for (const task of turn.state.open) tryStart(turn, task);
 }
 
 /** A tick that is later than this was not late by itself: the process stood still. */
@@ -96,6 +108,7 @@ function onTick(turn: Turn): void {
   watchProviders(turn);
   watchLeases(turn);
   watchTasks(turn);
+  ageEnded(turn);
   startWaiting(turn);
   speculate(turn);
 }

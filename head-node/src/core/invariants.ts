@@ -1,6 +1,7 @@
 /** What must hold after every event; tests call this, the running head does not. */
 import type { ClusterState, Task } from './cluster-state.ts';
 import { subtaskState } from './subtask-states.ts';
+import { isActive } from './turn.ts';
 
 export function assertInvariants(state: ClusterState): void {
   const ready = [...state.providers.values()].filter(({ phase }) => phase === 'ready');
@@ -25,6 +26,8 @@ export function assertInvariants(state: ClusterState): void {
 }
 
 function assertTask(state: ClusterState, task: Task): void {
+  must(state.open.has(task) === isActive(task), `task ${task.id} is ${task.state} and listed as open`);
+  must(state.ended.includes(task) === !isActive(task), `task ${task.id} is ${task.state} and listed as ended`);
   must(
     state.running.has(task) === (task.state === 'running'),
     `task ${task.id} is ${task.state} and listed as running: ${state.running.has(task)}`,

@@ -1,5 +1,5 @@
 /** What the head writes down before it relies on it; the journal keeps these records in order of each task. */
-import type { BlockId, ProviderId, TaskId, TaskPlan, TaskStatus } from '@muster/shared';
+import type { BlockId, Durability, ProviderId, TaskId, TaskPlan, TaskStatus } from '@muster/shared';
 
 export interface TaskRecord {
   readonly type: 'task';
@@ -10,6 +10,9 @@ export interface TaskRecord {
   readonly nodes: number;
   readonly waitNodesMs: number;
   readonly timeoutMs: number;
+  readonly durability: Durability;
+  /** When it was accepted, ms by the wall clock. */
+  readonly acceptedWallMs: number;
 }
 
 export interface BoundRecord {
@@ -27,8 +30,14 @@ export interface PlannedRecord {
   readonly plan: TaskPlan;
 }
 
+/** What it took its node. */
+interface Spent {
+  readonly computeMs: number;
+  readonly fetchMs: number;
+}
+
 /** An accepted result that is kept in the result store. */
-export interface SubtaskRecord {
+export interface SubtaskRecord extends Spent {
   readonly type: 'subtask';
   readonly task: TaskId;
   readonly index: number;
@@ -40,17 +49,26 @@ export interface SubtaskRecord {
 }
 
 /** Accepted subtasks that leave no bytes behind, as ranges [from, to, ...). */
-export interface SubtasksRecord {
+export interface SubtasksRecord extends Spent {
   readonly type: 'subtasks';
   readonly task: TaskId;
   readonly ranges: readonly number[];
   readonly provider: ProviderId;
 }
 
+/** A restart did not find the result that was accepted: its subtask is open again. */
+export interface LostRecord {
+  readonly type: 'lost';
+  readonly task: TaskId;
+  readonly index: number;
+}
+
 export interface EndedRecord {
   readonly type: 'ended';
   readonly task: TaskId;
   readonly status: TaskStatus;
+  /** ms by the wall clock. */
+  readonly endedWallMs: number;
 }
 
 /** The task's results have expired: everything about it goes. */
@@ -60,7 +78,14 @@ export interface ForgottenRecord {
 }
 
 export type JournalRecord =
-  TaskRecord | BoundRecord | PlannedRecord | SubtaskRecord | SubtasksRecord | EndedRecord | ForgottenRecord;
+  | TaskRecord
+  | BoundRecord
+  | PlannedRecord
+  | SubtaskRecord
+  | SubtasksRecord
+  | LostRecord
+  | EndedRecord
+  | ForgottenRecord;
 
 /** All that the journal knows of one task. */
 export interface TaskHistory {

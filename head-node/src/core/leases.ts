@@ -1,5 +1,5 @@
 /** The life of a lease: given, given up, taken up again, void. */
-import type { HeldLease } from '@muster/shared';
+import type { HeldLease, ProviderId } from '@muster/shared';
 import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
 import { fromRanges } from './index-ranges.ts';
 import { subtaskState } from './subtask-states.ts';
@@ -7,7 +7,7 @@ import { taskOf, type Turn } from './turn.ts';
 
 export interface NewLease {
   readonly task: Task;
-  readonly provider: Provider;
+  readonly provider: ProviderId;
   readonly indices: readonly number[];
   readonly attempt: number;
   readonly expectedMs: number;
@@ -22,19 +22,27 @@ export function openLease(
     id,
     task: task.id,
     indices,
-    provider: provider.id,
+    provider,
     attempt,
     sentAtMs: turn.nowMs,
     expectedMs,
     phase: 'open',
     copied: false,
+    returned: null,
+    failedChecks: 0,
   };
   turn.state.leases.set(id, lease);
   task.leases.add(id);
-  provider.leases.add(id);
-  provider.backlogMs += expectedMs;
+  holdLease(turn.state.providers.get(provider), { id, expectedMs });
   turn.state.counters.leasesGiven += 1;
   return lease;
+}
+
+/** A provider that is not here yet takes its leases up when it registers. */
+function holdLease(provider: Provider | undefined, { id, expectedMs }: { id: number; expectedMs: number }): void {
+  if (provider === undefined) return;
+  provider.leases.add(id);
+  provider.backlogMs += expectedMs;
 }
 
 /** The lease is over for the provider: its credit is free again. */
@@ -78,9 +86,14 @@ function takePending(run: Running, indices: readonly number[]): void {
   }
 }
 
-/** No result of it will count any more. */
+/** No result of it will count any more; what came of one goes. */
 export function voidLease(turn: Turn, lease: Lease, { retry }: { retry: boolean }): void {
   returnSubtasks(turn, lease, { retry });
+  discardLease(turn, lease);
+}
+
+export function discardLease(turn: Turn, lease: Lease): void {
+  turn.effects.push({ type: 'discard', task: lease.task, lease: lease.id });
   dropLease(turn, lease);
 }
 
@@ -123,13 +136,16 @@ export function coveredByRivals(state: ClusterState, context: LeaseOfRun): Reado
   return covered;
 }
 
-/** A provider offers a lease that it held before. True when its result is still wanted. */
-export function adoptLease(turn: Turn, provider: Provider, held: HeldLease): boolean {
+/**
+ * A provider has a lease from before: of this session, of another, or of another life of the head. True when its result is wanted; one
+ * that is being checked stays wanted until it is settled, because its bytes may lie with the provider.
+ */
+export function adoptLease(turn: Turn, provider: ProviderId, held: HeldLease): boolean {
   const task = turn.state.tasks.get(held.task);
   const run = task?.run ?? null;
   if (task === undefined || run === null || task.state !== 'running') return false;
   const known = turn.state.leases.get(held.lease);
-  if (known !== undefined) return known.provider === provider.id && known.phase !== 'checking';
+  if (known !== undefined) return known.provider === provider;
   if (held.lease >= turn.state.nextLease || !areAscending(held.ranges, run.plan.subtasks)) return false;
   const indices = fromRanges(held.ranges);
   if (indices.some((index) => run.states.at(index) !== subtaskState.pending)) return false;

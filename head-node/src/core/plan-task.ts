@@ -36,6 +36,7 @@ export function startRun(task: Task, plan: TaskPlan, { team, accepted = [] }: St
     waiting: new Map(),
     absent: new Map(),
     shared: new Set(),
+    mirrored: new Set(),
     overlapping: new Set(),
     failures: new Map(),
     notBeforeMs: new Map(),

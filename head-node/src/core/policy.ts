@@ -1,4 +1,4 @@
-import type { Backoff } from '@muster/shared';
+import { limits, type Backoff } from '@muster/shared';
 
 /** Times and counts that the core decides by. One value each, here, so that tests and the simulator can shorten them. */
 export interface Policy {
@@ -7,6 +7,10 @@ export interface Policy {
   readonly suspectAfterMs: number;
   /** A provider that was not heard for this long, or whose connection stayed closed, is lost. */
   readonly lostAfterMs: number;
+  /** Circuit breaker: a provider that broke off this often within the window rests before it gets work again, longer each time. */
+  readonly breakerBreaks: number;
+  readonly breakerWindowMs: number;
+  readonly rest: Backoff;
   /** Work that a provider may hold beyond the lease that it computes, in ms at its measured speed. */
   readonly backlogMs: number;
   /** Device leases that a provider may hold whatever their size: one computing and one waiting, so that it never idles. */
@@ -26,12 +30,16 @@ export interface Policy {
   readonly distrustAfter: number;
   readonly retry: Backoff;
   readonly resultTtlMs: number;
+  readonly endedTasksMax: number;
 }
 
 export const defaultPolicy: Policy = {
   heartbeatMs: 5000,
   suspectAfterMs: 7500,
   lostAfterMs: 15_000,
+  breakerBreaks: 4,
+  breakerWindowMs: 60_000,
+  rest: { firstMs: 2000, factor: 2, maxMs: 30_000 },
   backlogMs: 25,
   deviceLeasesMin: 2,
   speculateFactor: 3,
@@ -43,4 +51,5 @@ export const defaultPolicy: Policy = {
   distrustAfter: 3,
   retry: { firstMs: 100, factor: 2, maxMs: 10_000 },
   resultTtlMs: 24 * 3_600_000,
+  endedTasksMax: limits.endedTasksMax.value,
 };

@@ -1,16 +1,17 @@
 /** Registration and liveness of providers. */
-import type { ProviderId, SessionId } from '@muster/shared';
+import { backoffMs, type ProviderId, type SessionId } from '@muster/shared';
 import type { Provider, ProviderPhase } from './cluster-state.ts';
 import type { HeadEvent, Registration } from './events.ts';
 import { learnedRates } from './learned-rates.ts';
 import { adoptLease, giveUpLease, reclaimLease, voidLease } from './leases.ts';
-import { log, type Turn } from './turn.ts';
+import { log, readyProviders, type Turn } from './turn.ts';
 
 /** Legal moves of a provider's phase. A new registration starts again at `joining` from anywhere. */
 const moves: Readonly<Record<ProviderPhase, readonly ProviderPhase[]>> = {
-  joining: ['ready', 'joining', 'suspect', 'draining', 'lost'],
+  joining: ['ready', 'resting', 'joining', 'suspect', 'draining', 'lost'],
   ready: ['joining', 'suspect', 'draining', 'lost'],
-  suspect: ['joining', 'ready', 'draining', 'lost'],
+  resting: ['joining', 'ready', 'suspect', 'draining', 'lost'],
+  suspect: ['joining', 'ready', 'resting', 'draining', 'lost'],
   draining: ['joining', 'lost'],
   lost: ['joining'],
 };
@@ -35,7 +36,20 @@ export function bySession({ state }: Turn, session: SessionId): Provider | undef
 /** Any sign of life of the current session. */
 export function heard(turn: Turn, provider: Provider): void {
   provider.lastHeardMs = turn.nowMs;
-  if (provider.phase === 'suspect' && provider.reason !== CLOSED) makeReady(turn, provider, 'heard again');
+  if (provider.phase === 'suspect' && provider.reason !== CLOSED) welcomeBack(turn, provider, 'heard again');
+}
+
+/** A node that comes and goes would take leases with it each time. Where there is no other it is better than none. */
+function welcomeBack(turn: Turn, provider: Provider, reason: string): void {
+  const { policy } = turn.state;
+  const breaks = provider.breaksAtMs.filter((atMs) => turn.nowMs - atMs < policy.breakerWindowMs).length;
+  if (breaks < policy.breakerBreaks || readyProviders(turn.state).length === 0)
+    return makeReady(turn, provider, reason);
+  const restMs = backoffMs(policy.rest, 1 + breaks - policy.breakerBreaks, turn.random);
+  provider.restUntilMs = turn.nowMs + restMs;
+  const why = `broke off ${breaks} times in ${policy.breakerWindowMs / 1000} s, rests for ${(restMs / 1000).toFixed(0)} s`;
+  moveProvider(turn, provider, { phase: 'resting', reason: why });
+  log(turn, 'warn', { text: `${provider.name} ${why}`, node: provider });
 }
 
 /** Leases that were given up are its own again, with their deadlines, as far as nobody else has taken them. */
@@ -70,7 +84,7 @@ export function onRegistered(turn: Turn, event: Registration): void {
 
 /** Which of the leases that it still holds are wanted. Those that it does not hold any more are given to others. */
 function reconcile(turn: Turn, provider: Provider, { held }: Registration): number[] {
-  const keep = held.filter((offer) => adoptLease(turn, provider, offer)).map(({ lease }) => lease);
+  const keep = held.filter((offer) => adoptLease(turn, provider.id, offer)).map(({ lease }) => lease);
   for (const id of provider.leases) {
     const lease = turn.state.leases.get(id);
     if (lease !== undefined && lease.phase !== 'checking' && !keep.includes(id))
@@ -93,6 +107,8 @@ function newProvider(event: Registration, nowMs: number): Provider {
     reason: 'registering',
     lastHeardMs: nowMs,
     phaseSinceMs: nowMs,
+    breaksAtMs: [],
+    restUntilMs: 0,
     leases: new Set(),
     backlogMs: 0,
     accepted: 0,
@@ -106,7 +122,7 @@ export function onProviderReady(turn: Turn, event: HeadEvent & { type: 'provider
   if (provider === undefined || (provider.phase !== 'joining' && provider.phase !== 'suspect')) return;
   provider.sharesStore = event.sharesStore;
   provider.lastHeardMs = turn.nowMs;
-  makeReady(turn, provider, 'joined');
+  welcomeBack(turn, provider, 'joined');
   reopenTasks(turn, provider);
   log(turn, 'info', {
     text: `${provider.name} joined: ${provider.device.label}, ${provider.device.gflops.float32.toFixed(0)} GFLOP/s`,
@@ -126,17 +142,22 @@ export function onConnectionClosed(turn: Turn, event: HeadEvent & { type: 'conne
   const provider = bySession(turn, event.session);
   if (provider === undefined) return;
   if (provider.phase === 'draining') lose(turn, provider, 'left');
-  else if (provider.phase === 'ready' || provider.phase === 'joining') suspect(turn, provider, CLOSED);
+  else if (provider.phase === 'ready' || provider.phase === 'resting' || provider.phase === 'joining')
+    suspect(turn, provider, CLOSED);
 }
 
 /** Its leases are given to others at once; if it delivers after all, the first valid result wins. */
 export function suspect(turn: Turn, provider: Provider, reason: string): void {
   moveProvider(turn, provider, { phase: 'suspect', reason });
+  provider.breaksAtMs = [...provider.breaksAtMs, turn.nowMs].slice(-BREAKS_REMEMBERED);
   log(turn, 'warn', {
     text: `${provider.name} is suspect: ${reason}; ${provider.leases.size} leases go to other nodes`,
     node: provider,
   });
   for (const id of provider.leases) giveUpLease(turn, id);
+  if (provider.sharesStore) return;
+  for (const { id: task, run } of turn.state.running)
+    if (run?.team.includes(provider.id) === true) turn.effects.push({ type: 'mirror-kept', task });
 }
 
 export function lose(turn: Turn, provider: Provider, reason: string): void {
@@ -166,13 +187,23 @@ export function watchProviders(turn: Turn): void {
   for (const provider of providers.values()) {
     const silentMs = turn.nowMs - provider.lastHeardMs;
     const awayMs = turn.nowMs - provider.phaseSinceMs;
-    if (provider.phase === 'ready' && silentMs > policy.suspectAfterMs)
+    if ((provider.phase === 'ready' || provider.phase === 'resting') && silentMs > policy.suspectAfterMs)
       suspect(turn, provider, `no heartbeat for ${(silentMs / 1000).toFixed(1)} s`);
+    else if (provider.phase === 'resting' && mayEndRest(turn, provider)) makeReady(turn, provider, 'rested');
     else if (isAway(provider) && Math.max(silentMs, awayMs) > policy.lostAfterMs) lose(turn, provider, provider.reason);
-    else if (provider.phase === 'lost' && awayMs > FORGET_AFTER_MS) providers.delete(provider.id);
+    else if (provider.phase === 'lost' && awayMs > FORGET_AFTER_MS) forget(turn, provider);
   }
 }
 
+function forget({ state, effects }: Turn, { id }: Provider): void {
+  state.providers.delete(id);
+  effects.push({ type: 'dismiss', provider: id });
+}
+
+const mayEndRest = ({ state, nowMs }: Turn, { restUntilMs }: Provider): boolean =>
+  nowMs >= restUntilMs || readyProviders(state).length === 0;
+
+const BREAKS_REMEMBERED = 16;
 const FORGET_AFTER_MS = 600_000;
 
 const isAway = ({ phase }: Provider): boolean => phase === 'suspect' || phase === 'draining' || phase === 'joining';

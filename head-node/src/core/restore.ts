@@ -1,9 +1,10 @@
 /** A task out of the journal, as it was accepted, with what was finished before the head went down. */
-import type { ProviderId, TaskPlan } from '@muster/shared';
+import type { TaskPlan } from '@muster/shared';
 import type { Task } from './cluster-state.ts';
 import type { HeadEvent } from './events.ts';
 import { fromRanges } from './index-ranges.ts';
-import type { TaskHistory } from './journal-record.ts';
+import type { EndedRecord, SubtaskRecord, SubtasksRecord, TaskHistory } from './journal-record.ts';
+import { addEnded } from './ended-tasks.ts';
 import { startRun } from './plan-task.ts';
 import { tallyOf } from './results.ts';
 import { announceOperands, bindBlock, endIfComplete, newTask } from './tasks.ts';
@@ -11,23 +12,27 @@ import type { Turn } from './turn.ts';
 
 export function onRestored(turn: Turn, { history, taskType }: HeadEvent & { type: 'restored' }): void {
   const { record, plan, ended } = history;
-  const task = newTask({ ...record, taskType }, turn.nowMs);
+  const task = newTask({ ...record, taskType }, turn.nowMs, sinceStart(turn, record.acceptedWallMs));
   turn.state.tasks.set(task.id, task);
   task.durable = true;
-  if (ended !== null) {
-    Object.assign(task, {
-      state: ended.status.state,
-      final: ended.status,
-      error: ended.status.error,
-      endedAtMs: turn.nowMs,
-    });
-    task.operands.clear();
-    return;
-  }
+  task.resultBytes = history.subtasks.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (ended !== null) return restoreEnded(turn, task, ended);
+  turn.state.open.add(task);
   task.state = 'waiting';
   bindBlocks(task, history);
   if (plan !== null) resume(turn, task, { history, plan });
 }
+
+function restoreEnded(turn: Turn, task: Task, { status, endedWallMs }: EndedRecord): void {
+  const { state, error } = status;
+  Object.assign(task, { state, error, final: status, endedAtMs: sinceStart(turn, endedWallMs) });
+  task.operands.clear();
+  if (state !== 'done') task.resultBytes = 0;
+  addEnded(turn, task);
+}
+
+/** A moment of an earlier life in this one's time; the wall clock may have been set back since. */
+const sinceStart = ({ state, nowMs }: Turn, wallMs: number): number => Math.min(nowMs, wallMs - state.wallOffsetMs);
 
 function bindBlocks(task: Task, { bound }: TaskHistory): void {
   for (const block of bound) {
@@ -47,12 +52,13 @@ function resume(turn: Turn, task: Task, { history, plan }: Resumption): void {
   turn.state.running.add(task);
   task.state = 'running';
   task.verified = task.run?.states.acceptedCount ?? 0;
-  for (const { index, provider, bytes } of history.subtasks) {
+  for (const record of history.subtasks) {
+    const { index, provider, bytes } = record;
     task.outcome?.kept.set(index, { node: provider, bytes });
-    creditEarlierWork(task, plan, { provider, indices: [index] });
+    task.bytesReceived += bytes;
+    creditEarlierWork(task, plan, { record, indices: [index] });
   }
-  for (const { ranges, provider } of history.ranges)
-    creditEarlierWork(task, plan, { provider, indices: fromRanges(ranges) });
+  for (const record of history.ranges) creditEarlierWork(task, plan, { record, indices: fromRanges(record.ranges) });
   announceOperands(turn, task);
   endIfComplete(turn, task);
 }
@@ -63,13 +69,14 @@ function* acceptedIn({ subtasks, ranges }: TaskHistory): Generator<number> {
 }
 
 interface EarlierWork {
-  readonly provider: ProviderId;
+  readonly record: SubtaskRecord | SubtasksRecord;
   readonly indices: readonly number[];
 }
 
-/** Time spent is not journalled, only who did what. */
-function creditEarlierWork(task: Task, plan: TaskPlan, { provider, indices }: EarlierWork): void {
-  const tally = tallyOf(task, provider);
+function creditEarlierWork(task: Task, plan: TaskPlan, { record, indices }: EarlierWork): void {
+  const tally = tallyOf(task, record.provider);
+  tally.computeMs += record.computeMs;
+  tally.fetchMs += record.fetchMs;
   tally.subtasks += indices.length;
   for (const index of indices) tally.flops += task.type.flops(task.spec, plan, index);
 }

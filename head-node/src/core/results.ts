@@ -1,14 +1,33 @@
 /** Results and failures of leases: checked, accepted once, or tried again elsewhere. */
-import { backoffMs, isOperandDtype, MusterError, toWireError, type ProviderId, type WireError } from '@muster/shared';
+import {
+  backoffMs,
+  formatDuration,
+  isOperandDtype,
+  MusterError,
+  toWireError,
+  type ProviderId,
+  type SessionId,
+  type WireError,
+} from '@muster/shared';
 
-import type { NodeTally, Provider, Running, Task } from './cluster-state.ts';
+import type { Lease, NodeTally, Provider, Running, Task } from './cluster-state.ts';
 import type { HeadEvent, ReturnedResult } from './events.ts';
 import { toRanges } from './index-ranges.ts';
 import { learn } from './learned-rates.ts';
-import { countRetry, coveredByRivals, dropLease, freeCredit, rivalsOf, voidLease, type LeaseOfRun } from './leases.ts';
+import {
+  adoptLease,
+  countRetry,
+  coveredByRivals,
+  discardLease,
+  dropLease,
+  freeCredit,
+  rivalsOf,
+  voidLease,
+  type LeaseOfRun,
+} from './leases.ts';
 import { bySession, heard, nameOf } from './providers.ts';
 import { subtaskState } from './subtask-states.ts';
-import { end, endIfComplete } from './tasks.ts';
+import { announceOperands, end, endIfComplete } from './tasks.ts';
 import { log, taskOf, type Turn } from './turn.ts';
 
 /** Null when nobody waits for it any more. */
@@ -19,7 +38,7 @@ function contextOf(turn: Turn, id: number): LeaseOfRun | null {
 }
 
 /** A late result of a lease that was given up is as good as any: the first valid one wins. */
-export function onReturned(turn: Turn, event: ReturnedResult): void {
+export function onReturned(turn: Turn, event: HeadEvent & { type: 'returned' }): void {
   const provider = bySession(turn, event.session);
   const context = contextOf(turn, event.lease);
   if (provider !== undefined) heard(turn, provider);
@@ -33,10 +52,24 @@ export function onReturned(turn: Turn, event: ReturnedResult): void {
  * Only the bytes of a lease that is over may go. Those of a living one stay whoever sends what: a provider that registered
  * again may still deliver under its old session, and one that delivers twice has its first result under the verifier's eyes.
  */
-function dismiss(turn: Turn, { session, task, lease }: ReturnedResult, provider: Provider | undefined): void {
+function dismiss(
+  turn: Turn,
+  { session, task, lease }: HeadEvent & { type: 'returned' },
+  provider: Provider | undefined,
+): void {
   turn.state.counters.resultsStale += 1;
   turn.effects.push({ type: 'discard', task, lease });
   if (provider !== undefined) turn.effects.push({ type: 'settle', session, task, lease });
+}
+
+/**
+ * What the broker brings is mostly the second copy of a result that came straight. Where it is the first, it counts like the other;
+ * where its lease is from an earlier life of the head, the lease is taken up again.
+ */
+export function onDelivered(turn: Turn, event: HeadEvent & { type: 'delivered' }): void {
+  if (!adoptLease(turn, event.provider, { ...event, ranges: [...event.ranges] })) return;
+  const context = contextOf(turn, event.lease);
+  if (context !== null && context.lease.phase !== 'checking') check(turn, context, event);
 }
 
 function check(turn: Turn, { lease, task, run }: LeaseOfRun, returned: ReturnedResult): void {
@@ -44,11 +77,8 @@ function check(turn: Turn, { lease, task, run }: LeaseOfRun, returned: ReturnedR
   const open = lease.indices.filter((index) => isOpen(run, index));
   if (open.length === 0) {
     turn.state.counters.resultsDuplicate += 1;
-    turn.effects.push(
-      { type: 'settle', session: returned.session, task: task.id, lease: lease.id },
-      { type: 'discard', task: task.id, lease: lease.id },
-    );
-    dropLease(turn, lease);
+    turn.effects.push({ type: 'settle', session: sessionOf(turn, lease), task: task.id, lease: lease.id });
+    discardLease(turn, lease);
     return;
   }
   for (const index of open) {
@@ -56,12 +86,17 @@ function check(turn: Turn, { lease, task, run }: LeaseOfRun, returned: ReturnedR
     run.states.move(index, subtaskState.checking);
   }
   lease.phase = 'checking';
+  lease.returned = returned;
   task.bytesReceived += returned.bytes;
   task.latency.add(turn.nowMs - lease.sentAtMs);
   const tally = tallyOf(task, lease.provider);
   tally.computeMs += returned.computeMs;
   tally.fetchMs += returned.fetchMs;
   learnFrom(turn, { lease, task, run }, returned.computeMs);
+  orderCheck(turn, { lease, task, run }, returned);
+}
+
+function orderCheck(turn: Turn, { lease, task, run }: LeaseOfRun, returned: ReturnedResult): void {
   const region = task.type.region(task.spec, run.plan, lease.indices[0] ?? 0);
   turn.effects.push({
     type: 'check',
@@ -85,6 +120,9 @@ function learnFrom({ state }: Turn, { lease, task, run }: LeaseOfRun, computeMs:
 const flopsOf = (task: Task, run: Running, indices: readonly number[]): number =>
   indices.reduce((sum, index) => sum + task.type.flops(task.spec, run.plan, index), 0);
 
+const sessionOf = ({ state }: Turn, { provider }: Lease): SessionId | null =>
+  state.providers.get(provider)?.session ?? null;
+
 const isOpen = (run: Running, index: number): boolean => {
   const state = run.states.at(index);
   return state === subtaskState.leased || state === subtaskState.pending;
@@ -106,14 +144,28 @@ export function onChecked(turn: Turn, event: HeadEvent & { type: 'checked' }): v
   else reject(turn, context, event.why);
 }
 
+/** Times that a check is tried: each is three tries of a process that may die at it. */
+const CHECKS_MAX = 3;
+
+/** What cannot be told is no node's fault: the result waits, and with no verdict in the end the task has the reason. */
+export function onCheckFailed(turn: Turn, event: HeadEvent & { type: 'check-failed' }): void {
+  const context = contextOf(turn, event.lease);
+  const returned = context?.lease.returned ?? null;
+  if (context === null || returned === null) return;
+  const { lease, task } = context;
+  lease.failedChecks += 1;
+  log(turn, 'warn', { text: `a result of task ${task.id} could not be checked: ${event.error.what}` });
+  if (lease.failedChecks >= CHECKS_MAX) return end(turn, task, { state: 'failed', error: event.error });
+  announceOperands(turn, task);
+  orderCheck(turn, context, returned);
+}
+
 function accept(turn: Turn, context: LeaseOfRun, event: HeadEvent & { type: 'checked' }): void {
   const { lease, task, run } = context;
-  const provider = turn.state.providers.get(lease.provider);
   const fresh = lease.indices.filter((index) => run.states.at(index) === subtaskState.checking);
   for (const index of fresh) run.states.move(index, subtaskState.accepted);
   credit(turn, context, fresh);
-  if (provider !== undefined)
-    turn.effects.push({ type: 'settle', session: provider.session, task: task.id, lease: lease.id });
+  turn.effects.push({ type: 'settle', session: sessionOf(turn, lease), task: task.id, lease: lease.id });
   keepResult(turn, context, { event, fresh });
   revokeCopies(turn, context);
   dropLease(turn, lease);
@@ -142,11 +194,12 @@ function keepResult(turn: Turn, { lease, task, run }: LeaseOfRun, { event, fresh
   if (region.length === 0) {
     turn.effects.push({
       type: 'append',
-      record: { type: 'subtasks', task: task.id, ranges: toRanges(fresh), provider: lease.provider },
+      record: { type: 'subtasks', task: task.id, ranges: toRanges(fresh), provider: lease.provider, ...spentOn(lease) },
     });
     return;
   }
   const { bytes, digest } = event;
+  task.resultBytes += bytes;
   task.outcome?.kept.set(index, { node: lease.provider, bytes });
   turn.effects.push(
     { type: 'keep', task: task.id, lease: lease.id, index },
@@ -160,11 +213,17 @@ function keepResult(turn: Turn, { lease, task, run }: LeaseOfRun, { event, fresh
         attempt: lease.attempt,
         bytes,
         digest,
+        ...spentOn(lease),
       },
     },
     { type: 'announce', task: task.id, tile: { index, node: lease.provider, bytes, region: [...region] } },
   );
 }
+
+const spentOn = ({ returned }: Lease): Pick<ReturnedResult, 'computeMs' | 'fetchMs'> => ({
+  computeMs: returned?.computeMs ?? 0,
+  fetchMs: returned?.fetchMs ?? 0,
+});
 
 /** Other nodes that work on the same subtasks may stop. */
 function revokeCopies(turn: Turn, context: LeaseOfRun): void {
@@ -175,7 +234,7 @@ function revokeCopies(turn: Turn, context: LeaseOfRun): void {
     const provider = turn.state.providers.get(other.provider);
     if (provider !== undefined)
       turn.effects.push({ type: 'revoke', session: provider.session, task: task.id, leases: [other.id] });
-    dropLease(turn, other);
+    discardLease(turn, other);
   }
 }
 
@@ -193,14 +252,12 @@ function reject(turn: Turn, context: LeaseOfRun, why: string): void {
     run.states.move(index, covered.has(index) ? subtaskState.leased : subtaskState.pending);
     if (!covered.has(index)) run.pending.giveBack(index);
   }
-  turn.effects.push({ type: 'discard', task: task.id, lease: lease.id });
-  if (provider !== undefined)
-    turn.effects.push({ type: 'settle', session: provider.session, task: task.id, lease: lease.id });
+  turn.effects.push({ type: 'settle', session: sessionOf(turn, lease), task: task.id, lease: lease.id });
   log(turn, 'warn', {
     text: `wrong result from ${nameOf(turn, lease.provider)} rejected: ${why}`,
     node: provider ?? null,
   });
-  dropLease(turn, lease);
+  discardLease(turn, lease);
   blame(turn, context, { error: rejected(nameOf(turn, lease.provider), why), backoff: false });
 }
 
@@ -228,6 +285,17 @@ export function onFailed(turn: Turn, event: HeadEvent & { type: 'failed' }): voi
     node: provider,
   });
   fail(turn, context, event.error);
+}
+
+/** Nobody's fault, and no use to offer it again: the provider shall forget it, and the work is done anew. */
+export function onBytesMissing(turn: Turn, { session, task, lease: id }: HeadEvent & { type: 'bytes-missing' }): void {
+  const provider = bySession(turn, session);
+  if (provider === undefined) return;
+  heard(turn, provider);
+  const lease = turn.state.leases.get(id);
+  if (lease?.phase === 'checking') return;
+  turn.effects.push({ type: 'revoke', session, task, leases: [id] });
+  if (lease?.provider === provider.id) voidLease(turn, lease, { retry: true });
 }
 
 function fail(turn: Turn, context: LeaseOfRun, error: WireError): void {
@@ -280,7 +348,7 @@ export function watchLeases(turn: Turn): void {
       context,
       toWireError(
         new MusterError('COMPUTE_FAILED', 'a subtask did not end', {
-          why: `no result after ${(ageMs / 1000).toFixed(0)} s`,
+          why: `no result after ${formatDuration(ageMs)}`,
         }),
       ),
     );

@@ -1,9 +1,11 @@
 /** From submission to a terminal state. */
-import { MusterError, toWireError, type BlockId, type TaskId, type WireError } from '@muster/shared';
+import { formatDuration, MusterError, toWireError, type BlockId, type TaskId, type WireError } from '@muster/shared';
 import type { OperandTable, Provider, Task } from './cluster-state.ts';
 import type { HeadEvent, Submission } from './events.ts';
 import { LatencySample } from './latency-sample.ts';
-import { dropLease } from './leases.ts';
+import { addEnded, makeRoom } from './ended-tasks.ts';
+import { discardLease } from './leases.ts';
+import { isMirrored } from './mirror.ts';
 import { nodeFactsOf, startRun } from './plan-task.ts';
 import { isActive, log, readyProviders, type Turn } from './turn.ts';
 import { markPresent } from './waiting-subtasks.ts';
@@ -18,16 +20,28 @@ export function onSubmitted(turn: Turn, event: Submission): void {
   }
   const fresh = newTask(event, turn.nowMs);
   turn.state.tasks.set(event.task, fresh);
-  const { task, taskType, spec, nodes, waitNodesMs, timeoutMs } = event;
+  turn.state.open.add(fresh);
+  const acceptedWallMs = turn.nowMs + turn.state.wallOffsetMs;
+  const { task, taskType, spec, nodes, waitNodesMs, timeoutMs, durability } = event;
   turn.effects.push({
     type: 'append',
-    record: { type: 'task', task, name: taskType.name, spec, nodes, waitNodesMs, timeoutMs },
+    record: {
+      type: 'task',
+      task,
+      name: taskType.name,
+      spec,
+      nodes,
+      waitNodesMs,
+      timeoutMs,
+      durability,
+      acceptedWallMs,
+    },
   });
   turn.effects.push({ type: 'confirm', task });
   tryStart(turn, fresh);
 }
 
-export function newTask(event: Submission, nowMs: number): Task {
+export function newTask(event: Submission, nowMs: number, acceptedAtMs = nowMs): Task {
   return {
     id: event.task,
     type: event.taskType,
@@ -35,12 +49,16 @@ export function newTask(event: Submission, nowMs: number): Task {
     nodes: event.nodes,
     waitNodesMs: event.waitNodesMs,
     timeoutMs: event.timeoutMs,
-    acceptedAtMs: nowMs,
+    durability: event.durability,
+    mirror: 'open',
+    acceptedAtMs,
+    waitingSinceMs: nowMs,
     durable: false,
     state: 'accepted',
     operands: new Map(event.taskType.operands(event.spec).map(({ name, blocks }) => [name, emptyTable(blocks)])),
     run: null,
     outcome: null,
+    resultBytes: 0,
     leases: new Set(),
     tallies: new Map(),
     latency: new LatencySample(),
@@ -71,10 +89,10 @@ export function onTaskDurable(turn: Turn, event: { readonly task: TaskId }): voi
   endIfComplete(turn, task);
 }
 
-/** A task may be worked on while its record is on the way to the disk, but not be done before it is there. */
+/** A task may be worked on while its records are on the way to disk and broker, but not be done before they are there. */
 export function endIfComplete(turn: Turn, task: Task): void {
   const complete = task.run !== null && task.run.states.acceptedCount === task.run.plan.subtasks;
-  if (complete && task.durable) end(turn, task, { state: 'done', error: null });
+  if (complete && task.durable && isMirrored(turn, task)) end(turn, task, { state: 'done', error: null });
 }
 
 /** Plans as soon as enough nodes are ready. */
@@ -160,7 +178,7 @@ interface Ending {
   readonly error: WireError | null;
 }
 
-/** Frees its nodes at once; what they still deliver is stale. */
+/** Frees its nodes at once; what they still deliver is stale. Results are of use only where all are there. */
 export function end(turn: Turn, task: Task, { state, error }: Ending): void {
   task.state = state;
   task.error = error;
@@ -170,13 +188,23 @@ export function end(turn: Turn, task: Task, { state, error }: Ending): void {
   task.final = status;
   task.run = null;
   turn.state.running.delete(task);
+  turn.state.open.delete(task);
   task.tallies.clear();
   task.operands.clear();
-  turn.effects.push({ type: 'append', record: { type: 'ended', task: task.id, status } });
+  const endedWallMs = turn.nowMs + turn.state.wallOffsetMs;
+  turn.effects.push({ type: 'append', record: { type: 'ended', task: task.id, status, endedWallMs } });
   turn.effects.push({ type: 'ended', task: task.id, status });
+  if (state !== 'done') dropResults(turn, task);
+  addEnded(turn, task);
   log(turn, state === 'done' ? 'info' : 'warn', {
     text: `task ${task.id} ${state}${error === null ? '' : `: ${error.what}`}`,
   });
+}
+
+function dropResults(turn: Turn, task: Task): void {
+  task.outcome = null;
+  task.resultBytes = 0;
+  turn.effects.push({ type: 'forget', task: task.id });
 }
 
 function revokeLeases(turn: Turn, task: Task): void {
@@ -186,50 +214,26 @@ function revokeLeases(turn: Turn, task: Task): void {
     if (lease === undefined) continue;
     const provider = turn.state.providers.get(lease.provider);
     if (provider !== undefined) bySession.set(provider.session, [...(bySession.get(provider.session) ?? []), id]);
-    if (lease.phase === 'checking') turn.effects.push({ type: 'discard', task: task.id, lease: id });
-    dropLease(turn, lease);
+    discardLease(turn, lease);
   }
   for (const [session, leases] of bySession)
     turn.effects.push({ type: 'revoke', session: session as Provider['session'], task: task.id, leases });
 }
 
-/** Deadlines of whole tasks: too few nodes, too long, kept long enough. */
+/** Deadlines of whole tasks: too few nodes, too long. */
 export function watchTasks(turn: Turn): void {
-  for (const task of turn.state.tasks.values()) {
-    const ageMs = turn.nowMs - task.acceptedAtMs;
-    if (task.state === 'waiting' && ageMs > task.waitNodesMs)
+  for (const task of turn.state.open) {
+    if (task.state === 'waiting' && turn.nowMs - task.waitingSinceMs > task.waitNodesMs)
       end(turn, task, { state: 'failed', error: notEnoughNodes(turn, task) });
-    else if (isActive(task) && ageMs > task.timeoutMs) end(turn, task, { state: 'failed', error: timedOut(task) });
-    else if (task.endedAtMs !== null) age(turn, task, turn.nowMs - task.endedAtMs);
+    else if (turn.nowMs - task.acceptedAtMs > task.timeoutMs)
+      end(turn, task, { state: 'failed', error: timedOut(task) });
   }
 }
 
-/** By then what the end appended is in the journal. */
-const OUTCOME_KEPT_MS = 60_000;
-
-function age(turn: Turn, task: Task, endedForMs: number): void {
-  if (endedForMs > OUTCOME_KEPT_MS) task.outcome = null;
-  if (endedForMs > turn.state.policy.resultTtlMs) forget(turn, task);
-}
-
-/** Before its time, because the disk is bounded. */
-export function forgetOldest(turn: Turn): void {
-  const ended = [...turn.state.tasks.values()].filter(({ endedAtMs }) => endedAtMs !== null);
-  const oldest = ended.reduce<Task | undefined>(
-    (first, task) => ((task.endedAtMs ?? 0) < (first?.endedAtMs ?? Infinity) ? task : first),
-    undefined,
-  );
-  if (oldest === undefined) return;
-  log(turn, 'info', { text: `the result of task ${oldest.id} is dropped before its time: the disk is bounded` });
-  forget(turn, oldest);
-}
-
-function forget(turn: Turn, task: Task): void {
-  turn.state.tasks.delete(task.id);
-  turn.effects.push(
-    { type: 'append', record: { type: 'forgotten', task: task.id } },
-    { type: 'forget', task: task.id },
-  );
+export function onResultsTooLarge(turn: Turn, event: HeadEvent & { type: 'results-too-large' }): void {
+  const error = makeRoom(turn, event);
+  const task = turn.state.tasks.get(event.task);
+  if (error !== null && task !== undefined && isActive(task)) end(turn, task, { state: 'failed', error });
 }
 
 function notEnoughNodes({ state }: Turn, { nodes }: Task): WireError {
@@ -250,7 +254,7 @@ function notEnoughNodes({ state }: Turn, { nodes }: Task): WireError {
 
 const timedOut = (task: Task): WireError =>
   toWireError(
-    new MusterError('TIMEOUT', `the task did not end within ${(task.timeoutMs / 1000).toFixed(0)} s`, {
+    new MusterError('TIMEOUT', `the task did not end within ${formatDuration(task.timeoutMs)}`, {
       why: `${task.run?.states.acceptedCount ?? 0} of ${task.run?.plan.subtasks ?? 0} subtasks were done`,
       fix: 'give it more time with --timeout, or more nodes',
     }),

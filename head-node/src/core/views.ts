@@ -2,10 +2,11 @@
 import type { NodeShare, NodeState, NodeStatus, ProviderId, TaskBrief, TaskStatus } from '@muster/shared';
 import type { ClusterState, NodeTally, Provider, Task } from './cluster-state.ts';
 import { usedRates } from './learned-rates.ts';
+import { durabilityOf } from './mirror.ts';
 
 export function nodeState({ phase, leases }: Provider): NodeState {
   if (phase === 'ready') return leases.size > 0 ? 'busy' : 'ready';
-  return phase === 'joining' ? 'suspect' : phase;
+  return phase === 'joining' || phase === 'resting' ? 'suspect' : phase;
 }
 
 export function nodeStatus(provider: Provider, nowMs: number): NodeStatus {
@@ -60,6 +61,7 @@ export function statusOf(state: ClusterState, task: Task, nowMs: number): TaskSt
     forecast: [...(plan?.forecast ?? [])],
     advice: plan?.advice ?? '',
     latencyMs: { p50: task.latency.quantile(0.5), p99: task.latency.quantile(0.99) },
+    durability: durabilityOf(state, task),
     error: task.error,
   };
 }

@@ -47,6 +47,7 @@ export class ClientEndpoint implements Audience {
   readonly #socket: Router;
   readonly #queue: SendQueue;
   readonly #options: ClientEndpointOptions;
+  #requests: ClientRequests | null = null;
   readonly #watchers = new Map<TaskId, Set<ClientName>>();
   /** Submissions that wait for the journal. */
   readonly #submitters = new Map<TaskId, { client: ClientName; request: number }[]>();
@@ -58,6 +59,7 @@ export class ClientEndpoint implements Audience {
   }
 
   async run(requests: ClientRequests): Promise<void> {
+    this.#requests = requests;
     for await (const [identity, ...frames] of this.#socket) {
       if (identity === undefined) continue;
       this.#serve(identity.toString('hex'), frames, requests);
@@ -90,6 +92,7 @@ export class ClientEndpoint implements Audience {
   ended(task: TaskId, status: TaskStatus): void {
     this.#broadcast(task, { type: 'ended', fields: { task, status } });
     this.#watchers.delete(task);
+    this.#requests?.ended();
   }
 
   #broadcast(task: TaskId, reply: Reply): void {
@@ -103,8 +106,7 @@ export class ClientEndpoint implements Audience {
       request = 'request' in envelope.message ? envelope.message.request : 0;
       for (const reply of this.#answer(client, envelope, requests)) this.#send(client, reply);
     } catch (error) {
-      if (!isMusterError(error)) this.#options.logger.error({ error }, 'a client request broke its handler');
-      this.#send(client, { type: 'error', fields: { request, error: toWireError(error) } });
+      this.#refuse(client, request, error);
     }
   }
 
@@ -138,12 +140,20 @@ export class ClientEndpoint implements Audience {
       case 'cancel':
         requests.cancel(message.task);
         return [{ type: 'done', fields: { request: message.request } }];
+      case 'audit':
+        void this.#audit(client, message, requests);
+        return [];
       case 'show':
         return [{ type: 'task', fields: { request: message.request, status: requests.show(message.task) } }];
       case 'listTasks':
         return [{ type: 'tasks', fields: { request: message.request, tasks: requests.tasks() } }];
       case 'listNodes':
-        return [{ type: 'nodes', fields: { request: message.request, nodes: requests.nodes() } }];
+        return [
+          {
+            type: 'nodes',
+            fields: { request: message.request, nodes: requests.nodes(), backbone: requests.backbone() },
+          },
+        ];
       default:
         throw new MusterError('PROTOCOL', 'a message came on the wrong channel', { why: message.type });
     }
@@ -179,6 +189,19 @@ export class ClientEndpoint implements Audience {
       ? { type: 'ended', fields: { task, status } }
       : { type: 'progress', fields: { task, status } };
     return [{ type: 'done', fields: { request } }, ...notices, last];
+  }
+
+  async #audit(client: ClientName, { request, task }: Fields<'audit'>, requests: ClientRequests): Promise<void> {
+    try {
+      this.#send(client, { type: 'audited', fields: { request, ...(await requests.audit(task)) } });
+    } catch (error) {
+      this.#refuse(client, request, error);
+    }
+  }
+
+  #refuse(client: ClientName, request: number, error: unknown): void {
+    if (!isMusterError(error)) this.#options.logger.error({ error }, 'a client request broke its handler');
+    this.#send(client, { type: 'error', fields: { request, error: toWireError(error) } });
   }
 
   #send(client: ClientName, { type, fields, payload }: Reply): void {

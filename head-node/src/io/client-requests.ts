@@ -4,6 +4,7 @@ import {
   limits,
   MusterError,
   taskTypeNamed,
+  type BackboneReport,
   type BlockId,
   type Clock,
   type Fields,
@@ -16,11 +17,15 @@ import {
 } from '@muster/shared';
 import type { BlockStore, SpareStock } from '@muster/shared/io';
 import type { Task } from '../core/cluster-state.ts';
+import type { TaskHistory } from '../core/journal-record.ts';
+import { isActive } from '../core/turn.ts';
 import { briefOf, nodeStatuses, statusOf } from '../core/views.ts';
 import type { Driver } from '../driver.ts';
 import type { Reply } from './client-endpoint.ts';
 import type { Journal } from './journal.ts';
+import type { Mirror } from './mirror.ts';
 import type { ResultStore } from './result-store.ts';
+import { TaskAudits, type TaskAudit } from './task-audits.ts';
 
 export interface ClientRequestPorts {
   readonly driver: Driver;
@@ -28,25 +33,28 @@ export interface ClientRequestPorts {
   readonly results: ResultStore;
   readonly spares: SpareStock;
   readonly journal: Journal;
+  readonly mirror: Mirror;
   readonly clock: Clock;
 }
-
-const TASKS_LISTED = 100;
 
 export class ClientRequests {
   readonly #ports: ClientRequestPorts;
   /** Blocks that were promised by `bind` and are still on their way. */
   readonly #expected = new Map<BlockId, Fields<'bind'>[]>();
+  readonly #audits: TaskAudits;
 
   constructor(ports: ClientRequestPorts) {
     this.#ports = ports;
+    this.#audits = new TaskAudits(ports);
   }
 
-  submit({ task, taskType: name, spec, nodes, waitNodesMs, timeoutMs }: Fields<'submit'>): void {
+  submit({ task, taskType: name, spec, nodes, waitNodesMs, timeoutMs, durability }: Fields<'submit'>): void {
     const taskType = taskTypeNamed(name);
     if (nodes < 1 || nodes > limits.nodesMax.value) throw badNodeCount(nodes);
-    const open = [...this.#ports.driver.state.tasks.values()].filter(({ state }) => !isTerminal(state)).length;
+    if (durability === 'strict' && this.backbone().state === 'off') throw noBroker();
+    const open = this.#ports.driver.state.open.size;
     if (open >= limits.openTasksMax.value) throw tooManyTasks(open);
+    if (!this.#ports.driver.state.tasks.has(task)) this.#ports.journal.expectRoomForTask();
     this.#ports.driver.post({
       type: 'submitted',
       task,
@@ -55,6 +63,7 @@ export class ClientRequests {
       nodes,
       waitNodesMs,
       timeoutMs,
+      durability,
     });
   }
 
@@ -92,10 +101,32 @@ export class ClientRequests {
     return true;
   }
 
+  /** Blocks may come in when nobody waits for them any more. */
   #bound({ task, operand, block, id, bytes }: Fields<'bind'>): void {
     const { driver } = this.#ports;
+    if (!this.#isActive(task)) return;
     driver.pin(task, id);
     driver.post({ type: 'bound', task, operand, block, id, bytes });
+  }
+
+  #isActive(id: TaskId): boolean {
+    const task = this.#ports.driver.state.tasks.get(id);
+    return task !== undefined && isActive(task);
+  }
+
+  /** What came of blocks that nobody else waits for goes, too. */
+  ended(): void {
+    for (const [block, binds] of this.#expected) {
+      const wanted = binds.filter(({ task }) => this.#isActive(task));
+      if (wanted.length > 0) this.#expected.set(block, wanted);
+      else this.#giveUp(block);
+    }
+  }
+
+  #giveUp(block: BlockId): void {
+    const { blocks } = this.#ports;
+    this.#expected.delete(block);
+    if (!blocks.has(block)) blocks.remove(block);
   }
 
   cancel(task: TaskId): void {
@@ -107,6 +138,10 @@ export class ClientRequests {
     return statusOf(this.#ports.driver.state, this.#task(task), this.#ports.clock.nowMs());
   }
 
+  audit(task: TaskId): Promise<TaskAudit> {
+    return this.#audits.of(task);
+  }
+
   hasEnded(task: TaskId): boolean {
     return isTerminal(this.#task(task).state);
   }
@@ -116,16 +151,20 @@ export class ClientRequests {
     const { state } = this.#ports.driver;
     const nowMs = this.#ports.clock.nowMs();
     return [...state.tasks.values()]
-      .slice(-TASKS_LISTED)
+      .slice(-limits.tasksListed.value)
       .toReversed()
       .map((task) => briefOf(statusOf(state, task, nowMs)));
   }
 
   nodes(): NodeStatus[] {
-    return nodeStatuses(this.#ports.driver.state, this.#ports.clock.nowMs()).slice(0, 64);
+    return nodeStatuses(this.#ports.driver.state, this.#ports.clock.nowMs()).slice(0, limits.nodesListed.value);
   }
 
-  /** Results that can be fetched now. */
+  backbone(): BackboneReport {
+    return this.#ports.mirror.report();
+  }
+
+  /** Results that can be fetched now. Throws RESULT_LOST for a task that is done and whose results are not all there. */
   tiles(id: TaskId): TileNotice[] {
     const task = this.#task(id);
     if (task.state !== 'running' && task.state !== 'done') return [];
@@ -133,9 +172,16 @@ export class ClientRequests {
       const { plan, kept } = task.outcome;
       return Array.from(kept, ([index, result]) => this.#notice(task, plan, { index, ...result }));
     }
-    const { plan = null, subtasks = [] } = this.#ports.journal.history(id) ?? {};
-    if (plan === null) return [];
+    const history = this.#ports.journal.history(id);
+    if (history === null || history.plan === null) return [];
+    const { plan, subtasks } = history;
+    this.#checkResults(history);
     return subtasks.map(({ index, provider, bytes }) => this.#notice(task, plan, { index, node: provider, bytes }));
+  }
+
+  #checkResults({ record, subtasks }: TaskHistory): void {
+    const lost = subtasks.filter((subtask) => !this.#ports.results.holds(subtask));
+    if (lost.length > 0) throw resultLost(record.task, lost.length, subtasks.length);
   }
 
   #notice({ id, type, spec }: Task, plan: TaskPlan, result: Omit<TileNotice, 'path' | 'region'>): TileNotice {
@@ -168,6 +214,18 @@ const badNodeCount = (nodes: number): MusterError =>
   new MusterError('USAGE', `--nodes needs a whole number from 1 to ${limits.nodesMax.value}`, {
     why: `got ${nodes}`,
     fix: '--nodes 4',
+  });
+
+const resultLost = (task: TaskId, lost: number, of: number): MusterError =>
+  new MusterError('RESULT_LOST', `the result of task ${task} is not on the head any more`, {
+    why: `${lost} of its ${of} tiles are damaged or gone`,
+    fix: 'submit the task again',
+  });
+
+const noBroker = (): MusterError =>
+  new MusterError('USAGE', '--durability strict needs a broker', {
+    why: 'the head runs without one (backbone: off)',
+    fix: 'start the head with --amqp amqp://HOST, or submit with --durability mirrored',
   });
 
 const tooManyTasks = (open: number): MusterError =>

@@ -1,4 +1,4 @@
-import type { NodeStatus, TaskBrief } from '@muster/shared';
+import type { BackboneReport, NodeStatus, TaskBrief } from '@muster/shared';
 
 /** What the HTTP side may know of the head. */
 export interface HeadView {
@@ -6,6 +6,7 @@ export interface HeadView {
   ready(): boolean;
   nodes(): readonly NodeStatus[];
   tasks(): readonly TaskBrief[];
+  backbone(): BackboneReport;
   /** Totals since the start, by name; the names never change. */
   counters(): Readonly<Record<string, number>>;
 }

@@ -1,18 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
-import { isMusterError, MusterError, type TaskId } from '@muster/shared';
-import { DirectoryLock, diskFull, systemCodeOf } from '@muster/shared/io';
+import { dirname, join } from 'node:path';
+import { formatBytes, isMusterError, MusterError, type TaskId } from '@muster/shared';
+import { DirectoryLock, diskFull, freeBytesIn, systemCodeOf } from '@muster/shared/io';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import type { JournalRecord, TaskHistory } from '../core/journal-record.ts';
-import { historyOf } from './history.ts';
+import { historyOf } from '../core/history.ts';
 import { extendToDeclaredLength } from './lmdb-file.ts';
 import { seal, unseal } from './sealed-value.ts';
 
 /** Records that nobody waits for are written together: each transaction costs a sync of the disk, 0.25 to 4 ms. */
 const LINGER_MS = 10;
 
+/**
+ * LMDB is of no use after a commit that failed for want of room, so none is begun with less than this. Records then wait, and whoever
+ * waits for them, until somebody makes room.
+ */
+const ROOM_MIN_BYTES = 2 * 2 ** 20;
+/** New tasks are refused before that, so that what was accepted can end. */
+const ROOM_FOR_TASK_BYTES = 4 * ROOM_MIN_BYTES;
+const ROOM_CHECK_MS = 250;
+
 /** Grows with every change of the records that an older program would misread. */
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 /** [task, epoch, number of the append call in it]: a task's records lie together, in the order in which they were written. */
 type RecordKey = [task: string, epoch: number, append: number];
@@ -46,6 +55,7 @@ export class Journal {
   readonly #path: string;
   #appends = 0;
   readonly #waiting: JournalRecord[] = [];
+  readonly #onWritten: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #fault: Error | null = null;
 
@@ -63,6 +73,7 @@ export class Journal {
     const lock = DirectoryLock.take(directory);
     const path = join(directory, 'journal.mdb');
     try {
+      expectRoom(path, ROOM_MIN_BYTES);
       extendToDeclaredLength(path);
       return new Journal(path, lock, await openDatabase(path));
     } catch (error) {
@@ -77,10 +88,23 @@ export class Journal {
     this.#timer ??= setTimeout(() => this.#write(), LINGER_MS);
   }
 
+  /** Throws DISK_FULL when there is no room for the records of one more task. */
+  expectRoomForTask(): void {
+    expectRoom(this.#path, ROOM_FOR_TASK_BYTES);
+  }
+
   #write(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const records = this.#waiting.splice(0);
+    if (this.#waiting.length > 0 && freeBytesIn(dirname(this.#path)) < ROOM_MIN_BYTES) {
+      this.#timer = setTimeout(() => this.#write(), ROOM_CHECK_MS);
+      return;
+    }
+    this.#put(this.#waiting.splice(0));
+    for (const written of this.#onWritten.splice(0)) written();
+  }
+
+  #put(records: readonly JournalRecord[]): void {
     for (const [task, group] of grouped(records)) {
       const forgotten = group.findLastIndex(({ type }) => type === 'forgotten');
       if (forgotten >= 0) this.#forget(task);
@@ -89,9 +113,13 @@ export class Journal {
     }
   }
 
-  /** Resolves when everything appended so far is on disk; rejects, from then on always, when it cannot be written. */
+  /**
+   * Resolves when everything appended so far is on disk, be it that room for it must be made first; rejects, from then on always, when
+   * it cannot be written.
+   */
   async durable(): Promise<void> {
     this.#write();
+    if (this.#waiting.length > 0) await new Promise<void>((resolve) => this.#onWritten.push(resolve));
     try {
       await this.#records.flushed;
     } catch (error) {
@@ -119,6 +147,7 @@ export class Journal {
 
   async close(): Promise<void> {
     this.#write();
+    clearTimeout(this.#timer);
     await this.#root.close();
     this.#lock.release();
   }
@@ -174,6 +203,15 @@ async function openDatabase(path: string): Promise<Opened> {
     await root.close();
     throw error;
   }
+}
+
+function expectRoom(path: string, bytes: number): void {
+  const freeBytes = freeBytesIn(dirname(path));
+  if (freeBytes >= bytes) return;
+  throw diskFull(
+    { path, bytes },
+    { why: `${formatBytes(bytes)} are needed there, and ${formatBytes(freeBytes)} are free` },
+  );
 }
 
 function readFact(facts: Database<Buffer, string>, name: string): unknown {

@@ -1,4 +1,4 @@
-import { nodeStates, taskStates } from '@muster/shared';
+import { nodeStates, taskStates, type BackboneReport } from '@muster/shared';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { HeadView } from './head-view.ts';
 
@@ -8,6 +8,7 @@ export function metricsOf(view: HeadView): Registry {
   collectDefaultMetrics({ register: registry, prefix: 'muster_' });
   addNodeMetrics(registry, view);
   addTaskMetrics(registry, view);
+  addBackboneMetrics(registry, view);
   addCounters(registry, view);
   return registry;
 }
@@ -52,6 +53,37 @@ function addTaskMetrics(registry: Registry, view: HeadView): void {
       },
     }),
   );
+}
+
+function addBackboneMetrics(registry: Registry, view: HeadView): void {
+  const gauges = {
+    muster_backbone_up: [
+      '1 when the broker takes and brings messages.',
+      (it: BackboneReport) => Number(it.state === 'up'),
+    ],
+    muster_backbone_blocked: [
+      '1 when the broker has stopped taking messages.',
+      (it: BackboneReport) => Number(it.state === 'blocked'),
+    ],
+    muster_backbone_outbox_bytes: ['Bytes that the broker has not confirmed.', (it: BackboneReport) => it.outboxBytes],
+    muster_backbone_outbox_messages: [
+      'Messages that the broker has not confirmed.',
+      (it: BackboneReport) => it.outboxMessages,
+    ],
+    muster_backbone_lag_seconds: ['Age of the oldest of them.', (it: BackboneReport) => it.lagMs / 1000],
+  } as const;
+  for (const [name, [help, read]] of Object.entries(gauges)) {
+    registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        registers: [],
+        collect() {
+          this.set(read(view.backbone()));
+        },
+      }),
+    );
+  }
 }
 
 /** `acceptedSubtasks` is exported as `muster_accepted_subtasks_total`. The names are known once the head has started. */

@@ -1,29 +1,17 @@
 /** The PULL socket: results, failures, and result bytes from providers that cannot write to the store. */
-import {
-  decode,
-  isMusterError,
-  MusterError,
-  toWireError,
-  type Envelope,
-  type Fields,
-  type Logger,
-  type TaskId,
-} from '@muster/shared';
-import { incomingResultName, writePieces, type BlockStore } from '@muster/shared/io';
-import { closeSync, openSync, statSync } from 'node:fs';
+import { decode, isMusterError, type Envelope, type Fields, type Logger, type TaskId } from '@muster/shared';
 import type { Pull } from 'zeromq';
 import type { Driver } from '../driver.ts';
+import type { IncomingResults } from './incoming-results.ts';
 
 export interface CollectorOptions {
   readonly driver: Driver;
-  readonly blocks: BlockStore;
+  readonly incoming: IncomingResults;
   readonly logger: Logger;
 }
 
 export class ResultCollector {
   readonly #options: CollectorOptions;
-  /** Files of results that are still coming in, by lease. */
-  readonly #open = new Map<number, number>();
 
   constructor(options: CollectorOptions) {
     this.#options = options;
@@ -38,47 +26,41 @@ export class ResultCollector {
         else this.#options.logger.warn({ code: error.code, why: error.why }, error.message);
       }
     }
-    for (const file of this.#open.values()) closeSync(file);
+    this.#options.incoming.closeAll();
   }
 
   #collect({ message, payload }: Envelope): void {
-    const { driver } = this.#options;
+    const { driver, incoming } = this.#options;
     switch (message.type) {
       case 'result':
-        this.#close(message.lease);
+        incoming.close(message.lease);
         return this.#returned(message, payload);
       case 'resultChunk':
         return this.#write(message, payload ?? new Uint8Array());
       case 'failed':
-        this.#close(message.lease);
+        incoming.close(message.lease);
         return driver.post(message);
       default:
         this.#options.logger.warn({ type: message.type }, 'a message came on the wrong channel');
     }
   }
 
-  /** Bytes that were announced and are not there (the head was restarted in between) are a failure, not a wrong result. */
+  /** Bytes that were announced may be gone: the head was restarted in between. */
   #returned(message: Fields<'result'>, payload: Uint8Array | null): void {
-    const { driver, blocks } = this.#options;
-    const path = blocks.incomingPath(incomingResultName(message.task, message.lease));
-    if (payload !== null || statSync(path, { throwIfNoEntry: false })?.size === message.bytes)
+    const { driver, incoming } = this.#options;
+    if (payload !== null || incoming.bytesOf(message) === message.bytes)
       return driver.returned({ ...message, type: 'returned' }, payload);
     const { session, task, lease } = message;
-    const error = toWireError(
-      new MusterError('COMPUTE_FAILED', 'the bytes of a result are missing', {
-        why: `expected ${message.bytes} bytes`,
-      }),
-    );
-    driver.post({ type: 'failed', session, task, lease, error });
+    driver.post({ type: 'bytes-missing', session, task, lease });
   }
 
-  /** Only the provider that holds the lease may write, and only as much as it announced. */
+  /** Only the provider that holds the lease may write, only as much as it announced, and not while the verifier reads. */
   #write({ session, task, lease, offset, total }: Fields<'resultChunk'>, bytes: Uint8Array): void {
     const { state } = this.#options.driver;
-    const holder = state.leases.get(lease)?.provider;
-    if (holder === undefined || state.sessions.get(session) !== holder) return;
+    const held = state.leases.get(lease);
+    if (held === undefined || held.phase === 'checking' || state.sessions.get(session) !== held.provider) return;
     if (offset + bytes.length > total || total > this.#bytesWanted(task, lease)) return;
-    writePieces(this.#fileOf(task, lease), bytes, offset);
+    this.#options.incoming.write({ task, lease }, bytes, offset);
   }
 
   #bytesWanted(task: TaskId, lease: number): number {
@@ -87,20 +69,5 @@ export class ResultCollector {
     const index = state.leases.get(lease)?.indices[0];
     if (found?.run == null || index === undefined) return 0;
     return found.type.resultBytes(found.spec, found.run.plan, index);
-  }
-
-  #fileOf(task: TaskId, lease: number): number {
-    const known = this.#open.get(lease);
-    if (known !== undefined) return known;
-    const file = openSync(this.#options.blocks.incomingPath(incomingResultName(task, lease)), 'w', 0o600);
-    this.#open.set(lease, file);
-    return file;
-  }
-
-  #close(lease: number): void {
-    const file = this.#open.get(lease);
-    if (file === undefined) return;
-    this.#open.delete(lease);
-    closeSync(file);
   }
 }

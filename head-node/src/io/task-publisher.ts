@@ -58,17 +58,19 @@ export class TaskPublisher {
     }
   }
 
-  /** `onRefused`: the provider's pipe is full or gone; the message was not sent. */
+  /** Returns the frames behind the topic. `onRefused`: the provider's pipe is full or gone; the message was not sent. */
   publish<T extends MessageType>(
     session: SessionId,
     { type, fields, payload }: Publication<T>,
     onRefused?: () => void,
-  ): void {
+  ): readonly Uint8Array[] {
     const topic = providerTopic(session);
     const head = encode(type, fields, { epoch: this.#epoch, seq: this.#next(topic) });
-    const frames: Frames = payload == null ? [topic, head] : [topic, head, payload];
+    const message = payload == null ? [head] : [head, payload];
+    const frames: Frames = [topic, ...message];
     if (onRefused !== undefined) this.#undelivered.set(frames, onRefused);
     this.#queue.push(frames);
+    return message;
   }
 
   /** Number of the last message on a provider's topic: a provider that has seen fewer has missed some. */

@@ -15,28 +15,43 @@ const roundings: Record<OperandDtype, Rounding> = {
   int8: { unit: 0, tiny: 0, max: 2 ** 31 },
 };
 
-/**
- * Tolerated error of one element, in units of `unit * size`, where `size` is about the element's root mean square.
- *
- * 4 was measured as the rms for float32 on CPUs; x4 for a check in the same precision, x6 for GPUs, x10 for the largest of
- * thousands of normal deviates: 1000. It must grow with K: a sum of equal terms, added one by one, drifts by up to K/2 units of
- * its size, and sums that cancel do so by their larger parts. In these units a result in bfloat16 is off by 65,000, one from
- * TF32 operands by 7,000. Analysis: arXiv 1705.10449.
- */
-const roundingUnits = (depth: number): number => Math.max(1000, depth / 2);
-
-export interface RowSize {
+/** Of a tile. */
+export interface TileSize {
   /** K. */
   readonly depth: number;
   readonly columns: number;
-  /** Root mean square of the row's elements of C, as expected or as returned. */
-  readonly rms: number;
 }
 
-/** Largest honest |(C X - A B X)| in a row, for Gaussian X; 0 for integers. */
-export function residualLimit(dtype: OperandDtype, { depth, columns, rms }: RowSize): number {
+/**
+ * A limit for |(C X - A B X)| in a row of a tile, for Gaussian X, from two root mean squares: of the row's elements of C if nothing
+ * cancelled and nothing added up (signs drawn at random), and as they were returned; 0 as long as that is not known.
+ */
+export type RowLimit = (expectedRms: number, returnedRms: number) => number;
+
+/**
+ * An honest row stays below this unless rounding drifts; 0 for integers.
+ *
+ * In units of `unit * size * sqrt(columns)`. Where A and B cancel, so that a row has the size that is expected, float32 on CPUs was
+ * seen to reach 54 with the check in the same precision, sums added one by one 75 at K = 3000, GPUs six times a rms of 4. Where
+ * they add up, the row's own size counts: 14 was seen, and 200 where all terms are the same. Analysis: arXiv 1705.10449.
+ */
+export function clearLimit(dtype: OperandDtype, { depth, columns }: TileSize): RowLimit {
   const { unit, tiny } = roundings[dtype];
-  return (roundingUnits(depth) * unit * rms + 4 * depth * tiny) * Math.sqrt(columns);
+  const [expected, returned] = [128 + Math.sqrt(depth), 16].map((units) => units * unit * Math.sqrt(columns));
+  const flushed = 4 * depth * tiny * Math.sqrt(columns);
+  return (expectedRms, returnedRms) =>
+    (expected as number) * expectedRms + (returned as number) * returnedRms + flushed;
+}
+
+/**
+ * No honest row is above this one. A sum of equal terms, added one by one, drifts by up to K/2 units of its size, and sums
+ * that cancel do so by their larger parts. In these units a result in bfloat16 is off by 65,000, one from TF32 operands by 7,000.
+ */
+export function widestLimit(dtype: OperandDtype, { depth, columns }: TileSize): RowLimit {
+  const { unit, tiny } = roundings[dtype];
+  const units = Math.max(1000, depth / 2) * unit * Math.sqrt(columns);
+  const flushed = 4 * depth * tiny * Math.sqrt(columns);
+  return (expectedRms, returnedRms) => units * (expectedRms + returnedRms) + flushed;
 }
 
 export interface ExactElement {
@@ -44,19 +59,22 @@ export interface ExactElement {
   readonly exact: number;
   /** sum |a b| */
   readonly magnitude: number;
+  /** How far sums of these very terms in the result's precision, added one by one, come to lie from `exact`. */
+  readonly drift: number;
 }
 
 /**
- * Is this what an honest node may return for the element? Within K roundings of the exact sum, in whatever order it was added (Higham,
- * Accuracy and Stability, 3.5); not finite where the operands are not, or where partial sums may have overflowed.
+ * Is this what an honest node may return for the element? Within what K roundings of random sign add up to, six standard
+ * deviations (Higham and Mary, A new approach to probabilistic rounding error analysis, 2019), and twice what they really add up to
+ * in order where they do not have random signs; not finite where the operands are not, or where partial sums may have overflowed.
  */
 export function elementIsHonest(
   dtype: OperandDtype,
   returned: number,
-  { exact, magnitude, depth }: ExactElement & { depth: number },
+  { exact, magnitude, drift, depth }: ExactElement & { depth: number },
 ): boolean {
   const { unit, tiny, max } = roundings[dtype];
-  const tolerance = 2 * depth * (unit * magnitude + tiny);
+  const tolerance = (2 * Math.sqrt(depth) + 8) * unit * magnitude + 2 * drift + 2 * depth * tiny;
   if (Number.isFinite(tolerance) && Math.abs(returned - exact) <= tolerance) return true;
   const mayOverflow = !Number.isFinite(exact) || magnitude * (1 + 2 * depth * unit) >= max;
   return mayOverflow && !Number.isFinite(returned);

@@ -1,5 +1,6 @@
 /** Elements of C from their definition, in float64: slow (1 GFLOP/s), for the few that the projections cannot judge. */
 import { chunkRange, dtypes, elementsOf, stripeRange, type MatrixMultSpec, type Striping } from '@muster/shared';
+import { Sums } from './exact-sums.ts';
 import type { ExactElement } from './arithmetic.ts';
 import { FileBuffer, readPiece } from './file-buffer.ts';
 
@@ -21,10 +22,7 @@ export interface Selection {
 
 /** Row by row of the selection. */
 export function exactElements(source: DirectSource, { rows, columns }: Selection): (at: number) => ExactElement {
-  const sums = {
-    exact: new Float64Array(rows.length * columns.length),
-    magnitude: new Float64Array(rows.length * columns.length),
-  };
+  const sums = new Sums(source.spec.dtype, rows.length * columns.length);
   const buffer = new FileBuffer();
   for (const [chunk, path] of source.bPaths.entries()) {
     const [from, to] = chunkRange(source.a, chunk);
@@ -32,34 +30,15 @@ export function exactElements(source: DirectSource, { rows, columns }: Selection
     for (const [at, row] of rows.entries()) {
       const a = rowOfA(source, row, chunk);
       for (let k = 0; k < a.length; k++) {
-        addProducts(sums, at * columns.length, { factor: a[k] as number, b, base: k * source.width, columns });
+        sums.add(at * columns.length, { factor: a[k] as number, k: from + k, b, base: k * source.width, columns });
       }
     }
   }
-  return (at) => ({ exact: sums.exact[at] as number, magnitude: sums.magnitude[at] as number });
+  return (at) => sums.element(at, source.spec.k);
 }
 
-interface Term {
-  readonly factor: number;
-  readonly b: ArrayLike<number>;
-  readonly base: number;
-  readonly columns: readonly number[];
-}
-
-interface Sums {
-  readonly exact: Float64Array;
-  readonly magnitude: Float64Array;
-}
-
-function addProducts({ exact, magnitude }: Sums, first: number, { factor, b, base, columns }: Term): void {
-  for (let at = 0; at < columns.length; at++) {
-    const product = factor * (b[base + (columns[at] as number)] as number);
-    exact[first + at] = (exact[first + at] as number) + product;
-    magnitude[first + at] = (magnitude[first + at] as number) + Math.abs(product);
-  }
-}
-
-function rowOfA({ spec, a, aPath }: DirectSource, row: number, chunk: number): ArrayLike<number> {
+/** The part of a row of A that lies in one chunk. */
+export function rowOfA({ spec, a, aPath }: DirectSource, row: number, chunk: number): ArrayLike<number> {
   const stripe = Math.floor(row / a.stripeSpan);
   const [from, to] = chunkRange(a, chunk);
   const bytes = (to - from) * dtypes[spec.dtype].bytes;

@@ -38,15 +38,20 @@ export class Expectation {
     if (sizes > 0) this.#measureRows(sizes);
   }
 
-  /** The largest |projection - expected| of the row: `projected[at]` and the next one belong to it. NaN when one is. */
-  residual(row: number, column: number, [projected, at]: readonly [Float64Array, number]): number {
-    const stripe = Math.floor(row / this.#stripeSpan);
-    const products = this.#products[stripe] as Vector;
-    const first = (row - stripe * this.#stripeSpan) * this.#width + column * PROBE_VECTORS;
-    return Math.max(
-      Math.abs((projected[at] as number) - (products[first] as number)),
-      Math.abs((projected[at + 1] as number) - (products[first + 1] as number)),
-    );
+  /** For each of consecutive rows, whose projections these are, the largest |projection - expected|. NaN when one is. */
+  residuals(projected: Float64Array, { top, column }: { readonly top: number; readonly column: number }): Float64Array {
+    const residuals = new Float64Array(projected.length / PROBE_VECTORS);
+    for (let row = 0; row < residuals.length; row++) {
+      const stripe = Math.floor((top + row) / this.#stripeSpan);
+      const products = this.#products[stripe] as Vector;
+      const first = (top + row - stripe * this.#stripeSpan) * this.#width + column * PROBE_VECTORS;
+      const at = row * PROBE_VECTORS;
+      residuals[row] = Math.max(
+        Math.abs((projected[at] as number) - (products[first] as number)),
+        Math.abs((projected[at + 1] as number) - (products[first + 1] as number)),
+      );
+    }
+    return residuals;
   }
 
   /** Root mean square of the row's elements of C in a stripe of B whose elements have 1, if nothing cancelled. */

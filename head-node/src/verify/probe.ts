@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import type { OperandDtype } from '@muster/shared';
 import type { LeftMatrix, Products, Vector } from './products.ts';
+import { rootMeanSquare } from './root-mean-square.ts';
 
 /** Two vectors for each stripe: with one, an error of a single element hides behind a component near zero. */
 export const PROBE_VECTORS = 2;
@@ -33,6 +34,27 @@ export async function project(products: Products, left: LeftMatrix, { parts }: P
   }
   return projected;
 }
+
+/** One row times X, and the row's root mean square, in float64. */
+export function projectRow(
+  { elements, depth }: LeftMatrix,
+  row: number,
+  { parts }: Probe,
+): { readonly projections: Float64Array; readonly rms: number } {
+  const from = row * depth;
+  const projections = new Float64Array(PROBE_VECTORS);
+  for (let vector = 0; vector < PROBE_VECTORS; vector++) {
+    const [part, offset, step] = componentsOf(parts, vector);
+    let sum = 0;
+    for (let at = 0; at < depth; at++) sum += (elements[from + at] as number) * (part[offset + at * step] as number);
+    projections[vector] = sum;
+  }
+  return { projections, rms: rootMeanSquare(elements, from, from + depth) };
+}
+
+/** Where the vector's components are: [array, first, step]. */
+const componentsOf = (parts: readonly Vector[], vector: number): readonly [Vector, number, number] =>
+  parts.length === 1 ? [parts[0] as Vector, vector, PROBE_VECTORS] : [parts[vector] as Vector, 0, 1];
 
 /**
  * Bound of the components so that no sum reaches 2^53, where float64 stops being exact: |A B X| <= 2^7 2^7 K N max, and

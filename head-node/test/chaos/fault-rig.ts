@@ -1,11 +1,13 @@
 /** A cluster of real processes, a product under way on it, and somebody who watches the head while it is disturbed. */
-import { isTerminal, type NodeStatus, type TaskStatus } from '@muster/shared';
+import { isTerminal, type BackboneReport, type NodeStatus, type TaskStatus } from '@muster/shared';
 import {
   ClusterUnderTest,
   freePortBase,
+  leasesGiven,
   waitUntil,
   writeExactMatrix,
   wrongRows,
+  type LeaseGiven,
   type LocalClusterOptions,
   type LocalProgram,
 } from '@muster/shared/testkit';
@@ -42,7 +44,7 @@ export class FaultRig {
   }
 
   /** Starts `user-client` with a product and resolves when the head has it. */
-  async multiply([m, k, n]: Shape, nodes: number): Promise<UnderWay> {
+  async multiply([m, k, n]: Shape, nodes: number, more: readonly string[] = []): Promise<UnderWay> {
     const file = (name: string): string => this.cluster.file(`${name}-${m}-${k}-${n}.npy`);
     const files = { a: file('a'), b: file('b'), c: file('c') };
     writeExactMatrix(files.a, { dtype: 'float32', rows: m, columns: k, seed: 1 });
@@ -60,6 +62,7 @@ export class FaultRig {
       '--out',
       files.c,
       '--json',
+      ...more,
     );
     const { taskId } = await waitUntil(
       async () => (await this.observer.tasks()).find((task) => !before.has(task.taskId)),
@@ -104,9 +107,24 @@ export class FaultRig {
     return { id, name, program };
   }
 
-  /** A node that left or was killed comes back, with its old identity. */
-  async rejoin(name: string): Promise<void> {
-    this.#providers.set(name, await this.cluster.cluster.addProvider(name));
+  /** A node that left or was killed comes back, with its old identity; or a new one with arguments of its own comes. */
+  async rejoin(name: string, extra: readonly string[] = []): Promise<LocalProgram> {
+    const program = await this.cluster.cluster.addProvider(name, extra);
+    this.#providers.set(name, program);
+    return program;
+  }
+
+  /** Every subtask was accepted from one node, once. */
+  async expectOnce({ task }: UnderWay): Promise<void> {
+    const { tiles, acceptedTiles, verifiedTiles, nodes } = await this.observer.task(task);
+    const sum = nodes.reduce((subtasks, node) => subtasks + node.subtasks, 0);
+    if (acceptedTiles !== tiles || verifiedTiles !== tiles || sum !== tiles)
+      throw new Error(`of ${tiles} subtasks ${acceptedTiles} are accepted, ${verifiedTiles} verified, ${sum} credited`);
+  }
+
+  /** The broker as the head sees it. */
+  async backbone(): Promise<BackboneReport> {
+    return (await this.observer.cluster()).backbone;
   }
 
   node(id: string): Promise<NodeStatus | undefined> {
@@ -123,8 +141,7 @@ export class FaultRig {
 
   /** What the head logged about the leases of a task. */
   leasesOf(task: string): LeaseGiven[] {
-    const lines = this.cluster.cluster.head.stderr.split('\n').filter((line) => line.includes('"lease given"'));
-    return lines.map((line) => JSON.parse(line) as LeaseGiven).filter((lease) => lease.task === task);
+    return leasesGiven(this.cluster.cluster.head.stderr, task);
   }
 
   async end(): Promise<void> {
@@ -139,14 +156,4 @@ export class FaultRig {
       .slice(-20)
       .join('\n');
   }
-}
-
-export interface LeaseGiven {
-  /** By the wall clock. */
-  readonly time: number;
-  readonly task: string;
-  readonly lease: number;
-  readonly node: string;
-  /** [from, to, ...) of subtasks. */
-  readonly ranges: readonly number[];
 }

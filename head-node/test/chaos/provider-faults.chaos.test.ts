@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { LocalProgram, waitUntil } from '@muster/shared/testkit';
-import { FaultRig, type LeaseGiven, type Shape, type UnderWay } from './fault-rig.ts';
+import { givenAgain, LocalProgram, waitUntil } from '@muster/shared/testkit';
+import { FaultRig, type Shape, type UnderWay } from './fault-rig.ts';
 
 const SHAPE: Shape = [4096, 4096, 4096];
 const RESTART_MAX_MS = 500;
@@ -61,7 +61,7 @@ describe('a product of 4096 x 4096 on three nodes', () => {
     const killedMs = Date.now();
     await rig.cluster.kill(victim.program);
     await rig.expectRight(work);
-    const restarted = givenAgain(rig.leasesOf(work.task), { victim: victim.id, killedMs });
+    const restarted = givenAgain(rig.leasesOf(work.task), { victim: victim.id, sinceMs: killedMs });
     expect(restarted.length).toBeGreaterThan(0);
     expect(Math.max(...restarted)).toBeLessThan(RESTART_MAX_MS);
   }, 60_000);
@@ -102,17 +102,6 @@ async function longestStall({ task }: UnderWay): Promise<number> {
     { what: 'the task is done', timeoutMs: 40_000 },
   );
   return longest;
-}
-
-/** For each subtask that the victim had and somebody else was given after its death: how long after, in ms. */
-function givenAgain(
-  leases: readonly LeaseGiven[],
-  { victim, killedMs }: { victim: string; killedMs: number },
-): number[] {
-  const held = new Set(leases.filter(({ node }) => node === victim).map(({ ranges }) => ranges[0]));
-  return leases
-    .filter(({ node, time, ranges }) => node !== victim && time >= killedMs && held.has(ranges[0]))
-    .map(({ time }) => time - killedMs);
 }
 
 async function startLiar(): Promise<LocalProgram> {

@@ -44,7 +44,7 @@ export interface RigOptions {
 }
 
 /** What a test may say of a submission; the rest is what a client would send. */
-export type Wish = Partial<Pick<Submission, 'task' | 'nodes' | 'waitNodesMs' | 'timeoutMs'>>;
+export type Wish = Partial<Pick<Submission, 'task' | 'nodes' | 'waitNodesMs' | 'timeoutMs' | 'durability'>>;
 
 const hex = (digits: number, value: number): string => value.toString(16).padStart(digits, '0');
 
@@ -125,8 +125,8 @@ export class ClusterRig {
   submitOnly(type: string, raw: object, wish: Wish = {}): TaskId {
     const taskType = taskTypeNamed(type);
     const task = wish.task ?? (hex(16, ++this.drawn) as TaskId);
-    const { nodes = 1, waitNodesMs = 30_000, timeoutMs = 3_600_000 } = wish;
-    this.post({ type: 'submitted', task, taskType, spec: taskType.parseSpec(raw), nodes, waitNodesMs, timeoutMs });
+    const terms = { nodes: 1, waitNodesMs: 30_000, timeoutMs: 3_600_000, durability: 'mirrored', ...wish } as const;
+    this.post({ ...terms, type: 'submitted', task, taskType, spec: taskType.parseSpec(raw) });
     return task;
   }
 
@@ -260,6 +260,14 @@ export function historyOf(effects: readonly HeadEffect[], task: TaskId): TaskHis
     ranges: all('subtasks'),
     ended: all('ended')[0] ?? null,
   };
+}
+
+/** The next life of the head, with that task out of the journal. */
+export function restarted(rig: ClusterRig, task: TaskId): ClusterRig {
+  const next = new ClusterRig({ epoch: 2 });
+  const history = historyOf(rig.effects, task);
+  next.post({ type: 'restored', history, taskType: taskTypeNamed(history.record.name) });
+  return next;
 }
 
 function existing<T>(found: T | undefined, name: string): T {

@@ -95,11 +95,11 @@ describe('a provider that registers again', () => {
     expect(again.flatMap(indicesOf)).toEqual(indicesOf(orders[1]!));
   });
 
-  test('is not offered a lease whose result is being checked', () => {
+  test('keeps a lease whose result is being checked: its bytes may lie with it', () => {
     const { rig, orders } = pair();
     rig.deliver(orders[0]!);
     rig.register('a', { held: orders.map(heldOf) });
-    expect(ofType(rig.effects, 'reply-registered').at(-1)?.keep).toEqual([orders[1]!.lease]);
+    expect(ofType(rig.effects, 'reply-registered').at(-1)?.keep).toEqual(orders.map(({ lease }) => lease));
   });
 
   test('has a result of its earlier session dropped without harm to the lease that it kept', () => {
@@ -222,5 +222,45 @@ describe('a provider that says bye', () => {
     rig.post({ type: 'bye', session: a, handBack: [] });
     const task = rig.echo({ count: 5 });
     expect(rig.sent(task).every(({ session }) => session !== a)).toBe(true);
+  });
+});
+
+describe('a node that comes and goes', () => {
+  const { breakerBreaks, rest } = defaultPolicy;
+
+  function flap(rig: ClusterRig, times: number): void {
+    for (let at = 0; at < times; at++) {
+      rig.post({ type: 'connection-closed', session: rig.provider('a').session });
+      rig.join('a');
+    }
+  }
+
+  test('rests when it has broken off too often, gets nothing meanwhile, and works again later', () => {
+    const { rig, b } = pair();
+    flap(rig, breakerBreaks - 1);
+    expect(rig.provider('a').phase).toBe('ready');
+    flap(rig, 1);
+    expect(rig.provider('a')).toMatchObject({ phase: 'resting', reason: expect.stringContaining('4 times') });
+    const given = rig.ordersOf('a').length;
+    rig.echo({ count: 50 });
+    expect(rig.ordersOf('a')).toHaveLength(given);
+    rig.pass(rest.firstMs + 100, { alive: [rig.provider('a').session, b] });
+    expect(rig.provider('a').phase).toBe('ready');
+    expect(rig.ordersOf('a').length).toBeGreaterThan(given);
+  });
+
+  test('does not rest where there is no other', () => {
+    const { rig, b } = pair();
+    rig.post({ type: 'connection-closed', session: b });
+    flap(rig, breakerBreaks + 1);
+    expect(rig.provider('a').phase).toBe('ready');
+  });
+
+  test('stops resting when the others are gone', () => {
+    const { rig, b } = pair();
+    flap(rig, breakerBreaks);
+    rig.post({ type: 'connection-closed', session: b });
+    rig.pass(100, { alive: [rig.provider('a').session] });
+    expect(rig.provider('a').phase).toBe('ready');
   });
 });

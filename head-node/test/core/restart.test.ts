@@ -1,14 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { taskTypeNamed, type TaskId } from '@muster/shared';
-import { ClusterRig, heldOf, historyOf, idOf, indicesOf, ofType, TILES } from './cluster-rig.ts';
-
-/** The next life of the head, with that task out of the journal. */
-function restarted(rig: ClusterRig, task: TaskId): ClusterRig {
-  const next = new ClusterRig({ epoch: 2 });
-  const history = historyOf(rig.effects, task);
-  next.post({ type: 'restored', history, taskType: taskTypeNamed(history.record.name) });
-  return next;
-}
+import { ClusterRig, heldOf, historyOf, idOf, indicesOf, ofType, restarted, TILES } from './cluster-rig.ts';
 
 describe('a task out of the journal', () => {
   test('that ended keeps its status', () => {
@@ -126,16 +118,106 @@ describe('a task out of the journal', () => {
   });
 });
 
-test('when results take too much disk, the oldest ended task goes first and running ones stay', () => {
-  const rig = new ClusterRig();
-  rig.join('a');
-  const [oldest, newer] = [rig.echo({ count: 2 }), rig.echo({ count: 2 })];
-  rig.drain();
-  const running = rig.echo({ count: 2 });
-  rig.post({ type: 'results-too-large' });
-  expect(ofType(rig.effects, 'forget')).toEqual([{ type: 'forget', task: oldest }]);
-  rig.post({ type: 'results-too-large' });
-  rig.post({ type: 'results-too-large' });
-  expect(ofType(rig.effects, 'forget').map(({ task }) => task)).toEqual([oldest, newer]);
-  expect(rig.status(running).state).toBe('running');
+describe('age', () => {
+  test('of a task, its figures and its time limit outlive the head', () => {
+    const rig = new ClusterRig();
+    const session = rig.join('a', { credit: 1 });
+    const task = rig.product({ timeoutMs: 60_000 });
+    rig.pass(10_000, { alive: [session], stepMs: 1000 });
+    rig.complete(rig.ordersOf('a')[0]!);
+    const before = rig.status(task);
+
+    const next = new ClusterRig({ epoch: 2 });
+    // The new process's clock began anew, the wall's went on: five seconds were lost.
+    next.state.wallOffsetMs = rig.nowMs + 5000 - next.nowMs;
+    next.post({ type: 'restored', history: historyOf(rig.effects, task), taskType: taskTypeNamed('matrix_mult') });
+    const after = next.status(task);
+    expect(after.wallMs).toBe(before.wallMs + 5000);
+    expect(after.nodes[0]).toMatchObject({ gflops: before.nodes[0]!.gflops, computeMs: 5, fetchMs: 1 });
+    expect(after.gflops).toBeLessThan(before.gflops);
+    next.pass(60_000 - after.wallMs);
+    expect(next.status(task).state).toBe('running');
+    next.pass(1000);
+    expect(next.status(task)).toMatchObject({ state: 'failed', error: { code: 'TIMEOUT' } });
+  });
+
+  test('of a restart gives nodes time to come back', () => {
+    const rig = new ClusterRig();
+    const task = rig.echo({ count: 1 }, { waitNodesMs: 5000 });
+    const next = new ClusterRig({ epoch: 2 });
+    next.state.wallOffsetMs = 100_000;
+    next.post({ type: 'restored', history: historyOf(rig.effects, task), taskType: taskTypeNamed('echo') });
+    next.pass(4000);
+    next.join('a');
+    expect(next.status(task).state).toBe('running');
+  });
+
+  test('of ended tasks counts from their end, whatever the order in which they come out of the journal', () => {
+    const policy = { resultTtlMs: 100_000 };
+    const rig = new ClusterRig({ policy });
+    rig.join('a');
+    const tasks = [rig.echo({ count: 1 })];
+    rig.drain();
+    rig.nowMs += 50_000;
+    tasks.push(rig.echo({ count: 1 }));
+    rig.drain();
+    const next = new ClusterRig({ epoch: 2, policy });
+    next.state.wallOffsetMs = rig.nowMs - next.nowMs;
+    for (const task of tasks.toReversed())
+      next.post({ type: 'restored', history: historyOf(rig.effects, task), taskType: taskTypeNamed('echo') });
+    next.pass(50_100);
+    expect([...next.state.tasks.keys()]).toEqual([tasks[1]]);
+  });
+});
+
+describe('ended tasks', () => {
+  test('are so many at most', () => {
+    const rig = new ClusterRig({ policy: { endedTasksMax: 2 } });
+    rig.join('a');
+    const tasks = Array.from({ length: 4 }, () => {
+      const task = rig.echo({ count: 1 });
+      rig.drain();
+      return task;
+    });
+    expect(ofType(rig.effects, 'forget').map(({ task }) => task)).toEqual(tasks.slice(0, 2));
+    expect(ofType(rig.effects, 'append').filter(({ record }) => record.type === 'forgotten')).toHaveLength(2);
+  });
+
+  test('that failed or were cancelled leave no results', () => {
+    const rig = new ClusterRig();
+    rig.join('a', { credit: 1 });
+    const task = rig.product();
+    rig.complete(rig.ordersOf('a')[0]!);
+    expect(ofType(rig.post({ type: 'cancelled', task }), 'forget')).toEqual([{ type: 'forget', task }]);
+  });
+});
+
+describe('when results take too much disk', () => {
+  /** Two products that are done, an echo, and a product that is not done; a tile has 100 bytes. */
+  function fullDisk(): { rig: ClusterRig; done: TaskId[]; running: TaskId } {
+    const rig = new ClusterRig();
+    rig.join('a');
+    const done = [];
+    for (const submit of [() => rig.product(), () => rig.echo({ count: 2 }), () => rig.product()]) {
+      done.push(submit());
+      rig.drain();
+    }
+    return { rig, done, running: rig.product() };
+  }
+
+  test('as many ended tasks go as it takes, the oldest first, and none without results', () => {
+    const { rig, done, running } = fullDisk();
+    rig.post({ type: 'results-too-large', task: running, excessBytes: 100 });
+    expect(ofType(rig.effects, 'forget')).toEqual([{ type: 'forget', task: done[0] }]);
+    rig.post({ type: 'results-too-large', task: running, excessBytes: 100 });
+    expect(ofType(rig.effects, 'forget').map(({ task }) => task)).toEqual([done[0], done[2]]);
+    expect(rig.status(running).state).toBe('running');
+  });
+
+  test('and no ended task can make enough room, the task that needs it fails', () => {
+    const { rig, done, running } = fullDisk();
+    rig.post({ type: 'results-too-large', task: running, excessBytes: 100 * 2 * TILES + 1 });
+    expect(ofType(rig.effects, 'forget').map(({ task }) => task)).toEqual([done[0], done[2], running]);
+    expect(rig.status(running)).toMatchObject({ state: 'failed', error: { code: 'DISK_FULL' } });
+  });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { MusterError, toWireError } from '@muster/shared';
 import { defaultPolicy } from '../../src/core/policy.ts';
-import { ClusterRig, indicesOf, ofType } from './cluster-rig.ts';
+import { ClusterRig, heldOf, indicesOf, ofType } from './cluster-rig.ts';
 
 const only = <T>(items: readonly T[]): T => {
   if (items.length !== 1) throw new Error(`expected one item, got ${items.length}`);
@@ -36,6 +37,33 @@ describe('a result', () => {
     expect(ofType(effects, 'settle')).toEqual([]);
     expect(rig.state.counters.resultsDuplicate).toBe(1);
     rig.checked(order, true);
+    expect(rig.status(task).acceptedTiles).toBe(1);
+  });
+
+  test('whose bytes are not there is done again as often as need be, and its provider forgets it', () => {
+    const rig = new ClusterRig();
+    const session = rig.join('a', { credit: 1 });
+    const task = rig.product();
+    for (let time = 0; time <= defaultPolicy.failTimes; time += 1) {
+      const { lease } = only(rig.ordersOf('a'));
+      const effects = rig.post({ type: 'bytes-missing', session, task, lease });
+      expect(ofType(effects, 'revoke')).toMatchObject([{ session, task, leases: [lease] }]);
+    }
+    rig.drain();
+    expect(rig.status(task)).toMatchObject({ state: 'done', rejectedTiles: 0 });
+  });
+
+  test('stays wanted while it is being checked: its node, registering again, keeps the bytes until it is settled', () => {
+    const rig = new ClusterRig();
+    rig.join('a', { credit: 1 });
+    const task = rig.product();
+    const order = only(rig.ordersOf('a'));
+    rig.deliver(order);
+    const before = rig.effects.length;
+    const session = rig.join('a', { credit: 1, held: [heldOf(order)] });
+    expect(ofType(rig.effects.slice(before), 'reply-registered')).toMatchObject([{ keep: [order.lease] }]);
+    expect(ofType(rig.deliver({ ...order, session }), 'check')).toEqual([]);
+    expect(ofType(rig.checked(order, true), 'settle')).toMatchObject([{ session, lease: order.lease }]);
     expect(rig.status(task).acceptedTiles).toBe(1);
   });
 
@@ -231,4 +259,44 @@ describe('a wrong result', () => {
     expect([...rig.acceptances(task).values()]).toEqual([1, 1, 1, 1]);
     expect(rig.status(task).state).toBe('done');
   });
+});
+
+describe('a check that comes to no verdict', () => {
+  const error = toWireError(new MusterError('BLOCK_MISSING', 'a block is not in the store'));
+
+  test('is made again, and blames nobody', () => {
+    const rig = new ClusterRig();
+    rig.join('a', { credit: 1 });
+    const task = rig.product();
+    const order = only(rig.ordersOf('a'));
+    rig.deliver(order);
+    const effects = rig.post({ type: 'check-failed', lease: order.lease, error });
+    expect(ofType(effects, 'check')).toMatchObject([{ lease: order.lease, returned: { bytes: 100 } }]);
+    rig.checked(order, true);
+    rig.drain();
+    expect(rig.status(task)).toMatchObject({ state: 'done', rejectedTiles: 0, retries: 0 });
+    expect(rig.provider('a').rejected).toBe(0);
+  });
+
+  test('again and again fails the task with what is wrong', () => {
+    const rig = new ClusterRig();
+    rig.join('a', { credit: 1 });
+    const task = rig.product();
+    const order = only(rig.ordersOf('a'));
+    rig.deliver(order);
+    for (let time = 0; time < 3; time += 1) rig.post({ type: 'check-failed', lease: order.lease, error });
+    expect(rig.status(task)).toMatchObject({ state: 'failed', rejectedTiles: 0, error: { code: 'BLOCK_MISSING' } });
+    expect(rig.provider('a').rejected).toBe(0);
+  });
+});
+
+test('what came of a lease goes when the lease is void, and not while its node may still deliver', () => {
+  const rig = new ClusterRig();
+  const session = rig.join('a', { credit: 1 });
+  rig.product();
+  const order = only(rig.ordersOf('a'));
+  rig.post({ type: 'connection-closed', session });
+  expect(ofType(rig.effects, 'discard')).toEqual([]);
+  rig.pass(defaultPolicy.lostAfterMs + 200);
+  expect(ofType(rig.effects, 'discard')).toMatchObject([{ lease: order.lease }]);
 });

@@ -1,5 +1,12 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { describeError, isMusterError, silentLogger, type NodeStatus, type TaskBrief } from '@muster/shared';
+import {
+  describeError,
+  isMusterError,
+  noBackbone,
+  silentLogger,
+  type NodeStatus,
+  type TaskBrief,
+} from '@muster/shared';
 import type { HeadView } from '../../src/io/head-view.ts';
 import { startHttp, type HttpServer } from '../../src/io/http.ts';
 
@@ -12,7 +19,14 @@ const node = (name: string, state: NodeStatus['state']): NodeStatus =>
   ({ name, state, heartbeatAgeMs: 1500 }) as NodeStatus;
 
 async function start(view: Partial<HeadView> = {}, port = 0): Promise<HttpServer> {
-  const whole: HeadView = { ready: () => true, nodes: () => [], tasks: () => [], counters: () => ({}), ...view };
+  const whole: HeadView = {
+    ready: () => true,
+    nodes: () => [],
+    tasks: () => [],
+    counters: () => ({}),
+    backbone: () => noBackbone,
+    ...view,
+  };
   const server = await startHttp({ port, logger: silentLogger, view: whole });
   servers.push(server);
   return server;

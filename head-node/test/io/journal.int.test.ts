@@ -40,8 +40,10 @@ const task = (id: TaskId): JournalRecord => ({
   name: 'matrix_mult',
   spec: { m: 1, k: 2, n: 3, weights: new Uint8Array([1, 2, 255]) },
   nodes: 2,
+  durability: 'mirrored',
   waitNodesMs: Infinity,
   timeoutMs: 1000,
+  acceptedWallMs: 7,
 });
 const bound = (id: TaskId, block: number): JournalRecord => ({
   type: 'bound',
@@ -59,6 +61,8 @@ const subtask = (id: TaskId, index: number): JournalRecord => ({
   attempt: 1,
   bytes: 4,
   digest: 'cd'.repeat(16),
+  computeMs: 5,
+  fetchMs: 1,
 });
 const plan: TaskPlan = {
   subtasks: 9,
@@ -74,8 +78,15 @@ describe('the journal', () => {
   test('gives every task back as it was written, after a restart', async () => {
     const directory = directories.make();
     const journal = await open(directory);
-    const ended: JournalRecord = { type: 'ended', task: B, status: { state: 'done' } as TaskStatus };
-    const ranges: JournalRecord = { type: 'subtasks', task: B, ranges: [0, 5, 7, 9], provider: NODE };
+    const ended: JournalRecord = { type: 'ended', task: B, status: { state: 'done' } as TaskStatus, endedWallMs: 9 };
+    const ranges: JournalRecord = {
+      type: 'subtasks',
+      task: B,
+      ranges: [0, 5, 7, 9],
+      provider: NODE,
+      computeMs: 5,
+      fetchMs: 1,
+    };
     journal.append([task(A)]);
     journal.append([task(B), bound(A, 0), bound(A, 1)]);
     journal.append([{ type: 'planned', task: A, plan }, subtask(A, 4), ranges]);

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals';
-import type { TaskId } from '@muster/shared';
+import { blockIdOf, type TaskId } from '@muster/shared';
 import { TemporaryDirectories } from '@muster/shared/testkit';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,6 +32,9 @@ test('results are accepted by renaming, read in pieces, replaced, and removed by
   store.accept(TASK, 3, incoming(directory, 'again'.repeat(2)));
   expect(store.usedBytes).toBe(14);
   expect(store.tasks().toSorted()).toEqual([TASK, OTHER]);
+  store.giveUp(TASK);
+  expect(store.usedBytes).toBe(1);
+  expect(existsSync(store.pathOf(TASK, 3))).toBe(true);
   store.remove(TASK);
   expect(store.usedBytes).toBe(1);
   expect(store.tasks()).toEqual([OTHER]);
@@ -56,4 +59,16 @@ test('a restart finds the results', async () => {
   expect(store.usedBytes).toBe(4);
   expect(store.bytesOf(TASK, 7)).toBe(4);
   expect(store.read({ task: TASK, index: 7, offset: 0, length: 4 }).bytes.toString()).toBe('kept');
+});
+
+test('after a restart a result is what the journal says, or it is thrown away', async () => {
+  const directory = directories.make();
+  const first = await ResultStore.open({ directory });
+  for (const index of [0, 1]) first.accept(TASK, index, incoming(directory, 'right'));
+  const expected = { task: TASK, bytes: 5, digest: blockIdOf(Buffer.from('right')) };
+  writeFileSync(first.pathOf(TASK, 1), Buffer.alloc(5));
+  const store = await ResultStore.open({ directory });
+  expect([0, 1, 2].map((index) => store.holds({ ...expected, index }))).toEqual([true, false, false]);
+  expect(existsSync(store.pathOf(TASK, 1))).toBe(false);
+  expect(store.usedBytes).toBe(5);
 });

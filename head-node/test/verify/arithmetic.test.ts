@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { elementIsHonest, residualLimit } from '../../src/verify/arithmetic.ts';
+import { clearLimit, elementIsHonest, widestLimit } from '../../src/verify/arithmetic.ts';
 import { drawProbe, wholeMax } from '../../src/verify/probe.ts';
 import { rootMeanSquare } from '../../src/verify/root-mean-square.ts';
 
@@ -8,29 +8,38 @@ const F32_MAX = (2 - 2 ** -23) * 2 ** 127;
 
 describe('what rounding explains', () => {
   test('grows with the size of the row and its length, and leaves nothing to integers', () => {
-    const row = { depth: 2048, columns: 256, rms: 1 };
-    expect(residualLimit('float32', row)).toBeCloseTo(1024 * 2 ** -24 * 16, 10);
-    expect(residualLimit('float32', { ...row, rms: 1e30 })).toBeCloseTo(1e30 * residualLimit('float32', row), -26);
-    expect(residualLimit('int8', row)).toBe(0);
-    // Flushed denormals.
-    expect(residualLimit('float32', { ...row, rms: 0 })).toBeGreaterThan(0);
+    const size = { depth: 1024, columns: 256 };
+    const clear = clearLimit('float32', size);
+    expect(clear(1, 0)).toBeCloseTo(160 * 2 ** -24 * 16, 10);
+    expect(clear(1, 10)).toBeCloseTo(320 * 2 ** -24 * 16, 10);
+    expect(widestLimit('float32', { ...size, depth: 4096 })(1, 1)).toBeCloseTo(4096 * 2 ** -24 * 16, 10);
+    for (const limit of [clearLimit, widestLimit]) {
+      expect(limit('float32', size)(1e30, 0)).toBeCloseTo(1e30 * limit('float32', size)(1, 0), -26);
+      expect(limit('int8', size)(1, 1)).toBe(0);
+      // Flushed denormals.
+      expect(limit('float32', size)(0, 0)).toBeGreaterThan(0);
+    }
   });
 
-  test('an element is honest within K roundings of its exact value', () => {
-    const near = { exact: 1, magnitude: 10, depth: 100 };
-    expect(elementIsHonest('float32', 1 + 100 * 10 * 2 ** -24, near)).toBe(true);
+  test('an element is honest within what roundings of random sign add up to, or twice what they do in order', () => {
+    const near = { exact: 1, magnitude: 10, drift: 0, depth: 100 };
+    expect(elementIsHonest('float32', 1 + 28 * 10 * 2 ** -24, near)).toBe(true);
+    expect(elementIsHonest('float32', 1 + 29 * 10 * 2 ** -24, near)).toBe(false);
     expect(elementIsHonest('float32', 1.001, near)).toBe(false);
+    expect(elementIsHonest('float32', 1.001, { ...near, drift: 0.0005 })).toBe(true);
     expect(elementIsHonest('float32', Number.NaN, near)).toBe(false);
     expect(elementIsHonest('float32', Infinity, near)).toBe(false);
   });
 
   test('an element may be infinite or no number where its sum may be', () => {
-    const overflow = { exact: 0, magnitude: F32_MAX, depth: 2 };
+    const overflow = { exact: 0, magnitude: F32_MAX, drift: 0, depth: 2 };
     expect(elementIsHonest('float32', Infinity, overflow)).toBe(true);
     expect(elementIsHonest('float32', Number.NaN, overflow)).toBe(true);
-    expect(elementIsHonest('float32', Number.NaN, { exact: Number.NaN, magnitude: Number.NaN, depth: 2 })).toBe(true);
-    expect(elementIsHonest('float32', 1, { exact: Number.NaN, magnitude: Number.NaN, depth: 2 })).toBe(false);
-    expect(elementIsHonest('float32', 1, { exact: Infinity, magnitude: Infinity, depth: 2 })).toBe(false);
+    const unknown = { exact: Number.NaN, magnitude: Number.NaN, drift: Number.NaN, depth: 2 };
+    expect(elementIsHonest('float32', Number.NaN, unknown)).toBe(true);
+    expect(elementIsHonest('float32', 1, unknown)).toBe(false);
+    const infinite = { exact: Infinity, magnitude: Infinity, drift: Number.NaN, depth: 2 };
+    expect(elementIsHonest('float32', 1, infinite)).toBe(false);
   });
 });
 

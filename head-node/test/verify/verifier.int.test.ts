@@ -67,6 +67,7 @@ function toBfloat16(c: Elements): Elements {
 }
 
 const positive: Fill = (_row, _column, random) => random();
+const digits: Fill = (_row, _column, random) => Math.floor(random() * 10);
 const scaled =
   (scale: number): Fill =>
   (row, column, random) =>
@@ -164,6 +165,23 @@ describe('wrong float32 results do not', () => {
       expect(await accepted(other, toBfloat16(c))).toBe(false);
       expect(await accepted(other, c.fill(0, 0, other.spec.n))).toBe(false);
     }
+  });
+
+  /** Every vector may have a small component at one column: eight rows miss it together once in 10^10. */
+  test.each([
+    { what: 'whole numbers up to 9, off by one', depth: 512, fill: digits, error: 1 },
+    { what: 'whole numbers up to 9 over a long K, off by four', depth: 3000, fill: digits, error: 4 },
+    { what: 'positive numbers', depth: 3000, fill: positive, error: 0.1 },
+  ])('one element in each of eight rows: $what', async ({ depth, fill, error }) => {
+    const other = product(fill, fill, { m: 40, k: depth, n: 256 });
+    // Rounded once: where many rows drift, only some are recomputed.
+    const c = Float32Array.from(honestProduct({ ...other, spec: { ...other.spec, dtype: 'float64' } }));
+    expect(await accepted(other, c)).toBe(true);
+    for (let row = 0; row < 40; row += 5) {
+      const at = row * 256 + 31 * (row % 8);
+      c[at] = (c[at] as number) + error;
+    }
+    expect(await accepted(other, c)).toBe(false);
   });
 
   test('in a small row beside a large one', async () => {

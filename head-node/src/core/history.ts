@@ -3,11 +3,12 @@ import type {
   BoundRecord,
   EndedRecord,
   JournalRecord,
+  LostRecord,
   SubtaskRecord,
   SubtasksRecord,
   TaskHistory,
   TaskRecord,
-} from '../core/journal-record.ts';
+} from './journal-record.ts';
 
 /** One task's records, in the order in which they were written, as its history; null when the task itself is not among them. */
 export function historyOf(records: readonly JournalRecord[]): TaskHistory | null {
@@ -34,6 +35,9 @@ export function historyOf(records: readonly JournalRecord[]): TaskHistory | null
       case 'subtasks':
         ranges.push(record);
         break;
+      case 'lost':
+        dropSubtask(subtasks, record.index);
+        break;
       case 'ended':
         ended = record;
         break;
@@ -42,4 +46,26 @@ export function historyOf(records: readonly JournalRecord[]): TaskHistory | null
     }
   }
   return task === null ? null : { record: task, bound, plan, subtasks, ranges, ended };
+}
+
+function dropSubtask(subtasks: SubtaskRecord[], lost: number): void {
+  const at = subtasks.findLastIndex(({ index }) => index === lost);
+  if (at >= 0) subtasks.splice(at, 1);
+}
+
+/** The other way round. */
+export const recordsOf = ({ record, bound, plan, subtasks, ranges, ended }: TaskHistory): JournalRecord[] => [
+  record,
+  ...bound,
+  ...(plan === null ? [] : [{ type: 'planned', task: record.task, plan } as const]),
+  ...subtasks,
+  ...ranges,
+  ...(ended === null ? [] : [ended]),
+];
+
+/** What the journal must be told of a history of which only this is left. */
+export function lostBetween(before: TaskHistory, left: TaskHistory): LostRecord[] {
+  const kept = new Set(left.subtasks);
+  const lost = before.subtasks.filter((subtask) => !kept.has(subtask));
+  return lost.map(({ task, index }) => ({ type: 'lost', task, index }));
 }

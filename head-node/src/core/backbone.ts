@@ -1,0 +1,17 @@
+/** News of the broker. */
+import type { HeadEvent } from './events.ts';
+import { endIfComplete } from './tasks.ts';
+import type { Turn } from './turn.ts';
+
+export function onMirrored(turn: Turn, { task: id, lost }: HeadEvent & { type: 'mirrored' }): void {
+  const task = turn.state.tasks.get(id);
+  if (task?.mirror !== 'awaited') return;
+  task.mirror = lost === 0 ? 'complete' : 'incomplete';
+  endIfComplete(turn, task);
+}
+
+/** Tasks that wait for the broker alone need not wait for one that has gone. */
+export function onBackbone(turn: Turn, { state, congested }: HeadEvent & { type: 'backbone' }): void {
+  turn.state.backbone = { state, congested };
+  for (const task of turn.state.running) if (task.mirror === 'awaited') endIfComplete(turn, task);
+}

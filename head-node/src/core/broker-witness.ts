@@ -1,0 +1,106 @@
+import type { AuditSummary, Finding } from '@muster/shared';
+import { isSame, type Acceptance } from './acceptances.ts';
+import type { AuditProblems } from './audit-problems.ts';
+import type { Evidence, Stretch } from './audit-evidence.ts';
+import type { StreamedAcceptance, StreamedHistory } from './streamed-records.ts';
+
+/**
+ * The event stream beside the journal, asked stretch by stretch in the order of the subtasks. The journal decides. The stream may have
+ * - a record more than once, alike: it was sent again after a lost connection;
+ * - a record of an earlier life of the head that the journal lacks: a crash came between the two;
+ * - less, where the task goes on, or ended while the broker was away (then its status says `local`), or failed: its end did not wait;
+ * - no end, where the head that wrote it was killed behind it;
+ * - more, where the task goes on.
+ */
+export class BrokerWitness {
+  readonly #evidence: Evidence;
+  readonly #problems: AuditProblems;
+  readonly #stream: StreamedHistory | null;
+  readonly #mayLack: boolean;
+  readonly #goesOn: boolean;
+  #next = 0;
+  #missing = 0;
+  #repeated = 0;
+  #superseded = 0;
+
+  constructor(evidence: Evidence, problems: AuditProblems) {
+    const { broker, journal } = evidence;
+    this.#evidence = evidence;
+    this.#problems = problems;
+    this.#stream = 'unread' in broker ? null : broker;
+    this.#goesOn = journal.ended === null;
+    const end = journal.ended?.status;
+    this.#mayLack = end === undefined || end.state !== 'done' || end.durability === 'local';
+  }
+
+  finding({ acceptance }: Stretch): Finding {
+    if (acceptance === null || this.#stream === null) return 'unread';
+    for (let event = this.#peek(); event !== null && event.from < acceptance.from; event = this.#peek()) {
+      this.#unknown(event);
+      this.#next += 1;
+    }
+    const [same, others] = this.#eventsOf(acceptance);
+    this.#repeated += Math.max(0, same - 1);
+    const conflicts = others.filter((event) => !this.#isSuperseded(event));
+    for (const event of conflicts) this.#problems.otherInBroker(acceptance, event);
+    if (conflicts.length > 0) return 'differs';
+    return same > 0 ? 'agrees' : this.#lacks(acceptance);
+  }
+
+  /** After the last stretch. */
+  finish(): void {
+    if (this.#stream === null) return;
+    for (let event = this.#peek(); event !== null; event = this.#peek()) {
+      this.#unknown(event);
+      this.#next += 1;
+    }
+    if (this.#mayLack) return;
+    const { begun, ended, epoch } = this.#stream;
+    const state = this.#evidence.journal.ended?.status.state;
+    if (!begun) this.#problems.add('the broker has no event of the task being accepted');
+    if (ended === null && epoch === this.#evidence.epoch)
+      this.#problems.add(`the task is ${state}, and the broker has no event of its end`);
+    if (ended !== null && ended.state !== state)
+      this.#problems.add(`the task is ${state}, and the broker has it as ${ended.state}`);
+  }
+
+  told(): AuditSummary['broker'] {
+    const { broker } = this.#evidence;
+    const reason = 'unread' in broker ? broker.unread : '';
+    const counts = { missing: this.#missing, repeated: this.#repeated, superseded: this.#superseded };
+    return { read: this.#stream !== null, reason, ...counts };
+  }
+
+  #peek(): StreamedAcceptance | null {
+    return this.#stream?.acceptances[this.#next] ?? null;
+  }
+
+  /** How often it is there as the journal has it, and what else the stream says of the same subtask. */
+  #eventsOf(acceptance: Acceptance): [number, StreamedAcceptance[]] {
+    let same = 0;
+    const others: StreamedAcceptance[] = [];
+    for (let event = this.#peek(); event?.from === acceptance.from; event = this.#peek()) {
+      if (isSame(event, acceptance)) same += 1;
+      else others.push(event);
+      this.#next += 1;
+    }
+    return [same, others];
+  }
+
+  /** The journal has nothing of it. */
+  #unknown(event: StreamedAcceptance): void {
+    if (!this.#isSuperseded(event) && !this.#goesOn) this.#problems.onlyInBroker(event);
+  }
+
+  #isSuperseded({ epoch }: StreamedAcceptance): boolean {
+    const superseded = epoch < this.#evidence.epoch;
+    if (superseded) this.#superseded += 1;
+    return superseded;
+  }
+
+  #lacks(acceptance: Acceptance): Finding {
+    this.#missing += acceptance.to - acceptance.from;
+    if (!this.#mayLack) this.#problems.notInBroker(acceptance);
+    return 'missing';
+  }
+}

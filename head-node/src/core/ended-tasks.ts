@@ -1,0 +1,70 @@
+/** Tasks that have ended: kept for a time, a number and a size, then forgotten, the one that ended first before all others. */
+import { formatBytes, MusterError, toWireError, type WireError } from '@muster/shared';
+import type { Task } from './cluster-state.ts';
+import type { HeadEvent } from './events.ts';
+import { log, type Turn } from './turn.ts';
+
+/** In order of their end; those out of the journal come in another. */
+export function addEnded(turn: Turn, task: Task): void {
+  const { ended, policy } = turn.state;
+  const before = ended.findLastIndex(({ endedAtMs }) => (endedAtMs ?? 0) <= (task.endedAtMs ?? 0));
+  ended.splice(before + 1, 0, task);
+  const [oldest] = ended;
+  if (ended.length > policy.endedTasksMax && oldest !== undefined) forget(turn, oldest);
+}
+
+export function ageEnded(turn: Turn): void {
+  const { ended, policy } = turn.state;
+  const firstToStay = ended.findIndex((task) => agedMs(turn, task) <= policy.resultTtlMs);
+  for (const task of ended.slice(0, firstToStay < 0 ? ended.length : firstToStay)) forget(turn, task);
+  dropOutcomes(turn);
+}
+
+/** By then what the end appended is in the journal. */
+const OUTCOME_KEPT_MS = 60_000;
+
+/** From the newest on: behind the first that has none, nobody has one. */
+function dropOutcomes(turn: Turn): void {
+  const { ended } = turn.state;
+  for (let at = ended.length - 1; at >= 0; at -= 1) {
+    const task = ended[at];
+    if (task === undefined || agedMs(turn, task) <= OUTCOME_KEPT_MS) continue;
+    if (task.outcome === null) return;
+    task.outcome = null;
+  }
+}
+
+const agedMs = ({ nowMs }: Turn, { endedAtMs }: Task): number => nowMs - (endedAtMs ?? nowMs);
+
+/** The disk is bounded: ended tasks that have results go before their time; without any, the one that needs the room fails. */
+export function makeRoom(
+  turn: Turn,
+  { task: id, excessBytes }: HeadEvent & { type: 'results-too-large' },
+): WireError | null {
+  let excess = excessBytes;
+  for (const task of turn.state.ended.filter(({ resultBytes, id: ended }) => resultBytes > 0 && ended !== id)) {
+    if (excess <= 0) return null;
+    excess -= task.resultBytes;
+    log(turn, 'info', { text: `the result of task ${task.id} is dropped before its time: the disk is bounded` });
+    forget(turn, task);
+  }
+  return excess <= 0 ? null : noRoom(excess);
+}
+
+function forget(turn: Turn, task: Task): void {
+  const { tasks, ended } = turn.state;
+  tasks.delete(task.id);
+  ended.splice(ended.indexOf(task), 1);
+  turn.effects.push(
+    { type: 'append', record: { type: 'forgotten', task: task.id } },
+    { type: 'forget', task: task.id },
+  );
+}
+
+const noRoom = (excessBytes: number): WireError =>
+  toWireError(
+    new MusterError('DISK_FULL', 'the results of open tasks do not fit on the disk of the head', {
+      why: `${formatBytes(excessBytes)} are too much, and no ended task is left whose result could go`,
+      fix: 'start the head with a larger --max-disk, or run fewer tasks at a time',
+    }),
+  );

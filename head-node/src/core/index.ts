@@ -1,0 +1,19 @@
+/** The head's core as a subpath of its own, for whoever drives it without the head's sockets and disk: the simulator. */
+export {
+  newClusterState,
+  type BackboneView,
+  type ClusterState,
+  type Lease,
+  type Provider,
+  type Task,
+} from './cluster-state.ts';
+export type { CheckOrder, HeadEffect, LeaseOrder } from './effects.ts';
+export type { HeadEvent, Moment, ReturnedResult } from './events.ts';
+export { handle } from './handle.ts';
+export { historyOf } from './history.ts';
+export { fromRanges } from './index-ranges.ts';
+export { assertInvariants } from './invariants.ts';
+export type { JournalRecord, TaskHistory } from './journal-record.ts';
+export { defaultPolicy, type Policy } from './policy.ts';
+export { subtaskState } from './subtask-states.ts';
+export { statusOf } from './views.ts';

@@ -1,0 +1,110 @@
+/** Operand blocks in the broker: for nodes that cannot read the head's store, while they cannot reach the head. */
+import { encode, limits, type BlockId, type TaskId } from '@muster/shared';
+import type { Backbone } from '@muster/rabbitmq';
+
+/** onDisconnect: when the connection to a node has broken, which helps where the head itself is well. */
+export const blockMirrorModes = ['always', 'onDisconnect', 'never'] as const;
+export type BlockMirrorMode = (typeof blockMirrorModes)[number];
+
+export interface BlockMirrorPolicy {
+  readonly mode: BlockMirrorMode;
+  /** Bytes for each task and life of the head; blocks beyond them stay out of the broker. */
+  readonly budgetBytes: number;
+}
+
+export interface BlockMirrorPorts {
+  readonly backbone: Backbone;
+  readonly blocks: {
+    bytesOf(id: BlockId): number | undefined;
+    read(id: BlockId, offset: number, length: number): Uint8Array;
+  };
+  readonly policy: BlockMirrorPolicy;
+}
+
+export interface TaskBlocks {
+  spentBytes: number;
+  /** Not for the broker yet. */
+  readonly kept: BlockId[];
+  readonly queue: BlockId[];
+  /** Chunks that are with the broker or on their way to it, and how many of them it has not confirmed. */
+  readonly keys: string[];
+  unconfirmed: number;
+}
+
+/** Unconfirmed chunks of a task: enough for full bandwidth, little enough for a broker that is away. */
+const WINDOW = 16;
+
+export class BlockMirror {
+  readonly #ports: BlockMirrorPorts;
+  readonly #tasks = new Map<TaskId, TaskBlocks>();
+
+  constructor(ports: BlockMirrorPorts) {
+    this.#ports = ports;
+  }
+
+  offer(task: TaskId, block: BlockId): void {
+    const { mode } = this.#ports.policy;
+    const blocks = this.open(task);
+    if (mode === 'never') return;
+    (mode === 'always' ? blocks.queue : blocks.kept).push(block);
+    this.#publishNext(task, blocks);
+  }
+
+  /** The stream exists from here on: nodes that are cut off leave results in it as well. */
+  open(task: TaskId): TaskBlocks {
+    const known = this.#tasks.get(task);
+    if (known !== undefined) return known;
+    const fresh: TaskBlocks = { spentBytes: 0, kept: [], queue: [], keys: [], unconfirmed: 0 };
+    this.#tasks.set(task, fresh);
+    this.#ports.backbone.openTask(task);
+    return fresh;
+  }
+
+  release(task: TaskId): void {
+    const blocks = this.#tasks.get(task);
+    if (blocks === undefined) return;
+    blocks.queue.push(...blocks.kept.splice(0));
+    this.#publishNext(task, blocks);
+  }
+
+  /** Nobody needs operands any more; results may still lie in the stream. */
+  settle(task: TaskId): void {
+    const blocks = this.#tasks.get(task);
+    if (blocks === undefined) return;
+    for (const waiting of [blocks.queue, blocks.kept]) waiting.length = 0;
+    this.#ports.backbone.withdraw(blocks.keys.splice(0));
+  }
+
+  end(task: TaskId): void {
+    this.settle(task);
+    if (this.#tasks.delete(task)) this.#ports.backbone.closeTask(task);
+  }
+
+  /** A whole block at a time: in `queue` they stay numbers. */
+  #publishNext(task: TaskId, blocks: TaskBlocks): void {
+    while (blocks.unconfirmed < WINDOW) {
+      const block = blocks.queue.shift();
+      if (block === undefined) return;
+      const bytes = this.#ports.blocks.bytesOf(block) ?? 0;
+      if (blocks.spentBytes + bytes > this.#ports.policy.budgetBytes) continue;
+      blocks.spentBytes += bytes;
+      this.#publish(task, block, blocks);
+    }
+  }
+
+  #publish(task: TaskId, block: BlockId, blocks: TaskBlocks): void {
+    const { backbone, blocks: source } = this.#ports;
+    const total = source.bytesOf(block) ?? 0;
+    for (let offset = 0; offset < total; offset += limits.chunkBytesMax.value) {
+      const bytes = source.read(block, offset, Math.min(limits.chunkBytesMax.value, total - offset));
+      const key = `b${task}.${block}.${offset}`;
+      const frames = [encode('block', { block, offset, total }), bytes];
+      blocks.keys.push(key);
+      blocks.unconfirmed += 1;
+      backbone.publish({ destination: { to: 'blocks', task }, key, task, frames }, () => {
+        blocks.unconfirmed -= 1;
+        this.#publishNext(task, blocks);
+      });
+    }
+  }
+}

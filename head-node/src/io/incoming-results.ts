@@ -1,0 +1,80 @@
+/**
+ * Results on their way in: one file for each lease in the store's `incoming` folder, written by peers that share the store or, chunk
+ * by chunk, from here. A file goes when its lease does, and with its task at the latest; what a peer writes after that, `sweep` finds.
+ */
+import type { TaskId } from '@muster/shared';
+import { incomingResultName, taskOfIncoming, writePieces, type BlockStore } from '@muster/shared/io';
+import { closeSync, openSync, rmSync, statSync } from 'node:fs';
+
+export interface IncomingLease {
+  readonly task: TaskId;
+  readonly lease: number;
+}
+
+interface OpenFile {
+  readonly task: TaskId;
+  readonly file: number;
+}
+
+export class IncomingResults {
+  readonly #blocks: BlockStore;
+  /** Of results that come in chunks, by lease. */
+  readonly #open = new Map<number, OpenFile>();
+
+  constructor(blocks: BlockStore) {
+    this.#blocks = blocks;
+  }
+
+  pathOf({ task, lease }: IncomingLease): string {
+    return this.#blocks.incomingPath(incomingResultName(task, lease));
+  }
+
+  /** Undefined when there is no such file. */
+  bytesOf(result: IncomingLease): number | undefined {
+    return statSync(this.pathOf(result), { throwIfNoEntry: false })?.size;
+  }
+
+  write(result: IncomingLease, bytes: Uint8Array, offset: number): void {
+    writePieces(this.#fileOf(result), bytes, offset);
+  }
+
+  /** Its last chunk has come. */
+  close(lease: number): void {
+    const open = this.#open.get(lease);
+    this.#open.delete(lease);
+    if (open !== undefined) closeSync(open.file);
+  }
+
+  discard(result: IncomingLease): void {
+    this.close(result.lease);
+    rmSync(this.pathOf(result), { force: true });
+  }
+
+  end(task: TaskId): void {
+    for (const [lease, open] of this.#open) if (open.task === task) this.close(lease);
+    this.#remove((owner) => owner === task);
+  }
+
+  sweep(isOpen: (task: TaskId) => boolean): void {
+    this.#remove((task) => !isOpen(task));
+  }
+
+  closeAll(): void {
+    for (const lease of this.#open.keys()) this.close(lease);
+  }
+
+  #remove(goes: (task: TaskId) => boolean): void {
+    for (const name of this.#blocks.incomingNames()) {
+      const task = taskOfIncoming(name);
+      if (task !== null && goes(task)) rmSync(this.#blocks.incomingPath(name), { force: true });
+    }
+  }
+
+  #fileOf(result: IncomingLease): number {
+    const known = this.#open.get(result.lease);
+    if (known !== undefined) return known.file;
+    const file = openSync(this.pathOf(result), 'w', 0o600);
+    this.#open.set(result.lease, { task: result.task, file });
+    return file;
+  }
+}

@@ -1,0 +1,259 @@
+/** What the head does with a broker. Without one, nothing. */
+import {
+  encode,
+  MusterError,
+  noBackbone,
+  within,
+  type BackboneReport,
+  type BlockId,
+  type Logger,
+  type ProviderId,
+  type TaskId,
+} from '@muster/shared';
+import type { Backbone, PublicationOutcome } from '@muster/rabbitmq';
+import type { JournalRecord } from '../core/journal-record.ts';
+import type { LeaseOrder } from '../core/effects.ts';
+import type { HeadEvent } from '../core/events.ts';
+import type { StreamedHistory } from '../core/streamed-records.ts';
+import { eventHistoryOf } from './event-history.ts';
+import { BlockMirror, type BlockMirrorPolicy } from './block-mirror.ts';
+import { MirroredResults, type Delivered } from './mirrored-results.ts';
+import { RecordBatch } from './record-batch.ts';
+
+export interface Mirror {
+  /** What providers left with the broker comes first, before anything is given out; resolves when it is in. */
+  start(listener: MirrorListener): Promise<void>;
+  /** Queues for this provider exist from here on. */
+  admit(provider: ProviderId): void;
+  /** It has not been heard of for so long that all its work is with others. */
+  dismiss(provider: ProviderId): void;
+  /** A copy of what went straight to the provider. */
+  copyLease(order: LeaseOrder, frames: readonly Uint8Array[]): void;
+  /** For a strict task `send` is called when the broker has it, `fail` when it will not. */
+  leaseFirst(order: LeaseOrder, epoch: number, ends: LeaseEnds): void;
+  record(record: JournalRecord): void;
+  block(task: TaskId, block: BlockId): void;
+  /** A node of the task is cut off: it may need what was kept back. */
+  cut(task: TaskId): void;
+  /** Its result is in the journal, or nobody wants it. */
+  settled(leases: readonly number[]): void;
+  ended(task: TaskId): void;
+  /** A task that goes on after a restart; nodes that are cut off may have left results in its stream. */
+  resume(task: TaskId): void;
+  /** Resolves when the broker has what was recorded of a task so far, or is not there to take it. */
+  recorded(task: TaskId): Promise<void>;
+  /** Resolves to the number of messages that are missing for good. */
+  complete(task: TaskId): Promise<number>;
+  /**
+   * What the broker has of the task. Null when its stream does not go back to the task's beginning; BACKBONE_DOWN where there is no
+   * broker, or it does not answer.
+   */
+  events(task: TaskId): Promise<StreamedHistory | null>;
+  report(): BackboneReport;
+  stop(): Promise<void>;
+}
+
+/** What becomes of a lease that goes to the broker first. */
+export interface LeaseEnds {
+  readonly send: () => void;
+  readonly fail: () => void;
+}
+
+const nothing = (): void => undefined;
+
+export const noMirror: Mirror = {
+  start: () => Promise.resolve(),
+  admit: nothing,
+  dismiss: nothing,
+  copyLease: nothing,
+  leaseFirst: (_order, _epoch, { send }) => send(),
+  record: nothing,
+  block: nothing,
+  cut: nothing,
+  settled: nothing,
+  ended: nothing,
+  resume: nothing,
+  recorded: () => Promise.resolve(),
+  complete: () => Promise.resolve(0),
+  events: () => Promise.reject(new MusterError('BACKBONE_DOWN', 'the head runs without a broker')),
+  report: () => noBackbone,
+  stop: () => Promise.resolve(),
+};
+
+export interface MirrorPorts {
+  readonly backbone: Backbone;
+  readonly logger: Logger;
+  readonly epoch: number;
+  readonly blocks: {
+    bytesOf(id: BlockId): number | undefined;
+    read(id: BlockId, offset: number, length: number): Uint8Array;
+  };
+  readonly policy: BlockMirrorPolicy;
+  /** Where bytes of a result that is on its way lie. */
+  readonly incomingPath: (task: TaskId, lease: number) => string;
+}
+
+/** What the core must hear of the broker. */
+export interface MirrorListener {
+  post(event: HeadEvent & { type: 'backbone' }): void;
+  delivered(delivered: Delivered): void;
+  /** Is the lease still waited for? */
+  isOpen(lease: number): boolean;
+  /** No result of the lease is being checked. */
+  isFree(lease: number): boolean;
+  /** May results of the task still count? */
+  isRunning(task: TaskId): boolean;
+}
+
+/** Confirmations that come later than this are a broker that is too slow. */
+const CONGESTED_MS = 500;
+const LOOK_MS = 50;
+/** How long a start waits for the broker: with it, results that were left there are not computed again. */
+const RECOVER_MS = 5000;
+const CLOSE_MS = 2000;
+/** How long a look at the stream waits for what is on its way there; a task that goes on always has something. */
+const SETTLE_MS = 2000;
+
+export class BrokerMirror implements Mirror {
+  readonly #ports: MirrorPorts;
+  readonly #records: RecordBatch;
+  readonly #blocks: BlockMirror;
+  #results: MirroredResults | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #congested = false;
+  #stopListening = nothing;
+
+  constructor(ports: MirrorPorts) {
+    this.#ports = ports;
+    this.#records = new RecordBatch(({ task, bytes, key }, onSettled) =>
+      ports.backbone.publish(
+        {
+          destination: { to: 'events' },
+          key,
+          task,
+          frames: [encode('recorded', { task }, { epoch: ports.epoch, seq: 0 }), bytes],
+        },
+        onSettled,
+      ),
+    );
+    this.#blocks = new BlockMirror(ports);
+  }
+
+  async start(listener: MirrorListener): Promise<void> {
+    const { backbone, incomingPath, logger } = this.#ports;
+    const tell = (): void => {
+      const { state } = backbone.status();
+      listener.post({ type: 'backbone', state, congested: this.#congested });
+    };
+    this.#stopListening = backbone.onState(tell);
+    this.#timer = setInterval(() => this.#look(tell), LOOK_MS);
+    this.#results = new MirroredResults({ backbone, incomingPath, logger, listener });
+    await this.#results.start(RECOVER_MS);
+  }
+
+  #look(tell: () => void): void {
+    const congested = this.#ports.backbone.status().lagMs > CONGESTED_MS;
+    if (congested === this.#congested) return;
+    this.#congested = congested;
+    tell();
+  }
+
+  admit(provider: ProviderId): void {
+    this.#ports.backbone.admit(provider);
+  }
+
+  dismiss(provider: ProviderId): void {
+    this.#ports.backbone.dismiss(provider);
+  }
+
+  copyLease(order: LeaseOrder, frames: readonly Uint8Array[]): void {
+    if (order.durability === 'mirrored') this.#publishLease(order, frames);
+  }
+
+  leaseFirst(order: LeaseOrder, epoch: number, { send, fail }: LeaseEnds): void {
+    if (order.durability !== 'strict') return send();
+    const { task, lease, taskType, ranges, work, payload } = order;
+    const fields = { task, lease, taskType, ranges: [...ranges], work, mirrored: true };
+    const frame = encode('lease', fields, { epoch, seq: 0 });
+    const frames = payload === null ? [frame] : [frame, payload];
+    this.#publishLease(order, frames, (outcome) => (outcome === 'confirmed' ? send() : fail()));
+  }
+
+  #publishLease(
+    { provider, task, lease }: LeaseOrder,
+    frames: readonly Uint8Array[],
+    onSettled?: (outcome: PublicationOutcome) => void,
+  ): void {
+    this.#ports.backbone.publish(
+      { destination: { to: 'provider', provider }, key: leaseKey(lease), task, frames },
+      onSettled,
+    );
+  }
+
+  record(record: JournalRecord): void {
+    this.#records.add(record);
+  }
+
+  block(task: TaskId, block: BlockId): void {
+    this.#blocks.offer(task, block);
+  }
+
+  cut(task: TaskId): void {
+    this.#blocks.release(task);
+  }
+
+  settled(leases: readonly number[]): void {
+    this.#ports.backbone.withdraw(leases.map(leaseKey));
+    for (const lease of leases) this.#results?.release(lease);
+  }
+
+  ended(task: TaskId): void {
+    this.#results?.end(task);
+    this.#blocks.end(task);
+    this.#ports.backbone.forget(task);
+  }
+
+  resume(task: TaskId): void {
+    this.#blocks.open(task);
+  }
+
+  async recorded(task: TaskId): Promise<void> {
+    const written = this.#records.written(task);
+    if (this.#ports.backbone.status().state !== 'up') return;
+    let stop = nothing;
+    const away = new Promise<void>((resolve) => {
+      stop = this.#ports.backbone.onState(({ state }) => state !== 'up' && resolve());
+    });
+    await Promise.race([written, away]);
+    stop();
+  }
+
+  async complete(task: TaskId): Promise<number> {
+    this.#records.flush();
+    this.#blocks.settle(task);
+    await this.#ports.backbone.settled(task);
+    return this.#ports.backbone.lost(task);
+  }
+
+  async events(task: TaskId): Promise<StreamedHistory | null> {
+    const { state, reason } = this.#ports.backbone.status();
+    if (state !== 'up' && state !== 'blocked')
+      throw new MusterError('BACKBONE_DOWN', 'the broker does not answer', { why: reason });
+    await within(this.recorded(task), SETTLE_MS, () => new Error('late')).catch(nothing);
+    return eventHistoryOf(task, this.#ports);
+  }
+
+  report(): BackboneReport {
+    return this.#ports.backbone.status();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#stopListening();
+    this.#records.flush();
+    await this.#results?.stop();
+    await this.#ports.backbone.close({ withinMs: CLOSE_MS });
+  }
+}
+
+const leaseKey = (lease: number): string => `l${lease}`;

@@ -1,0 +1,106 @@
+/**
+ * Bytes of results that a node left in its task's stream, because it could not reach the head: read from the start, once. They come
+ * in order; chunks that come again after the node's own reconnect are known by their offset.
+ */
+import { decode, limits, type Fields, type Logger, type TaskId } from '@muster/shared';
+import { streamedResultPath, writePieces } from '@muster/shared/io';
+import type { Backbone, Delivery, Subscription } from '@muster/rabbitmq';
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
+
+export interface StreamedResultsPorts {
+  readonly backbone: Backbone;
+  readonly incomingPath: (task: TaskId, lease: number) => string;
+  readonly logger: Logger;
+  /** May the bytes of this lease still be put in place? Not while others of it are being checked. */
+  readonly isFree: (lease: number) => boolean;
+  readonly onWhole: (result: Fields<'delivered'>) => void;
+}
+
+interface TaskStream {
+  readonly subscription: Subscription;
+  /** Bytes that came, by lease. */
+  readonly received: Map<number, number>;
+  readonly wanted: Map<number, Fields<'delivered'>>;
+}
+
+export class StreamedResults {
+  readonly #ports: StreamedResultsPorts;
+  readonly #streams = new Map<TaskId, TaskStream>();
+
+  constructor(ports: StreamedResultsPorts) {
+    this.#ports = ports;
+  }
+
+  want(result: Fields<'delivered'>): void {
+    const stream = this.#streamOf(result.task);
+    stream.wanted.set(result.lease, result);
+    this.#handIfWhole(stream, result.lease);
+  }
+
+  end(task: TaskId): void {
+    const stream = this.#streams.get(task);
+    if (stream === undefined) return;
+    void stream.subscription.close();
+    for (const lease of stream.received.keys()) rmSync(this.#partOf(task, lease), { force: true });
+    this.#streams.delete(task);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#streams.values()].map(({ subscription }) => subscription.close()));
+    this.#streams.clear();
+  }
+
+  #streamOf(task: TaskId): TaskStream {
+    const known = this.#streams.get(task);
+    if (known !== undefined) return known;
+    const subscription = this.#ports.backbone.read({ from: { to: 'blocks', task }, offset: 0 }, (delivery) =>
+      this.#take(task, delivery),
+    );
+    const stream: TaskStream = { subscription, received: new Map(), wanted: new Map() };
+    this.#streams.set(task, stream);
+    return stream;
+  }
+
+  #take(task: TaskId, delivery: Delivery): void {
+    delivery.ack();
+    const { message, payload } = decode(delivery.frames);
+    const stream = this.#streams.get(task);
+    if (message.type !== 'streamedChunk' || message.task !== task || payload === null || stream === undefined) return;
+    try {
+      if (!this.#isNext(stream, message, payload)) return;
+      this.#write(message, payload);
+      stream.received.set(message.lease, message.offset + payload.length);
+      this.#handIfWhole(stream, message.lease);
+    } catch (error) {
+      this.#ports.logger.warn({ error, task, lease: message.lease }, 'a result from the broker cannot be kept');
+    }
+  }
+
+  #isNext({ received }: TaskStream, { lease, offset, total }: Fields<'streamedChunk'>, bytes: Uint8Array): boolean {
+    if (offset + bytes.length > total || total > limits.operandBytesMax.value) return false;
+    return offset === (received.get(lease) ?? 0);
+  }
+
+  /** Beside the file that chunks over ZeroMQ go to. */
+  #partOf(task: TaskId, lease: number): string {
+    return streamedResultPath(this.#ports.incomingPath(task, lease));
+  }
+
+  #write({ task, lease, offset }: Fields<'streamedChunk'>, bytes: Uint8Array): void {
+    const file = openSync(this.#partOf(task, lease), offset === 0 ? 'w' : 'r+', 0o600);
+    try {
+      writePieces(file, bytes, offset);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  #handIfWhole(stream: TaskStream, lease: number): void {
+    const result = stream.wanted.get(lease);
+    if (result === undefined || (stream.received.get(lease) ?? 0) < result.bytes) return;
+    stream.wanted.delete(lease);
+    if (!this.#ports.isFree(lease)) return;
+    renameSync(this.#partOf(result.task, lease), this.#ports.incomingPath(result.task, lease));
+    this.#ports.onWhole(result);
+  }
+}

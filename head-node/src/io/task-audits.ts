@@ -1,0 +1,149 @@
+/** Gathers what journal, broker and files say of a task. A head that does so goes on with its work: nothing here holds it for long. */
+import {
+  blockIdOf,
+  isMusterError,
+  isTerminal,
+  MusterError,
+  taskTypeNamed,
+  type AuditReport,
+  type AuditRow,
+  type AuditSummary,
+  type BlockId,
+  type ProviderId,
+  type TaskId,
+  type TaskState,
+} from '@muster/shared';
+import { hashInSlices, type BlockStore } from '@muster/shared/io';
+import type { Evidence, FoundFile } from '../core/audit-evidence.ts';
+import { audit } from '../core/audit.ts';
+import type { TaskHistory } from '../core/journal-record.ts';
+import type { Driver } from '../driver.ts';
+import type { Journal } from './journal.ts';
+import type { Mirror } from './mirror.ts';
+import type { ResultStore } from './result-store.ts';
+
+export interface TaskAuditPorts {
+  readonly driver: Driver;
+  readonly blocks: BlockStore;
+  readonly results: ResultStore;
+  readonly journal: Journal;
+  readonly mirror: Mirror;
+}
+
+/** The rows are a block of the store, for clients to fetch. */
+export interface TaskAudit {
+  readonly summary: AuditSummary;
+  readonly rows: BlockId;
+  readonly bytes: number;
+}
+
+/** Rows that become text in one turn of the event loop. */
+const ROWS_PER_TURN = 2000;
+
+export class TaskAudits {
+  readonly #ports: TaskAuditPorts;
+  readonly #underWay = new Map<TaskId, Promise<TaskAudit>>();
+
+  constructor(ports: TaskAuditPorts) {
+    this.#ports = ports;
+  }
+
+  /** Who asks while one of the task is under way gets that one. TASK_UNKNOWN for a task that is not, or no longer, here. */
+  of(task: TaskId): Promise<TaskAudit> {
+    const audited =
+      this.#underWay.get(task) ?? this.#store(this.#audit(task)).finally(() => this.#underWay.delete(task));
+    this.#underWay.set(task, audited);
+    return audited;
+  }
+
+  async #store(report: Promise<AuditReport>): Promise<TaskAudit> {
+    const { rows, ...summary } = await report;
+    const bytes = Buffer.from(await jsonOf(rows));
+    const id = blockIdOf(bytes);
+    this.#ports.blocks.put(id, bytes);
+    return { summary, rows: id, bytes: bytes.length };
+  }
+
+  /** Results go when their task fails: then what was read until here is worth nothing. */
+  async #audit(task: TaskId): Promise<AuditReport> {
+    const state = this.#stateOf(task);
+    await this.#ports.journal.durable();
+    const journal = this.#ports.journal.history(task);
+    if (journal === null) throw unknown(task);
+    const broker = await this.#brokerOf(journal);
+    const files = await this.#filesOf(journal);
+    if (!isTerminal(state) && hasDropped(this.#stateOf(task))) return this.#audit(task);
+    const known = isTerminal(state) ? state : (journal.ended?.status.state ?? state);
+    return inTurns(
+      audit({
+        state: known,
+        epoch: this.#ports.journal.epoch,
+        journal,
+        broker,
+        files,
+        ...this.#namesFor(journal),
+      }),
+    );
+  }
+
+  #stateOf(task: TaskId): TaskState {
+    const known = this.#ports.driver.state.tasks.get(task);
+    if (known === undefined) throw unknown(task);
+    return known.state;
+  }
+
+  async #brokerOf({ record: { task, durability } }: TaskHistory): Promise<Evidence['broker']> {
+    if (durability === 'local') return { unread: 'the task was submitted with --durability local' };
+    try {
+      return (await this.#ports.mirror.events(task)) ?? { unread: 'its event stream does not go back so far' };
+    } catch (error) {
+      if (!isMusterError(error)) throw error;
+      return { unread: error.why === '' ? error.message : `${error.message}: ${error.why}` };
+    }
+  }
+
+  async #filesOf({ record: { task }, subtasks, ended }: TaskHistory): Promise<Map<number, FoundFile | null>> {
+    const files = new Map<number, FoundFile | null>();
+    if (ended !== null && hasDropped(ended.status.state)) return files;
+    for (const { index } of subtasks)
+      if (!files.has(index)) files.set(index, await hashInSlices(this.#ports.results.pathOf(task, index)));
+    return files;
+  }
+
+  #namesFor({ record, plan }: TaskHistory): Pick<Evidence, 'nameOf' | 'regionOf'> {
+    const { providers } = this.#ports.driver.state;
+    const type = taskTypeNamed(record.name);
+    return {
+      nameOf: (node: ProviderId) => providers.get(node)?.name ?? node,
+      regionOf: (index) => (plan === null || index >= plan.subtasks ? [] : type.region(record.spec, plan, index)),
+    };
+  }
+}
+
+/** Whatever came in meanwhile has its turn between two steps. */
+async function inTurns<T>(steps: Generator<undefined, T>): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await nextTurn();
+  }
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const hasDropped = (state: TaskState): boolean => state === 'failed' || state === 'cancelled';
+
+async function jsonOf(rows: readonly AuditRow[]): Promise<string> {
+  const parts: string[] = [];
+  for (let at = 0; at < rows.length; at += ROWS_PER_TURN) {
+    parts.push(JSON.stringify(rows.slice(at, at + ROWS_PER_TURN)).slice(1, -1));
+    await nextTurn();
+  }
+  return `[${parts.join(',')}]`;
+}
+
+const unknown = (task: TaskId): MusterError =>
+  new MusterError('TASK_UNKNOWN', `there is no task ${task}`, {
+    why: 'its results may have expired, or it was submitted to another head',
+    fix: 'user-client tasks ls',
+  });

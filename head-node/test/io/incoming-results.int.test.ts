@@ -1,0 +1,46 @@
+import { afterEach, expect, test } from '@jest/globals';
+import type { TaskId } from '@muster/shared';
+import { BlockStore, incomingResultName } from '@muster/shared/io';
+import { TemporaryDirectories } from '@muster/shared/testkit';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { IncomingResults } from '../../src/io/incoming-results.ts';
+
+const directories = new TemporaryDirectories();
+afterEach(() => directories.removeAll());
+
+const TASK = '00000000000000aa' as TaskId;
+const OTHER = '00000000000000bb' as TaskId;
+
+async function open(): Promise<{ incoming: IncomingResults; names: () => string[] }> {
+  const blocks = await BlockStore.open({ directory: directories.make(), maxBytes: 1000 });
+  writeFileSync(blocks.incomingPath('spare'), '');
+  return { incoming: new IncomingResults(blocks), names: () => blocks.incomingNames().toSorted() };
+}
+
+/** Of this process; only Linux tells. */
+const descriptors = (): number => (process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0);
+
+test('chunks make a file, which goes with its lease, and no descriptor stays', async () => {
+  const { incoming, names } = await open();
+  const result = { task: TASK, lease: 7 };
+  const before = descriptors();
+  incoming.write(result, Buffer.from('ab'), 0);
+  incoming.write(result, Buffer.from('cd'), 2);
+  expect(incoming.bytesOf(result)).toBe(4);
+  expect(readFileSync(incoming.pathOf(result), 'utf8')).toBe('abcd');
+  incoming.discard(result);
+  expect(names()).toEqual(['spare']);
+  expect(descriptors()).toBe(before);
+});
+
+test('what is left of a task goes at its end, and what comes later when it is swept', async () => {
+  const { incoming, names } = await open();
+  incoming.write({ task: TASK, lease: 1 }, Buffer.from('x'), 0);
+  incoming.write({ task: OTHER, lease: 2 }, Buffer.from('x'), 0);
+  incoming.end(TASK);
+  expect(names()).toEqual([incomingResultName(OTHER, 2), 'spare']);
+  writeFileSync(incoming.pathOf({ task: TASK, lease: 3 }), 'late');
+  incoming.sweep((task) => task === OTHER);
+  expect(names()).toEqual([incomingResultName(OTHER, 2), 'spare']);
+  incoming.closeAll();
+});
