@@ -2,7 +2,6 @@
 import {
   encode,
   limits,
-  MusterError,
   taskTypeNamed,
   tileWork,
   toWireError,
@@ -14,14 +13,16 @@ import {
   type SessionId,
   type TileWork,
 } from '@muster/shared';
-import { incomingResultName, type BlockStore } from '@muster/shared/io';
-import { readFileSync, rmSync } from 'node:fs';
+import { incomingResultName, removeFile, type BlockStore } from '@muster/shared/io';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Compute } from './compute/index.ts';
 import type { ProviderEffect } from './core/effects.ts';
 import type { ProviderEvent } from './core/events.ts';
 import { handle } from './core/handle.ts';
 import type { HeldWork, ProviderState } from './core/provider-state.ts';
+import type { BrokeredLease, BrokerLink, ResultWay } from './io/broker-link.ts';
 import type { HeadLink } from './io/head-link.ts';
+import type { Spool } from './io/spool.ts';
 
 export interface DriverPorts {
   readonly clock: Clock;
@@ -29,6 +30,8 @@ export interface DriverPorts {
   readonly compute: Compute;
   /** Where operands and unsent results lie when the head's store is out of reach. */
   readonly blocks: BlockStore;
+  readonly spool: Spool;
+  readonly broker: BrokerLink;
 }
 
 /** The store that a session reads operands from and writes results to: the head's own, or ours. */
@@ -44,7 +47,11 @@ export class Driver {
   readonly state: ProviderState;
   readonly #ports: DriverPorts;
   #link: HeadLink | null = null;
+  /** Aborted when a head is there: then blocks come from it. */
+  #away = new AbortController();
   #store: SessionStore;
+  /** Leases whose blocks are pinned. */
+  readonly #pinned = new Set<number>();
   #aborting: NodeJS.Timeout | undefined;
   computedMs = 0;
 
@@ -57,11 +64,18 @@ export class Driver {
   attach(link: HeadLink, store: SessionStore): void {
     this.#link = link;
     this.#store = store;
+    this.#away.abort();
   }
 
   detach(): void {
     this.#link = null;
+    this.#away = new AbortController();
     this.post({ type: 'disconnected' });
+  }
+
+  /** Results whose files are gone: the head has cleared them away, or a disk did. */
+  missing(): number[] {
+    return [...this.state.held.values()].filter(isGone).map(({ lease }) => lease);
   }
 
   /** Leases without a result. */
@@ -70,14 +84,20 @@ export class Driver {
   }
 
   post(event: ProviderEvent): void {
-    for (const effect of handle(this.state, event, this.#ports.clock.nowMs())) this.#perform(effect);
+    for (const effect of handle(this.state, event, this.#ports.clock.nowMs())) this.#attempt(effect);
+  }
+
+  /** True when it is held from here on, or was. */
+  brokered({ lease, payload, epoch, again }: BrokeredLease): boolean {
+    this.#leased(lease, payload, { broker: true, epoch, again });
+    return this.state.held.has(lease.lease);
   }
 
   /** A message on the session's topic or on a task's. */
   receive({ message, payload }: Envelope): void {
     switch (message.type) {
       case 'lease':
-        return this.#leased(message, payload);
+        return this.#leased(message, payload, { broker: false });
       case 'settled':
       case 'revoke':
         return this.post({ type: message.type === 'settled' ? 'settled' : 'revoked', leases: message.leases });
@@ -97,15 +117,28 @@ export class Driver {
     return this.#store !== this.#ports.blocks;
   }
 
-  #leased({ task, lease, taskType, ranges, work }: Fields<'lease'>, payload: Uint8Array | null): void {
+  #leased(
+    { task, lease, taskType, ranges, work, mirrored }: Fields<'lease'>,
+    payload: Uint8Array | null,
+    via: (ProviderEvent & { type: 'leased' })['via'],
+  ): void {
     const inline = taskTypeNamed(taskType).runs === 'inline';
     const checked = inline ? { work, blocks: [] } : checkedTile(work);
-    this.post({ type: 'leased', task, lease, taskType, ranges, payload, inline, ...checked });
+    this.post({ type: 'leased', via, task, lease, taskType, ranges, payload, inline, mirrored, ...checked });
   }
 
   #keepShared({ block, offset, total }: Fields<'block'>, bytes: Uint8Array | null): void {
     const { blocks } = this.#ports;
     if (bytes !== null && !this.#sharesStore && !blocks.has(block)) blocks.receive({ id: block, offset, total, bytes });
+  }
+
+  /** A disk that is full or a file that somebody holds must not cost the effects behind it. */
+  #attempt(effect: ProviderEffect): void {
+    try {
+      this.#perform(effect);
+    } catch (error) {
+      this.#ports.logger.warn({ error, effect: effect.type }, 'something could not be done');
+    }
   }
 
   #perform(effect: ProviderEffect): void {
@@ -122,15 +155,16 @@ export class Driver {
         return this.#link?.push([encode('failed', { session: effect.session, task, lease, error: effect.error })]);
       }
       case 'abort-soon':
-        return this.#abortSoon(effect.lease);
+        return this.#abortSoon();
       case 'release':
         return this.#release(effect.held);
     }
   }
 
-  async #fetch({ lease, blocks }: HeldWork): Promise<void> {
+  async #fetch(held: HeldWork): Promise<void> {
+    const { lease } = held;
     try {
-      if (!this.#sharesStore) await this.#fetchBlocks(blocks);
+      if (!this.#sharesStore) await this.#fetchBlocks(held);
       this.post({ type: 'fetched', lease });
     } catch (error) {
       this.post({ type: 'fetch-failed', lease, error: toWireError(error) });
@@ -138,17 +172,31 @@ export class Driver {
   }
 
   /** Pinned before they are fetched, so that one lease's operands do not push out another's. */
-  async #fetchBlocks(ids: readonly BlockId[]): Promise<void> {
+  async #fetchBlocks({ task, lease, blocks: ids }: HeldWork): Promise<void> {
+    this.#pinned.add(lease);
     for (const id of ids) this.#ports.blocks.pin(id);
-    if (this.#link === null) throw new MusterError('HEAD_UNREACHABLE', 'the connection to the head was lost');
-    await this.#link.fetcher.fetch(ids);
+    while (!this.#allHere(ids)) {
+      const link = this.#link;
+      try {
+        if (link !== null) await link.fetcher.fetch(ids);
+        else await this.#ports.broker.fetch(task, ids, this.#away.signal);
+      } catch (error) {
+        // The head that was asked is gone, or one is back: the other way may bring them.
+        if (link === this.#link || !this.#ports.broker.isThere) throw error;
+      }
+    }
+  }
+
+  #allHere(ids: readonly BlockId[]): boolean {
+    return ids.every((id) => this.#ports.blocks.has(id));
   }
 
   async #compute({ lease, task, work }: HeldWork): Promise<void> {
     const tile = work as TileWork;
-    const pathOf = (id: BlockId): string => this.#store.pathOf(id);
+    const store = this.#store;
+    const pathOf = (id: BlockId): string => store.pathOf(id);
+    const out = store.incomingPath(incomingResultName(task, lease));
     try {
-      const out = this.#store.incomingPath(incomingResultName(task, lease));
       const done = await this.#ports.compute.multiply({
         work: tile,
         aPaths: tile.a.map(pathOf),
@@ -156,53 +204,70 @@ export class Driver {
         out,
       });
       this.computedMs += done.computeMs;
-      this.post({ type: 'computed', lease, bytes: done.bytes, computeMs: done.computeMs });
+      const wanted = this.state.held.get(lease)?.revoked === false;
+      this.post({ type: 'computed', lease, result: { bytes: done.bytes, computeMs: done.computeMs, path: out } });
+      if (!wanted) removeFile(out);
     } catch (error) {
+      removeFile(out);
       const wire = toWireError(error);
       this.post({ type: 'compute-failed', lease, aborted: wire.why === 'aborted', error: wire });
     }
   }
 
-  #sendResult(session: SessionId, { task, lease, payload, fetchMs, result, taskType }: HeldWork): void {
-    const inline = taskTypeNamed(taskType).runs === 'inline';
-    const path = !inline && this.#sharesStore ? incomingResultName(task, lease) : '';
-    if (!inline && path === '') this.#sendBytes(session, { task, lease });
-    const fields = {
-      session,
-      task,
-      lease,
-      bytes: result?.bytes ?? 0,
-      path,
-      computeMs: result?.computeMs ?? 0,
-      fetchMs,
-    };
-    const frame = encode('result', fields);
-    this.#link?.push(inline && payload !== null ? [frame, payload] : [frame]);
+  #sendResult(session: SessionId | null, held: HeldWork): void {
+    const way = this.#wayOf(session, held);
+    if (session !== null) this.#sendStraight(session, held, way);
+    if (held.mirrored) this.#ports.broker.deliver(held, way);
+    // Last, for it costs 0.1 ms: a crash in between is work that is done again.
+    if (way !== 'inline') this.#ports.spool.put(held);
   }
 
-  #sendBytes(session: SessionId, { task, lease }: Pick<HeldWork, 'task' | 'lease'>): void {
-    const bytes = readFileSync(this.#store.incomingPath(incomingResultName(task, lease)));
+  #wayOf(session: SessionId | null, { task, lease, result }: HeldWork): ResultWay {
+    if (result === null || result.path === '') return 'inline';
+    if (this.#sharesStore && result.path === this.#store.incomingPath(incomingResultName(task, lease))) return 'store';
+    return session === null ? 'stream' : 'wire';
+  }
+
+  #sendStraight(session: SessionId, held: HeldWork, way: ResultWay): void {
+    const { task, lease, payload, fetchMs, result } = held;
+    const { bytes = 0, computeMs = 0 } = result ?? {};
+    if (way === 'wire') this.#sendBytes(session, held);
+    const path = way === 'store' ? incomingResultName(task, lease) : '';
+    const frame = encode('result', { session, task, lease, bytes, path, computeMs, fetchMs });
+    this.#link?.push(way === 'inline' && payload !== null ? [frame, payload] : [frame]);
+  }
+
+  #sendBytes(session: SessionId, { task, lease, result }: HeldWork): void {
+    const bytes = readFileSync(result?.path ?? '');
     for (let offset = 0; offset < bytes.length; offset += limits.chunkBytesMax.value) {
       const head = encode('resultChunk', { session, task, lease, offset, total: bytes.length });
       this.#link?.push([head, bytes.subarray(offset, offset + limits.chunkBytesMax.value)]);
     }
   }
 
-  /** The head takes care of files in its own store; ours go with their lease. */
-  #release({ task, lease, blocks, phase }: HeldWork): void {
-    if (this.#sharesStore || blocks.length === 0) return;
-    for (const id of blocks) this.#ports.blocks.unpin(id);
-    if (phase === 'returned') rmSync(this.#store.incomingPath(incomingResultName(task, lease)), { force: true });
+  /** What the head wanted of the result it has taken by now: in its own store by renaming the file. */
+  #release({ lease, blocks, result }: HeldWork): void {
+    this.#ports.broker.release(lease);
+    if (blocks.length === 0) return;
+    if (this.#pinned.delete(lease)) for (const id of blocks) this.#ports.blocks.unpin(id);
+    // Also of a result that was begun anew.
+    this.#ports.spool.drop(lease);
+    if (result !== null) removeFile(result.path);
   }
 
-  #abortSoon(lease: number): void {
+  /** Again until nothing unwanted is left: an abort hits what runs, and a lease behind it may be as stuck. */
+  #abortSoon(): void {
     if (this.#aborting !== undefined) return;
     this.#aborting = setTimeout(() => {
       this.#aborting = undefined;
-      if (this.state.held.get(lease)?.phase === 'computing') void this.#ports.compute.abort();
+      if (![...this.state.held.values()].some(({ phase, revoked }) => phase === 'computing' && revoked)) return;
+      void this.#ports.compute.abort();
+      this.#abortSoon();
     }, ABORT_AFTER_MS).unref();
   }
 }
+
+const isGone = ({ result }: HeldWork): boolean => result !== null && result.path !== '' && !existsSync(result.path);
 
 function checkedTile(work: unknown): { work: TileWork; blocks: BlockId[] } {
   const tile = tileWork.parse(work);

@@ -1,6 +1,6 @@
 /** `provider-node`: reads the command line, measures this machine, and works for the head until SIGINT or SIGTERM. */
 import { DEFAULT_PORT_BASE, formatBytes, parseSizeBytes, parseWhole } from '@muster/shared';
-import { runProgram, untilSignal } from '@muster/shared/io';
+import { runProgram, takeBrokerUrl, untilSignal, versionIn } from '@muster/shared/io';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
 import { devices, type DeviceChoice, type ProviderNodeOptions } from './options.ts';
@@ -16,6 +16,7 @@ interface Flags {
   readonly maxMemory?: number;
   readonly maxDisk?: number;
   readonly blocks: 'auto' | 'wire';
+  readonly amqp?: string;
   readonly logLevel: string;
 }
 
@@ -23,6 +24,7 @@ const option = (flags: string, description: string, env: string): Option => new 
 
 const program = new Command('provider-node')
   .description('Lends this machine to a Muster cluster.')
+  .version(versionIn(new URL('../package.json', import.meta.url)))
   .addOption(option('--head <host>', 'where the head runs', 'MUSTER_HEAD').default('127.0.0.1'))
   .addOption(
     option('--port-base <port>', "first of the head's five ports", 'MUSTER_PORT_BASE')
@@ -55,6 +57,13 @@ const program = new Command('provider-node')
       .default('auto'),
   )
   .addOption(
+    option(
+      '--amqp <url>',
+      "the head's broker: amqp://user:password@host/vhost; with it, work goes on while the head is away",
+      'AMQP_URL',
+    ),
+  )
+  .addOption(
     option('--log-level <level>', 'what goes to stderr', 'MUSTER_LOG_LEVEL')
       .choices(['debug', 'info', 'warn', 'error', 'silent'])
       .default('warn'),
@@ -78,6 +87,7 @@ function optionsFrom({ name, state, threads, maxMemory, maxDisk, logLevel, ...re
     portBase: rest.portBase,
     device: rest.device,
     blocks: rest.blocks,
+    amqpUrl: takeBrokerUrl(rest.amqp),
     logger: pino({ level: logLevel }, pino.destination(2)),
     onNews: say,
     ...(name === undefined ? {} : { name }),

@@ -101,7 +101,8 @@ export class Membership {
   /** One session from registration to its end. Resolves to the reason why it ended. */
   async #serve(): Promise<string> {
     const { options, driver, blocks } = this.#parts;
-    const registered = expectType(await this.#asker.ask('register', this.#introduction()), 'registered');
+    const introduction = this.#introduction();
+    const registered = expectType(await this.#asker.ask('register', introduction), 'registered');
     // `leave` may have come in the meantime, and found no session to end.
     if (this.#leaving) return this.#decline(registered);
     const store = this.#sharedStore(registered);
@@ -131,7 +132,9 @@ export class Membership {
         session: link.session,
         epoch: registered.epoch,
         keep: registered.keep,
+        refused: refusedOf(introduction, registered),
         sharesStore: store !== null,
+        missing: driver.missing(),
       });
       expectType(await this.#asker.ask('ready', { session: link.session, nonce, sharesStore: store !== null }), 'ok');
       this.#welcome(store !== null);
@@ -191,6 +194,9 @@ export class Membership {
     if (reason !== null) session.end(reason);
   }
 }
+
+const refusedOf = ({ held }: Fields<'register'>, { keep }: Fields<'registered'>): number[] =>
+  held.map(({ lease }) => lease).filter((lease) => !keep.includes(lease));
 
 function endedEarly(reason: string): never {
   throw new MusterError('HEAD_UNREACHABLE', 'the session ended before it began', { why: reason });

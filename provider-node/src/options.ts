@@ -23,6 +23,8 @@ export interface ProviderNodeOptions {
   readonly maxDiskBytes?: number;
   /** 'auto' reads the head's store by path where that is proven to work, 'wire' never does. */
   readonly blocks?: 'auto' | 'wire';
+  /** Broker that keeps a copy of all task and result traffic: `amqp://user:password@host:5672/vhost`; null for none. Default none. */
+  readonly amqpUrl?: string | null;
   readonly logger?: Logger;
   /** Called with a line for people: joined, lost the head, left. */
   readonly onNews?: (line: string) => void;
@@ -51,6 +53,7 @@ export function resolveProviderNodeOptions(options: ProviderNodeOptions): Resolv
     maxMemoryBytes: options.maxMemoryBytes ?? 0,
     maxDiskBytes: options.maxDiskBytes ?? 16 * 2 ** 30,
     blocks: options.blocks ?? 'auto',
+    amqpUrl: options.amqpUrl ?? null,
     logger: options.logger ?? silentLogger,
     onNews: options.onNews ?? (() => undefined),
     ...(options.tamper === undefined ? {} : { tamper: options.tamper }),

@@ -1,11 +1,14 @@
 /** Composition root: measures the device, then keeps a session with the head for as long as it runs. */
 import { systemClock, type ProviderId } from '@muster/shared';
+import { openBackbone } from '@muster/rabbitmq';
 import { BlockStore, DirectoryLock } from '@muster/shared/io';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { startCompute, type Compute } from './compute/index.ts';
-import { newProviderState } from './core/provider-state.ts';
+import { newProviderState, type HeldWork } from './core/provider-state.ts';
 import { Driver } from './driver.ts';
+import { noBroker, RabbitLink, type BrokerLink } from './io/broker-link.ts';
 import { loadIdentity } from './io/identity.ts';
+import { Spool } from './io/spool.ts';
 import { Membership } from './membership.ts';
 import { resolveProviderNodeOptions, type ProviderNodeOptions, type ResolvedProviderNodeOptions } from './options.ts';
 
@@ -24,15 +27,24 @@ export async function startProviderNode(raw: ProviderNodeOptions): Promise<Provi
   const id = loadIdentity(options.stateDirectory);
   const lock = DirectoryLock.take(options.stateDirectory);
   try {
-    const blocks = await BlockStore.open({
-      directory: join(options.stateDirectory, 'store'),
-      maxBytes: options.maxDiskBytes,
-    });
+    const spool = new Spool(options.stateDirectory);
+    const finished = spool.load();
+    const blocks = await openStore(options, finished);
     const compute = await startCompute(options);
-    const driver = new Driver(newProviderState(), { clock: systemClock, logger: options.logger, compute, blocks });
+    const broker = openBroker(options, id, blocks);
+    const driver = new Driver(newProviderState(finished), {
+      clock: systemClock,
+      logger: options.logger,
+      compute,
+      blocks,
+      spool,
+      broker,
+    });
+    broker.listen((brokered) => driver.brokered(brokered));
     const membership = new Membership({ options, id, compute, driver, blocks });
     const stop = async (): Promise<void> => {
       await membership.leave();
+      await broker.close();
       await compute.stop();
       lock.release();
     };
@@ -41,4 +53,24 @@ export async function startProviderNode(raw: ProviderNodeOptions): Promise<Provi
     lock.release();
     throw error;
   }
+}
+
+/** Results of an earlier life stay where they are. */
+function openStore(options: ResolvedProviderNodeOptions, finished: readonly HeldWork[]): Promise<BlockStore> {
+  const kept = new Set(finished.map(({ result }) => basename(result?.path ?? '')));
+  return BlockStore.open({
+    directory: join(options.stateDirectory, 'store'),
+    maxBytes: options.maxDiskBytes,
+    keepIncoming: (name) => kept.has(name),
+  });
+}
+
+function openBroker(
+  { amqpUrl, name, logger }: ResolvedProviderNodeOptions,
+  provider: ProviderId,
+  blocks: BlockStore,
+): BrokerLink {
+  if (amqpUrl === null) return noBroker;
+  const backbone = openBackbone({ url: amqpUrl, role: 'provider', name: `muster provider ${name}`, logger });
+  return new RabbitLink({ backbone, provider, blocks, logger });
 }

@@ -49,27 +49,32 @@ export function offer({ held }: ProviderState): HeldLease[] {
 const MAX_OFFERED = 64;
 
 function onRegistered(state: ProviderState, event: ProviderEvent & { type: 'registered' }): ProviderEffect[] {
-  const restarted = state.epoch !== event.epoch;
   Object.assign(state, { session: event.session, epoch: event.epoch, sharesStore: event.sharesStore });
   const effects: ProviderEffect[] = [];
   for (const held of state.held.values()) {
-    if (!event.keep.includes(held.lease)) effects.push(...revoke(state, held.lease));
+    if (!isWanted(held, event)) effects.push(...revoke(state, held.lease));
     else if (held.phase !== 'returned') continue;
-    else if (restarted && event.sharesStore) recompute(held);
+    else if (event.missing.includes(held.lease)) effects.push(beginAnew(held));
     else effects.push({ type: 'send-result', session: event.session, held });
   }
   return effects;
 }
 
-/** The file went down with the old head's doorstep; its operands are still there. */
-function recompute(held: HeldWork): void {
-  held.phase = 'queued';
+/** What came by the broker since we offered the head has given to others; but where a result is there, it may be of use. */
+const isWanted = (
+  { lease, phase }: HeldWork,
+  { keep, refused, missing }: ProviderEvent & { type: 'registered' },
+): boolean => keep.includes(lease) || (phase === 'returned' && !refused.includes(lease) && !missing.includes(lease));
+
+function beginAnew(held: HeldWork): ProviderEffect {
+  held.phase = 'fetching';
   held.result = null;
+  return { type: 'fetch', held };
 }
 
 function onLeased(state: ProviderState, event: ProviderEvent & { type: 'leased' }, nowMs: number): ProviderEffect[] {
-  if (state.session === null || state.stopping || state.held.has(event.lease)) return [];
-  const { lease, task, taskType, ranges, work, payload, blocks, inline } = event;
+  if (state.stopping || state.held.has(event.lease) || !isMeant(state, event)) return [];
+  const { lease, task, taskType, ranges, work, payload, blocks, inline, mirrored } = event;
   const held: HeldWork = {
     lease,
     task,
@@ -77,6 +82,7 @@ function onLeased(state: ProviderState, event: ProviderEvent & { type: 'leased' 
     ranges,
     work,
     payload,
+    mirrored,
     blocks,
     phase: 'fetching',
     revoked: false,
@@ -87,8 +93,18 @@ function onLeased(state: ProviderState, event: ProviderEvent & { type: 'leased' 
   state.held.set(lease, held);
   if (!inline) return [{ type: 'fetch', held }];
   held.phase = 'returned';
-  held.result = { bytes: payload?.length ?? 0, computeMs: 0 };
+  held.result = { bytes: payload?.length ?? 0, computeMs: 0, path: '' };
   return [{ type: 'answer', session: state.session, held }];
+}
+
+/**
+ * What the broker brings repairs a gap in what the head sent, and keeps us busy while the head is away. It is no order for what is
+ * over, and none from an earlier life of a head that is here: that one has counted us in again.
+ */
+function isMeant({ session, epoch, over }: ProviderState, { via, lease }: ProviderEvent & { type: 'leased' }): boolean {
+  if (!via.broker) return session !== null;
+  if (over.has(lease)) return false;
+  return session === null ? via.epoch >= epoch : via.epoch === epoch && !via.again;
 }
 
 function onFetched(state: ProviderState, lease: number, nowMs: number): ProviderEffect[] {
@@ -114,8 +130,8 @@ function onComputed(state: ProviderState, event: ProviderEvent & { type: 'comput
   if (held === undefined) return [];
   if (held.revoked) return release(state, event.lease);
   held.phase = 'returned';
-  held.result = { bytes: event.bytes, computeMs: event.computeMs };
-  return state.session === null ? [] : [{ type: 'send-result', session: state.session, held }];
+  held.result = event.result;
+  return [{ type: 'send-result', session: state.session, held }];
 }
 
 function onAborted(state: ProviderState, lease: number): ProviderEffect[] {
@@ -140,6 +156,7 @@ function onFailed(
 function release(state: ProviderState, lease: number): ProviderEffect[] {
   const held = state.held.get(lease);
   if (held === undefined || !state.held.delete(lease)) return [];
+  state.over.add(lease);
   return [{ type: 'release', held }];
 }
 

@@ -1,5 +1,6 @@
 /** Everything the provider knows about its work: plain data, changed only by `handle`. */
 import type { BlockId, SessionId, TaskId } from '@muster/shared';
+import { RecentLeases } from './recent-leases.ts';
 
 /**
  * fetching   operand blocks are on their way
@@ -9,6 +10,13 @@ import type { BlockId, SessionId, TaskId } from '@muster/shared';
  */
 export type LeasePhase = 'fetching' | 'queued' | 'computing' | 'returned';
 
+export interface WorkResult {
+  readonly bytes: number;
+  readonly computeMs: number;
+  /** The file that holds it; '' for one that is sent back as it came. */
+  readonly path: string;
+}
+
 export interface HeldWork {
   readonly lease: number;
   readonly task: TaskId;
@@ -16,6 +24,7 @@ export interface HeldWork {
   readonly ranges: readonly number[];
   readonly work: unknown;
   readonly payload: Uint8Array | null;
+  readonly mirrored: boolean;
   /** Blocks that it reads, each once. */
   readonly blocks: readonly BlockId[];
   phase: LeasePhase;
@@ -23,7 +32,7 @@ export interface HeldWork {
   revoked: boolean;
   readonly receivedAtMs: number;
   fetchMs: number;
-  result: { readonly bytes: number; readonly computeMs: number } | null;
+  result: WorkResult | null;
 }
 
 export interface ProviderState {
@@ -33,6 +42,7 @@ export interface ProviderState {
   epoch: number;
   /** Reads and writes the head's store by path. */
   sharesStore: boolean;
+  readonly over: RecentLeases;
   /** By lease, in order of arrival. */
   readonly held: Map<number, HeldWork>;
   stopping: boolean;
@@ -41,10 +51,15 @@ export interface ProviderState {
 /** One computing and one behind it, so that the compute process never waits for us. */
 export const COMPUTE_SLOTS = 2;
 
-export const newProviderState = (): ProviderState => ({
+/** Ten seconds of the fastest echo. */
+const OVER_REMEMBERED = 20_000;
+
+/** `spooled`: results from an earlier life of this process, which no head has settled. */
+export const newProviderState = (spooled: readonly HeldWork[] = []): ProviderState => ({
   session: null,
   epoch: 0,
   sharesStore: false,
-  held: new Map(),
+  over: new RecentLeases(OVER_REMEMBERED),
+  held: new Map(spooled.map((held) => [held.lease, held])),
   stopping: false,
 });

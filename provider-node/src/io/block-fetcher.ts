@@ -1,23 +1,53 @@
-/** Brings operand blocks from the head in chunks, a window of them at a time, each block once however many leases want it. */
-import { decode, encode, fromWireError, limits, MusterError, type BlockId, type Envelope } from '@muster/shared';
+/**
+ * Brings operand blocks from the head in chunks, a window of them at a time, each block once however many leases want it. What is not
+ * answered is asked for again: the head drops answers that do not fit its queue, and a connection may be lost with one under way.
+ */
+import {
+  decode,
+  encode,
+  fromWireError,
+  limits,
+  MusterError,
+  systemClock,
+  toWireError,
+  type BlockId,
+  type Envelope,
+  type Logger,
+} from '@muster/shared';
 import { SendQueue, type BlockStore } from '@muster/shared/io';
 import { Dealer } from 'zeromq';
 
 interface Waiting {
+  readonly frames: Uint8Array[];
+  askedMs: number;
   readonly resolve: (envelope: Envelope) => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** Long beyond the time in which even a busy head answers. */
+const ASK_AGAIN_MS = 3000;
+
+export interface BlockFetcherOptions {
+  readonly logger: Logger;
+  /** Default 3 s. */
+  readonly askAgainMs?: number;
 }
 
 export class BlockFetcher {
   readonly #socket: Dealer;
   readonly #queue: SendQueue;
   readonly #blocks: BlockStore;
+  readonly #logger: Logger;
+  readonly #askAgainMs: number;
+  readonly #asking: NodeJS.Timeout;
   readonly #waiting = new Map<number, Waiting>();
   readonly #fetching = new Map<BlockId, Promise<void>>();
   #next = 1;
 
-  constructor(address: string, blocks: BlockStore) {
+  constructor(address: string, blocks: BlockStore, { logger, askAgainMs = ASK_AGAIN_MS }: BlockFetcherOptions) {
     this.#blocks = blocks;
+    this.#logger = logger;
+    this.#askAgainMs = askAgainMs;
     this.#socket = new Dealer({
       linger: 0,
       maxMessageSize: limits.messageBytesMax.value,
@@ -26,6 +56,7 @@ export class BlockFetcher {
     });
     this.#socket.connect(address);
     this.#queue = new SendQueue(this.#socket, () => undefined);
+    this.#asking = setInterval(() => this.#askAgain(), askAgainMs / 2);
     void this.#receive();
   }
 
@@ -35,6 +66,7 @@ export class BlockFetcher {
   }
 
   close(): void {
+    clearInterval(this.#asking);
     this.#socket.close();
     for (const { reject } of this.#waiting.values())
       reject(new MusterError('HEAD_UNREACHABLE', 'the connection to the head was lost'));
@@ -75,18 +107,35 @@ export class BlockFetcher {
 
   #ask(block: BlockId, offset: number): Promise<Envelope> {
     const request = this.#next++;
+    const frames = [encode('fetch', { request, block, offset, length: limits.chunkBytesMax.value })];
     return new Promise((resolve, reject) => {
-      this.#waiting.set(request, { resolve, reject });
-      this.#queue.push([encode('fetch', { request, block, offset, length: limits.chunkBytesMax.value })]);
+      this.#waiting.set(request, { frames, askedMs: systemClock.nowMs(), resolve, reject });
+      this.#queue.push(frames);
     });
+  }
+
+  #askAgain(): void {
+    const nowMs = systemClock.nowMs();
+    for (const waiting of this.#waiting.values()) {
+      if (nowMs - waiting.askedMs < this.#askAgainMs) continue;
+      waiting.askedMs = nowMs;
+      this.#queue.push(waiting.frames);
+    }
   }
 
   async #receive(): Promise<void> {
     for await (const frames of this.#socket) {
-      const envelope = decode(frames);
-      if (!('request' in envelope.message)) continue;
-      this.#waiting.get(envelope.message.request)?.resolve(envelope);
-      this.#waiting.delete(envelope.message.request);
+      try {
+        this.#answered(decode(frames));
+      } catch (error) {
+        this.#logger.warn({ error: toWireError(error) }, 'an answer of the head was dropped');
+      }
     }
+  }
+
+  #answered(envelope: Envelope): void {
+    if (!('request' in envelope.message)) return;
+    this.#waiting.get(envelope.message.request)?.resolve(envelope);
+    this.#waiting.delete(envelope.message.request);
   }
 }

@@ -66,7 +66,7 @@ export class HeadLink {
     this.#results = new Push({ ...LIVENESS, immediate: true, sendHighWaterMark: 64 });
     this.#resultQueue = new SendQueue(this.#results, () => undefined);
     this.#heartbeats = new Asker(this.#address('heartbeats'));
-    this.fetcher = new BlockFetcher(this.#address('clients'), options.blocks);
+    this.fetcher = new BlockFetcher(this.#address('clients'), options.blocks, { logger: options.logger });
     this.#tasks.events.on('disconnect', () => this.#broken('the connection to the head closed'));
     this.#tasks.connect(this.#address('tasks'));
     this.#tasks.subscribe(providerTopic(this.session));

@@ -10,15 +10,24 @@ const session = 'a'.repeat(32) as SessionId;
 const block = 'b'.repeat(32) as BlockId;
 const failure = { code: 'COMPUTE_FAILED', what: 'it broke', why: '', fix: '' } as const;
 
-const registered = (keep: number[] = [], epoch = 1): ProviderEvent => ({
+const registered = (keep: number[] = [], epoch = 1, { missing = [], refused = [] }: Answer = {}): ProviderEvent => ({
   type: 'registered',
   session,
   epoch,
   keep,
+  refused,
   sharesStore: true,
+  missing,
 });
-const leased = (lease: number, inline = false): ProviderEvent => ({
+
+interface Answer {
+  readonly missing?: number[];
+  readonly refused?: number[];
+}
+
+const leased = (lease: number, inline = false): ProviderEvent & { type: 'leased' } => ({
   type: 'leased',
+  via: { broker: false },
   task,
   lease,
   taskType: inline ? 'echo' : 'matrix_mult',
@@ -27,8 +36,17 @@ const leased = (lease: number, inline = false): ProviderEvent => ({
   payload: inline ? new Uint8Array(8) : null,
   blocks: inline ? [] : [block],
   inline,
+  mirrored: true,
 });
-const computed = (lease: number): ProviderEvent => ({ type: 'computed', lease, bytes: 4, computeMs: 1 });
+const computed = (lease: number): ProviderEvent => ({
+  type: 'computed',
+  lease,
+  result: { bytes: 4, computeMs: 1, path: `/store/${lease}` },
+});
+const brokered = (lease: number, epoch = 1, again = false): ProviderEvent => ({
+  ...leased(lease),
+  via: { broker: true, epoch, again },
+});
 
 /** Feeds events in order and returns the effects of the last, each as `type lease`. */
 function play(state: ProviderState, ...events: ProviderEvent[]): string[] {
@@ -111,17 +129,84 @@ describe('registering again', () => {
     expect(play(state, registered([1, 2]))).toEqual(['send-result 1', 'release 3']);
   });
 
-  test('a result in the store of a head that has started anew is computed again', () => {
+  test('a result whose file is gone is computed again, from its operands on', () => {
     const state = joined();
     play(state, leased(1), { type: 'fetched', lease: 1 }, computed(1), { type: 'disconnected' });
-    expect(play(state, registered([1], 2))).toEqual(['compute 1']);
+    expect(play(state, registered([1], 2, { missing: [1] }))).toEqual(['fetch 1']);
+    expect(play(state, { type: 'fetched', lease: 1 })).toEqual(['compute 1']);
+  });
+
+  test('results of an earlier life of this process are offered, and sent when they are wanted', () => {
+    const earlier = joined();
+    play(
+      earlier,
+      leased(1),
+      { type: 'fetched', lease: 1 },
+      computed(1),
+      leased(2),
+      { type: 'fetched', lease: 2 },
+      computed(2),
+    );
+    const state = newProviderState([...earlier.held.values()]);
+    expect(offer(state).map(({ lease }) => lease)).toEqual([1, 2]);
+    expect(play(state, registered([2], 1, { refused: [1] }))).toEqual(['release 1', 'send-result 2']);
+  });
+
+  test('an inline result is sent again to a head that has started anew: it is in no store', () => {
+    const state = joined();
+    play(state, leased(1, true), { type: 'disconnected' });
+    expect(play(state, registered([1], 2))).toEqual(['send-result 1']);
   });
 
   test('a result that was finished without a head is sent when one is back', () => {
     const state = joined();
     play(state, leased(1), { type: 'fetched', lease: 1 }, { type: 'disconnected' });
-    expect(play(state, computed(1))).toEqual([]);
+    // Nobody to send it to but a broker.
+    expect(play(state, computed(1))).toEqual(['send-result 1']);
     expect(play(state, registered([1]))).toEqual(['send-result 1']);
+  });
+});
+
+describe('leases from the broker', () => {
+  test('the copy of a lease that came straight is nothing new, whichever comes first', () => {
+    const state = joined();
+    expect(play(state, brokered(1))).toEqual(['fetch 1']);
+    expect(play(state, leased(1))).toEqual([]);
+    expect(play(state, leased(2))).toEqual(['fetch 2']);
+    expect(play(state, brokered(2))).toEqual([]);
+  });
+
+  test('what is over is not begun again', () => {
+    const state = joined();
+    play(state, leased(1), { type: 'fetched', lease: 1 }, computed(1), { type: 'settled', leases: [1] });
+    expect(play(state, brokered(1))).toEqual([]);
+    expect(play(state, leased(2), { type: 'revoked', leases: [2] })).toEqual(['release 2']);
+    expect(play(state, brokered(2))).toEqual([]);
+  });
+
+  test('without a head they are worked on, and their results go to the broker', () => {
+    const state = newProviderState();
+    expect(play(state, brokered(1, 3, true))).toEqual(['fetch 1']);
+    play(state, { type: 'fetched', lease: 1 });
+    expect(handle(state, computed(1), 0)).toMatchObject([{ type: 'send-result', session: null }]);
+    expect(play(state, registered([1], 4))).toEqual(['send-result 1']);
+  });
+
+  test('what came between the offer and its answer is given up, but a result is not thrown away', () => {
+    const state = joined();
+    play(state, { type: 'disconnected' });
+    expect(offer(state)).toEqual([]);
+    play(state, brokered(1), { type: 'fetched', lease: 1 }, computed(1), brokered(2));
+    expect(play(state, registered([]))).toEqual(['send-result 1', 'release 2']);
+  });
+
+  test('a head that is here has the say over what is from before it, or comes again', () => {
+    const state = joined();
+    expect(play(state, brokered(1, 0))).toEqual([]);
+    expect(play(state, brokered(2, 1, true))).toEqual([]);
+    play(state, { type: 'disconnected' });
+    expect(play(state, brokered(3, 0))).toEqual([]);
+    expect(play(state, brokered(4, 1, true))).toEqual(['fetch 4']);
   });
 });
 

@@ -1,0 +1,5 @@
+/** The provider's core as a subpath of its own, for whoever drives it without the provider's sockets and device: the simulator. */
+export type { ProviderEffect } from './effects.ts';
+export type { ProviderEvent } from './events.ts';
+export { handle, offer } from './handle.ts';
+export { newProviderState, type HeldWork, type ProviderState } from './provider-state.ts';

@@ -1,0 +1,170 @@
+/**
+ * The broker as a provider sees it: a queue with copies of its leases, a place for its results, and the operands of a task while the
+ * head is away. A lease's copy is acknowledged when its result is with the broker, or nobody wants it.
+ */
+import {
+  decode,
+  encode,
+  isMusterError,
+  limits,
+  type BlockId,
+  type Fields,
+  type Logger,
+  type ProviderId,
+  type TaskId,
+} from '@muster/shared';
+import type { Backbone, Delivery, Subscription } from '@muster/rabbitmq';
+import type { BlockStore } from '@muster/shared/io';
+import { readFileSync } from 'node:fs';
+import type { HeldWork } from '../core/provider-state.ts';
+import { StreamedBlocks } from './streamed-blocks.ts';
+
+export interface BrokeredLease {
+  readonly lease: Fields<'lease'>;
+  readonly payload: Uint8Array | null;
+  readonly epoch: number;
+  readonly again: boolean;
+}
+
+/** How the bytes of a result reach the head. */
+export type ResultWay = Fields<'delivered'>['way'];
+
+export interface BrokerLink {
+  /** `onLease` says whether the lease is now held. */
+  listen(onLease: (brokered: BrokeredLease) => boolean): void;
+  deliver(held: HeldWork, way: ResultWay): void;
+  /** It is over: settled, revoked or failed. */
+  release(lease: number): void;
+  /** Resolves when the blocks are in the store; rejects with BLOCK_MISSING when there is no broker, and when `signal` aborts. */
+  fetch(task: TaskId, ids: readonly BlockId[], signal: AbortSignal): Promise<void>;
+  readonly isThere: boolean;
+  close(): Promise<void>;
+}
+
+const nothing = (): void => undefined;
+
+export const noBroker: BrokerLink = {
+  listen: nothing,
+  deliver: nothing,
+  release: nothing,
+  fetch: () => Promise.reject(new Error('there is no broker')),
+  isThere: false,
+  close: () => Promise.resolve(),
+};
+
+export interface BrokerLinkPorts {
+  readonly backbone: Backbone;
+  readonly provider: ProviderId;
+  readonly blocks: BlockStore;
+  readonly logger: Logger;
+}
+
+/** Four times what the head may have open with us: copies are acknowledged late. */
+const PREFETCH = 64;
+const CLOSE_MS = 2000;
+
+export class RabbitLink implements BrokerLink {
+  readonly isThere = true;
+  readonly #ports: BrokerLinkPorts;
+  readonly #copies = new Map<number, Delivery>();
+  readonly #delivered = new Set<number>();
+  /** Keys of the chunks of results whose bytes went to their task's stream. */
+  readonly #streams = new Map<number, readonly string[]>();
+  readonly #blocks: StreamedBlocks;
+  #subscription: Subscription | null = null;
+
+  constructor(ports: BrokerLinkPorts) {
+    this.#ports = ports;
+    this.#blocks = new StreamedBlocks(ports);
+  }
+
+  listen(onLease: (brokered: BrokeredLease) => boolean): void {
+    const { backbone, provider } = this.#ports;
+    const from = { to: 'provider', provider } as const;
+    this.#subscription = backbone.consume({ from, prefetch: PREFETCH }, (delivery) => this.#take(delivery, onLease));
+  }
+
+  #take(delivery: Delivery, onLease: (brokered: BrokeredLease) => boolean): void {
+    try {
+      const { message, payload, epoch } = decode(delivery.frames);
+      if (message.type !== 'lease') return delivery.reject();
+      const held = onLease({ lease: message, payload, epoch, again: delivery.redelivered });
+      this.#acknowledge(message.lease);
+      if (held && !this.#delivered.has(message.lease)) this.#copies.set(message.lease, delivery);
+      else delivery.ack();
+    } catch (error) {
+      const why = isMusterError(error) ? error.why : error;
+      this.#ports.logger.warn({ why, key: delivery.key }, 'a lease from the broker cannot be read');
+      delivery.reject();
+    }
+  }
+
+  deliver(held: HeldWork, way: ResultWay): void {
+    const { lease, task, result } = held;
+    if (result === null || this.#delivered.has(lease) || this.#streams.has(lease)) return;
+    if (way === 'stream') this.#stream({ task, lease, path: result.path }, () => this.#announce(held, way));
+    else this.#announce(held, way);
+  }
+
+  #announce({ lease, task, ranges, payload, result, fetchMs }: HeldWork, way: ResultWay): void {
+    const { provider, backbone } = this.#ports;
+    const { bytes = 0, computeMs = 0 } = result ?? {};
+    const frame = encode('delivered', { provider, task, lease, ranges: [...ranges], way, bytes, computeMs, fetchMs });
+    const frames = way === 'inline' && payload !== null ? [frame, payload] : [frame];
+    backbone.publish({ destination: { to: 'results' }, key: resultKey(lease), task, frames }, (outcome) => {
+      if (outcome !== 'confirmed') return;
+      this.#delivered.add(lease);
+      this.#acknowledge(lease);
+    });
+  }
+
+  /** `then` when all of it is with the broker: a result without its bytes would be none. */
+  #stream({ task, lease, path }: StreamedFile, then: () => void): void {
+    const bytes = readFileSync(path);
+    const size = limits.chunkBytesMax.value;
+    const keys = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) => `${resultKey(lease)}.${at * size}`);
+    this.#streams.set(lease, keys);
+    let missing = keys.length;
+    for (const [at, key] of keys.entries()) {
+      const offset = at * size;
+      const frames = [
+        encode('streamedChunk', { task, lease, offset, total: bytes.length }),
+        bytes.subarray(offset, offset + size),
+      ];
+      this.#ports.backbone.publish({ destination: { to: 'blocks', task }, key, task, frames }, (outcome) => {
+        if (outcome === 'confirmed') missing -= 1;
+        if (missing === 0 && this.#streams.has(lease)) then();
+      });
+    }
+  }
+
+  release(lease: number): void {
+    this.#ports.backbone.withdraw([resultKey(lease), ...(this.#streams.get(lease) ?? [])]);
+    this.#streams.delete(lease);
+    this.#acknowledge(lease);
+    this.#delivered.delete(lease);
+  }
+
+  #acknowledge(lease: number): void {
+    this.#copies.get(lease)?.ack();
+    this.#copies.delete(lease);
+  }
+
+  fetch(task: TaskId, ids: readonly BlockId[], signal: AbortSignal): Promise<void> {
+    return this.#blocks.fetch(task, ids, signal);
+  }
+
+  async close(): Promise<void> {
+    this.#blocks.close();
+    await this.#subscription?.close();
+    await this.#ports.backbone.close({ withinMs: CLOSE_MS });
+  }
+}
+
+interface StreamedFile {
+  readonly task: TaskId;
+  readonly lease: number;
+  readonly path: string;
+}
+
+const resultKey = (lease: number): string => `r${lease}`;

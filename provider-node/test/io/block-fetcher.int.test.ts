@@ -1,0 +1,67 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { blockIdOf, decode, encode, silentLogger, toWireError, MusterError } from '@muster/shared';
+import { BlockStore } from '@muster/shared/io';
+import { TemporaryDirectories } from '@muster/shared/testkit';
+import { Router } from 'zeromq';
+import { BlockFetcher } from '../../src/io/block-fetcher.ts';
+
+const directories = new TemporaryDirectories();
+const bytes = Buffer.from('operand');
+const id = blockIdOf(bytes);
+
+let head: Router;
+let blocks: BlockStore;
+let fetcher: BlockFetcher;
+
+beforeEach(async () => {
+  head = new Router({ linger: 0 });
+  await head.bind('tcp://127.0.0.1:*');
+  blocks = await BlockStore.open({ directory: directories.make(), maxBytes: 1000 });
+  fetcher = new BlockFetcher(head.lastEndpoint ?? '', blocks, { logger: silentLogger, askAgainMs: 100 });
+});
+
+afterEach(() => {
+  fetcher.close();
+  head.close();
+  directories.removeAll();
+});
+
+/** The next question: whom to answer, and its number. */
+async function question(): Promise<{ peer: Buffer; request: number }> {
+  const [peer, ...frames] = await head.receive();
+  const { message } = decode(frames);
+  if (peer === undefined || message.type !== 'fetch') throw new Error(`unexpected: ${message.type}`);
+  return { peer, request: message.request };
+}
+
+const answer = (peer: Buffer, request: number): Promise<void> =>
+  head.send([peer, encode('chunk', { request, total: bytes.length }), bytes]);
+
+describe('a block fetch', () => {
+  test('whose answer is lost asks again', async () => {
+    const fetched = fetcher.fetch([id]);
+    const lost = await question();
+    const { peer, request } = await question();
+    expect(request).toBe(lost.request);
+    await answer(peer, request);
+    await fetched;
+    expect(blocks.read(id, 0, 100).equals(bytes)).toBe(true);
+  });
+
+  test('outlives an answer that is no message', async () => {
+    const fetched = fetcher.fetch([id]);
+    const { peer, request } = await question();
+    await head.send([peer, Buffer.from('rubbish')]);
+    await answer(peer, request);
+    await fetched;
+    expect(blocks.has(id)).toBe(true);
+  });
+
+  test('rejects with what the head says', async () => {
+    const fetched = fetcher.fetch([id]);
+    const { peer, request } = await question();
+    const error = toWireError(new MusterError('BLOCK_MISSING', 'gone'));
+    await head.send([peer, encode('error', { request, error })]);
+    await expect(fetched).rejects.toMatchObject({ code: 'BLOCK_MISSING' });
+  });
+});
