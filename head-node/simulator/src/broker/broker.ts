@@ -1,0 +1,129 @@
+/**
+ * The broker: durable queues that outlive everything, a broker that may be away, blocked or slow. Mirrors what
+ * rabbitmq/src/backbone.ts promises, on virtual time.
+ */
+import type { BackboneView } from '@muster/head-node/core';
+import type { Draw } from '../draw.ts';
+import type { World } from '../world.ts';
+
+export type BrokerState = Exclude<BackboneView['state'], 'off'>;
+
+export interface Message<T = unknown> {
+  readonly key: string;
+  readonly body: T;
+}
+
+export interface Consumer {
+  readonly prefetch: number;
+  readonly deliver: (message: Message, fate: { readonly again: boolean; readonly ack: () => void }) => void;
+}
+
+interface Attached extends Consumer {
+  readonly held: Set<Message>;
+}
+
+/** Each message to one consumer, and back to the front when that goes before it has acknowledged. */
+class Queue {
+  readonly ready: Message[] = [];
+  readonly consumers = new Set<Attached>();
+  readonly #given = new WeakSet<Message>();
+
+  feed(): void {
+    for (const consumer of this.consumers)
+      while (consumer.held.size < consumer.prefetch && this.ready.length > 0) this.#give(consumer);
+  }
+
+  #give(consumer: Attached): void {
+    const message = this.ready.shift();
+    if (message === undefined) return;
+    consumer.held.add(message);
+    const again = this.#given.has(message);
+    this.#given.add(message);
+    const ack = (): void => {
+      if (consumer.held.delete(message)) this.feed();
+    };
+    consumer.deliver(message, { again, ack });
+  }
+
+  takeBack({ held }: Attached): void {
+    const back = [...held];
+    held.clear();
+    this.ready.unshift(...back);
+  }
+}
+
+/** How a client hears of the broker. */
+export interface BrokerPeer {
+  onBroker(state: BrokerState): void;
+}
+
+export class Broker {
+  state: BrokerState = 'up';
+  /** Of a confirm, at most. */
+  confirmMs = 3;
+  readonly #queues = new Map<string, Queue>();
+  readonly #peers = new Set<BrokerPeer>();
+  /** Operand blocks in the streams of tasks. */
+  readonly blocks = new Set<string>();
+  readonly #world: World;
+  readonly draw: Draw;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.draw = world.draw.fork('broker');
+  }
+
+  join(peer: BrokerPeer): () => void {
+    this.#peers.add(peer);
+    return () => this.#peers.delete(peer);
+  }
+
+  become(state: BrokerState): void {
+    if (state === this.state) return;
+    this.#world.chronicle.note('broker', `is ${state}`);
+    this.state = state;
+    for (const peer of this.#peers) peer.onBroker(state);
+  }
+
+  take(queue: string, message: Message): void {
+    this.#queueOf(queue).ready.push(message);
+    this.#feed(queue);
+  }
+
+  /** Returns what ends it: what was not acknowledged comes again. */
+  attach(queue: string, consumer: Consumer): () => void {
+    const attached: Attached = { ...consumer, held: new Set() };
+    const at = this.#queueOf(queue);
+    at.consumers.add(attached);
+    this.#feed(queue);
+    return () => {
+      at.consumers.delete(attached);
+      at.takeBack(attached);
+      this.#feed(queue);
+    };
+  }
+
+  /** Everything that is not acknowledged comes once more. */
+  redeliver(): void {
+    for (const [name, queue] of this.#queues) {
+      for (const consumer of queue.consumers) queue.takeBack(consumer);
+      this.#feed(name);
+    }
+  }
+
+  waiting(queue: string): number {
+    return this.#queueOf(queue).ready.length;
+  }
+
+  #feed(name: string): void {
+    this.#world.timeline.after(0, () => this.#queueOf(name).feed());
+  }
+
+  #queueOf(name: string): Queue {
+    const known = this.#queues.get(name);
+    if (known !== undefined) return known;
+    const fresh = new Queue();
+    this.#queues.set(name, fresh);
+    return fresh;
+  }
+}

@@ -1,0 +1,93 @@
+/** The broker as a provider sees it. Mirrors provider-node/src/io/broker-link.ts; without a broker it does nothing. */
+import type { TaskId } from '@muster/shared';
+import type { HeldWork } from '@muster/provider-node/core';
+import type { ProviderTraits } from '../scenario.ts';
+import type { SimProcess } from '../sim-process.ts';
+import type { World } from '../world.ts';
+import { BrokerClient, type Delivery } from './broker-client.ts';
+import type { Broker } from './broker.ts';
+import { providerQueue, RESULTS, type BrokeredOrder, type DeliveredMessage } from './head-mirror.ts';
+
+const PREFETCH = 64;
+
+export interface ProviderLinkPorts {
+  readonly world: World;
+  readonly broker: Broker | null;
+  readonly process: SimProcess;
+  readonly traits: ProviderTraits;
+}
+
+export interface BrokeredLease extends BrokeredOrder {
+  readonly again: boolean;
+}
+
+export class ProviderLink {
+  readonly #traits: ProviderTraits;
+  readonly #client: BrokerClient | null;
+  readonly #copies = new Map<number, Delivery>();
+  readonly #delivered = new Set<number>();
+
+  constructor({ world, broker, process, traits }: ProviderLinkPorts) {
+    this.#traits = traits;
+    this.#client = broker === null ? null : new BrokerClient(world, broker, process);
+  }
+
+  get isThere(): boolean {
+    return this.#client !== null;
+  }
+
+  /** `onLease` says whether the lease is now held. */
+  listen(onLease: (brokered: BrokeredLease) => boolean): void {
+    this.#client?.consume(providerQueue(this.#traits.id), PREFETCH, (delivery) => this.#take(delivery, onLease));
+  }
+
+  #take(delivery: Delivery, onLease: (brokered: BrokeredLease) => boolean): void {
+    const { order, epoch } = delivery.body as BrokeredOrder;
+    const held = onLease({ order, epoch, again: delivery.again });
+    if (held && !this.#delivered.has(order.lease)) this.#copies.set(order.lease, delivery);
+    else delivery.ack();
+  }
+
+  deliver({ lease, task, ranges, result, fetchMs }: HeldWork, way: DeliveredMessage['way'], correct: boolean): void {
+    if (result === null || this.#delivered.has(lease)) return;
+    const { bytes, computeMs } = result;
+    const body: DeliveredMessage = {
+      provider: this.#traits.id,
+      task,
+      lease,
+      ranges,
+      way,
+      bytes,
+      computeMs,
+      fetchMs,
+      correct,
+    };
+    this.#client?.publish({ queue: RESULTS, key: resultKey(lease), task, body }, () => {
+      this.#delivered.add(lease);
+      this.#acknowledge(lease);
+    });
+  }
+
+  /** It is over: settled, revoked or failed. */
+  release(lease: number): void {
+    this.#client?.withdraw([resultKey(lease)]);
+    this.#acknowledge(lease);
+    this.#delivered.delete(lease);
+  }
+
+  #acknowledge(lease: number): void {
+    this.#copies.get(lease)?.ack();
+    this.#copies.delete(lease);
+  }
+
+  /** Are these blocks in the task's stream? */
+  has(task: TaskId, blocks: readonly string[]): boolean {
+    return this.#client?.isUp === true && this.#client.hasBlocks(task, blocks);
+  }
+
+  end(): void {
+    this.#client?.end();
+  }
+}
+
+const resultKey = (lease: number): string => `r${lease}`;

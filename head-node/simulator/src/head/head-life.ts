@@ -1,0 +1,279 @@
+/**
+ * One life of the head: the real core, and an interpreter of its effects that mirrors head-node/src/driver.ts on simulated
+ * disk, network and verifier.
+ */
+import type { SessionId, TaskId } from '@muster/shared';
+import {
+  assertInvariants,
+  type CheckOrder,
+  type ClusterState,
+  type HeadEffect,
+  type HeadEvent,
+  type LeaseOrder,
+  type Policy,
+} from '@muster/head-node/core';
+import type { Broker } from '../broker/broker.ts';
+import { HeadMirror, type DeliveredMessage } from '../broker/head-mirror.ts';
+import { describeHeadEvent } from '../describe.ts';
+import type { Draw } from '../draw.ts';
+import { headCore, type HeadCore } from '../plants.ts';
+import { SimProcess } from '../sim-process.ts';
+import type { World } from '../world.ts';
+import { ClientDesk } from './client-desk.ts';
+import type { HeadFiles } from './head-files.ts';
+import { Journal, type JournalDisk } from './journal.ts';
+import { Publisher } from './publisher.ts';
+import { Registration } from './registration.ts';
+import { ResultIntake, type ResultMessage } from './result-intake.ts';
+
+const TICK_MS = 50;
+const SETTLE_MS = 20;
+const CHECK_MS = { least: 0.5, most: 8 };
+
+export interface HeadPorts {
+  readonly world: World;
+  readonly disk: JournalDisk;
+  readonly files: HeadFiles;
+  readonly broker: Broker | null;
+  /** It cannot go on. */
+  readonly fail: (reason: string) => void;
+}
+
+/** Noted only when they bring something about. */
+const ROUTINE: ReadonlySet<string> = new Set(['tick', 'heartbeat']);
+
+interface Settlement {
+  readonly session: SessionId | null;
+  readonly task: TaskId;
+  readonly lease: number;
+}
+
+export class HeadLife {
+  readonly epoch: number;
+  readonly policy: Policy;
+  readonly state: ClusterState;
+  readonly process: SimProcess;
+  readonly files: HeadFiles;
+  readonly journal: Journal;
+  readonly publisher: Publisher;
+  readonly registration: Registration;
+  readonly intake: ResultIntake;
+  readonly desk: ClientDesk;
+  readonly mirror: HeadMirror;
+  readonly #world: World;
+  readonly #ports: HeadPorts;
+  readonly #core: HeadCore;
+  readonly #draw: Draw;
+  readonly #events: HeadEvent[] = [];
+  readonly #settlements: Settlement[] = [];
+  /** Whether the bytes of an inline result are right; until its check, in the same turn. */
+  readonly #inline = new Map<number, boolean>();
+  #keep: readonly number[] = [];
+  readonly #early: (() => void)[] = [];
+  #serving = false;
+  #busy = false;
+  #settling = false;
+
+  constructor(ports: HeadPorts) {
+    const { world, disk, files } = ports;
+    this.#ports = ports;
+    this.#world = world;
+    this.files = files;
+    this.epoch = disk.epoch;
+    this.policy = world.scenario.policy;
+    this.#core = headCore(world.plant);
+    this.#draw = world.draw.fork(`head ${this.epoch}`);
+    this.process = new SimProcess(world.timeline);
+    this.journal = new Journal({ world, disk, process: this.process, failed: () => ports.fail('disk full') });
+    this.state = this.#core.newClusterState(this.policy, this.epoch, this.nowMs);
+    this.registration = new Registration(this, this.#draw.fork('registration'));
+    this.publisher = new Publisher(world, {
+      onOpened: (session) => this.registration.subscribed(session),
+      onClosed: (session) => this.registration.unsubscribed(session),
+    });
+    this.intake = new ResultIntake(this);
+    this.desk = new ClientDesk(this);
+    this.mirror = new HeadMirror(world, ports.broker, this);
+  }
+
+  get nowMs(): number {
+    return this.#world.timeline.nowMs;
+  }
+
+  /** After what the journal knows: first what the broker has, then everybody. */
+  serve(): void {
+    this.mirror.start(() => {
+      this.process.every(TICK_MS, () => this.post({ type: 'tick' }));
+      this.#serving = true;
+      for (const run of this.#early.splice(0)) run();
+    });
+  }
+
+  /** The sockets are there, but nobody reads them before the head has come to itself. */
+  hear(run: () => void): void {
+    this.process.hear(() => {
+      if (this.#serving) run();
+      else this.#early.push(run);
+    });
+  }
+
+  post(event: HeadEvent): void {
+    this.#events.push(event);
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#turn(next);
+    this.#busy = false;
+  }
+
+  register(event: HeadEvent & { type: 'registered' }): readonly number[] {
+    this.post(event);
+    this.#world.witness.registered(event, this.#keep);
+    return this.#keep;
+  }
+
+  returned(message: ResultMessage): void {
+    const { session, task, lease, bytes, computeMs, fetchMs, correct, by } = message;
+    if (by === 'inline') this.#inline.set(lease, correct);
+    this.#world.witness.arrives(message);
+    this.post({ type: 'returned', session, task, lease, bytes, computeMs, fetchMs });
+    this.#inline.delete(lease);
+  }
+
+  delivered(message: DeliveredMessage): void {
+    const { lease, way, correct } = message;
+    if (way === 'inline') this.#inline.set(lease, correct);
+    this.#world.witness.arrives({ ...message, session: null });
+    this.post({ type: 'delivered', ...message });
+    this.#inline.delete(lease);
+  }
+
+  #turn(event: HeadEvent): void {
+    const { chronicle, witness } = this.#world;
+    chronicle.events += 1;
+    const effects = this.#core.handle(this.state, event, { nowMs: this.nowMs, random: this.#draw.unit() });
+    if (!ROUTINE.has(event.type) || effects.length > 0) chronicle.note('head', describeHeadEvent(event, effects));
+    assertInvariants(this.state);
+    witness.handled(this.state, effects);
+    for (const effect of effects) this.#perform(effect);
+    if (effects.some(({ type }) => type === 'append')) this.#tempt();
+  }
+
+  /** A crash between a decision and the record of it is what a journal is for. */
+  #tempt(): void {
+    if (this.#world.faults.strikes('crash-point'))
+      this.process.after(this.#draw.between(0, 30), () => this.#ports.fail('crash point'));
+  }
+
+  #perform(effect: HeadEffect): void {
+    switch (effect.type) {
+      case 'reply-registered':
+        this.#keep = effect.keep;
+        return;
+      case 'send-lease':
+        return this.#sendLease(effect);
+      // Blocks go the slow way here: each provider fetches them.
+      case 'open-task':
+      case 'share-block':
+      case 'operands-complete':
+      // Blocks are mirrored as they are offered, so none is kept back.
+      case 'mirror-kept':
+      case 'dismiss':
+      case 'announce':
+      case 'log':
+        return;
+      case 'settle':
+        return this.#settle(effect);
+      case 'revoke':
+        return this.publisher.publish(effect.session, { type: 'revoke', leases: effect.leases });
+      case 'append':
+        if (this.state.tasks.get(effect.record.task)?.durability !== 'local') this.mirror.record(effect.record);
+        return this.journal.append(effect.record);
+      case 'confirm':
+        return this.#confirm(effect.task);
+      case 'mirror-block':
+        return this.mirror.block(effect.task, effect.block);
+      case 'await-mirror':
+        return this.mirror.complete(effect.task, () => this.post({ type: 'mirrored', task: effect.task, lost: 0 }));
+      case 'check':
+        return this.#check(effect);
+      case 'discard':
+        return this.files.discard(effect.task, effect.lease);
+      case 'keep':
+        return this.#keepResult(effect);
+      case 'ended':
+        this.files.end(effect.task);
+        this.mirror.ended(effect.task);
+        return this.journal.durable(() => this.desk.ended(effect.task, effect.status));
+      case 'forget':
+        return this.journal.durable(() => this.files.remove(effect.task));
+    }
+  }
+
+  #keepResult(effect: HeadEffect & { type: 'keep' }): void {
+    const { witness, faults, scenario } = this.#world;
+    witness.kept(effect, this.files.accept(effect.task, effect.lease, effect.index));
+    const excessBytes = this.files.resultBytes - scenario.maxResultBytes;
+    if (excessBytes <= 0) return;
+    faults.count('small-store');
+    this.post({ type: 'results-too-large', task: effect.task, excessBytes });
+  }
+
+  #sendLease(order: LeaseOrder): void {
+    const { session, lease } = order;
+    this.mirror.leaseFirst(order, () => {
+      if (!this.state.leases.has(lease)) return;
+      this.publisher.publish(session, { type: 'lease', order }, () => this.post({ type: 'lease-undelivered', lease }));
+      this.mirror.copyLease(order);
+    });
+  }
+
+  #settle(settlement: Settlement): void {
+    this.#settlements.push(settlement);
+    if (this.#settling) return;
+    this.#settling = true;
+    this.process.after(SETTLE_MS, () => {
+      this.#settling = false;
+      const settlements = this.#settlements.splice(0);
+      this.journal.durable(() => this.#publishSettlements(settlements));
+    });
+  }
+
+  #publishSettlements(settlements: readonly Settlement[]): void {
+    const groups = new Map<SessionId, number[]>();
+    this.mirror.settled(settlements.map(({ lease }) => lease));
+    for (const { session, task, lease } of settlements) {
+      this.#world.witness.settles(task, lease);
+      if (session !== null) groups.set(session, [...(groups.get(session) ?? []), lease]);
+    }
+    for (const [session, leases] of groups) this.publisher.publish(session, { type: 'settled', leases });
+  }
+
+  #confirm(task: TaskId): void {
+    const confirmed = (): void => {
+      this.post({ type: 'task-durable', task });
+      this.desk.accepted(task);
+    };
+    const isLocal = this.state.tasks.get(task)?.durability === 'local';
+    this.journal.durable(isLocal ? confirmed : () => this.mirror.accepted(task, confirmed));
+  }
+
+  #check({ task, taskType, lease, returned }: CheckOrder): void {
+    const { witness } = this.#world;
+    const checked = (ok: boolean): void =>
+      this.post({
+        type: 'checked',
+        lease,
+        ok,
+        why: ok ? '' : 'wrong',
+        verifyMs: 1,
+        digest: 'd',
+        bytes: returned.bytes,
+      });
+    if (taskType === 'echo') return checked(this.#inline.get(lease) === true);
+    this.process.after(this.#draw.between(CHECK_MS.least, CHECK_MS.most), () => {
+      const file = this.files.incoming(task, lease);
+      if (this.state.leases.get(lease)?.phase === 'checking') witness.reads(lease, file !== undefined);
+      checked(file?.correct === true);
+    });
+  }
+}

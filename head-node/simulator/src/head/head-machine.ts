@@ -1,0 +1,95 @@
+/** The machine of the head: its disk, and one life of the head after another. */
+import type { TaskId } from '@muster/shared';
+import { historyOf } from '@muster/head-node/core';
+import type { Broker } from '../broker/broker.ts';
+import type { Draw } from '../draw.ts';
+import type { World } from '../world.ts';
+import { HeadFiles } from './head-files.ts';
+import { HeadLife } from './head-life.ts';
+import { JournalDisk } from './journal.ts';
+
+/** A supervisor starts it again. */
+const RESTART_MS = { least: 200, most: 3000 };
+/** While the disk is full it does not start. */
+const RETRY_MS = 1000;
+
+export class HeadMachine {
+  readonly disk = new JournalDisk();
+  readonly files = new HeadFiles();
+  readonly #world: World;
+  readonly #broker: Broker | null;
+  readonly #draw: Draw;
+  #life: HeadLife | null = null;
+
+  constructor(world: World, broker: Broker | null) {
+    this.#world = world;
+    this.#broker = broker;
+    this.#draw = world.draw.fork('head machine');
+  }
+
+  get life(): HeadLife | null {
+    return this.#life;
+  }
+
+  get isDown(): boolean {
+    return this.#life === null;
+  }
+
+  /** What arrives while nobody is there is lost. */
+  hear(run: (life: HeadLife) => void): void {
+    const life = this.#life;
+    life?.hear(() => run(life));
+  }
+
+  start(): void {
+    const { timeline, chronicle, witness } = this.#world;
+    if (this.disk.full) return timeline.after(RETRY_MS, () => this.start());
+    this.disk.epoch += 1;
+    this.files.open((task) => this.#isOpen(task));
+    chronicle.note('head', `starts, epoch ${this.disk.epoch}`);
+    const life = new HeadLife({
+      world: this.#world,
+      disk: this.disk,
+      files: this.files,
+      broker: this.#broker,
+      fail: (reason) => this.crash(reason),
+    });
+    this.#life = life;
+    witness.headStarts(life);
+    this.#restore(life);
+    witness.headRestored(life);
+    life.serve();
+  }
+
+  crash(reason: string): void {
+    const life = this.#life;
+    if (life === null) return;
+    this.#world.chronicle.note('head', `crashes: ${reason}`);
+    this.#life = null;
+    life.process.kill();
+    life.mirror.end();
+    life.journal.tear();
+    this.#world.witness.headCrashed();
+    this.#loseBlocks();
+    for (const subscription of life.publisher.all()) subscription.closeFromHead();
+    this.#world.timeline.after(this.#draw.between(RESTART_MS.least, RESTART_MS.most), () => this.start());
+  }
+
+  #isOpen(task: TaskId): boolean {
+    const history = historyOf(this.disk.records.get(task) ?? []);
+    return history !== null && history.ended === null;
+  }
+
+  #restore(life: HeadLife): void {
+    for (const history of this.disk.replay()) {
+      const bound = history.bound.filter(({ id }) => this.files.blocks.has(id));
+      const task = this.#world.scenario.tasks.find(({ id }) => id === history.record.task);
+      if (task !== undefined) life.post({ type: 'restored', history: { ...history, bound }, taskType: task.type });
+    }
+  }
+
+  #loseBlocks(): void {
+    if (!this.#world.faults.strikes('block-loss')) return;
+    for (const id of this.files.blocks) if (this.#draw.chance(0.3)) this.files.blocks.delete(id);
+  }
+}

@@ -1,0 +1,122 @@
+/** Who takes part in the run of one seed and what they want: drawn from the seed alone. */
+import { taskTypeNamed, type Durability, type ProviderId, type TaskId, type TaskType } from '@muster/shared';
+import { defaultPolicy, type Policy } from '@muster/head-node/core';
+import type { Draw } from './draw.ts';
+import type { Faults } from './faults.ts';
+
+export interface ProviderTraits {
+  readonly id: ProviderId;
+  readonly name: string;
+  /** Reads and writes the head's files, as a provider on the head's machine does. */
+  readonly sharesStore: boolean;
+  /** What it says of itself, and how many times slower it really is. */
+  readonly gflops: number;
+  readonly slowness: number;
+  /** Probability that a result of it is wrong. */
+  readonly lies: number;
+  readonly latencyMs: number;
+}
+
+export interface TaskTraits {
+  readonly id: TaskId;
+  readonly type: TaskType<unknown>;
+  readonly spec: unknown;
+  readonly nodes: number;
+  readonly waitNodesMs: number;
+  readonly timeoutMs: number;
+  readonly durability: Durability;
+  readonly submitAtMs: number;
+  /** After its submission; null: never. */
+  readonly cancelAfterMs: number | null;
+  readonly vanishAfterMs: number | null;
+  readonly submitsTwice: boolean;
+  /** Computing this subtask kills every compute process; null: none does. */
+  readonly poison: number | null;
+}
+
+export interface Scenario {
+  readonly providers: readonly ProviderTraits[];
+  readonly tasks: readonly TaskTraits[];
+  readonly hasBroker: boolean;
+  /** Results of ended tasks go, the oldest first, when all together take more. */
+  readonly maxResultBytes: number;
+  readonly policy: Policy;
+  /** From then on nothing new goes wrong. */
+  readonly faultsUntilMs: number;
+}
+
+export function drawScenario(draw: Draw, faults: Faults): Scenario {
+  const faultsUntilMs = faults.on.size === 0 ? 5000 : draw.between(15_000, 90_000);
+  const providers = Array.from({ length: draw.whole(1, 6) }, (_, at) => drawProvider(draw, faults, at));
+  const tasks = Array.from({ length: draw.whole(1, 12) }, () =>
+    drawTask(draw, faults, { faultsUntilMs, nodes: providers.length }),
+  );
+  const hasBroker = draw.chance(0.6);
+  const resultTtlMs = draw.chance(0.1) ? 70_000 : defaultPolicy.resultTtlMs;
+  const maxResultBytes = faults.has('small-store') ? 2 ** 27 : Infinity;
+  return { providers, tasks, hasBroker, maxResultBytes, policy: { ...defaultPolicy, resultTtlMs }, faultsUntilMs };
+}
+
+function drawProvider(draw: Draw, faults: Faults, at: number): ProviderTraits {
+  // The first is honest, so that there is somebody who can do the work.
+  const lies = at > 0 && faults.has('liar') && draw.chance(0.5) ? draw.pick([0.05, 0.5, 1]) : 0;
+  const slow = at > 0 && faults.has('slow') && draw.chance(0.5);
+  if (slow) faults.count('slow');
+  return {
+    id: `a${at}`.padEnd(16, '0') as ProviderId,
+    name: `p${at}`,
+    sharesStore: draw.chance(0.5),
+    gflops: draw.between(0.5, 5),
+    slowness: slow ? draw.between(5, 50) : draw.between(0.8, 1.3),
+    lies,
+    latencyMs: draw.pick([0.1, 1, 20]),
+  };
+}
+
+interface Frame {
+  readonly faultsUntilMs: number;
+  readonly nodes: number;
+}
+
+function drawTask(draw: Draw, faults: Faults, { faultsUntilMs, nodes }: Frame): TaskTraits {
+  const product = draw.chance(0.7);
+  const type = taskTypeNamed(product ? 'matrix_mult' : 'echo');
+  const vanishes = faults.has('client-loss') && draw.chance(0.3);
+  const cancels = faults.has('cancel') && draw.chance(0.3);
+  const patient = !(faults.has('few-nodes') && draw.chance(0.3));
+  if (!patient) faults.count('few-nodes');
+  const poisoned = product && faults.has('poison') && draw.chance(0.2);
+  return {
+    id: draw.hex(16) as TaskId,
+    type,
+    spec: type.parseSpec(product ? drawProduct(draw) : drawEcho(draw)),
+    nodes: draw.whole(1, patient ? nodes : nodes + 1),
+    waitNodesMs: patient ? 600_000 : draw.between(1000, 10_000),
+    timeoutMs: vanishes ? draw.between(20_000, 90_000) : 900_000,
+    durability: draw.pick(durabilities),
+    submitAtMs: draw.between(500, faultsUntilMs),
+    cancelAfterMs: cancels ? draw.between(0, 5000) : null,
+    vanishAfterMs: vanishes ? draw.between(0, 5000) : null,
+    submitsTwice: faults.has('resubmit') && draw.chance(0.5),
+    poison: poisoned ? draw.whole(0, 7) : null,
+  };
+}
+
+/** 2 to 64 tiles of a few hundred milliseconds. */
+const drawProduct = (draw: Draw): object => ({
+  m: draw.pick([1024, 2048, 4096]),
+  k: draw.pick([64, 256]),
+  n: draw.pick([1024, 2048, 4096]),
+  dtype: 'float32',
+  grid: draw.pick(['auto', '1d', '2d']),
+});
+
+/** Strict ones are mirrored where there is no broker: see durabilityOf. */
+const durabilities: readonly Durability[] = ['local', 'mirrored', 'mirrored', 'strict'];
+
+const drawEcho = (draw: Draw): object => ({
+  count: draw.whole(1, 200),
+  bytes: 8,
+  batch: draw.whole(1, 8),
+  ...(draw.chance(0.5) ? { window: draw.whole(1, 4) } : {}),
+});

@@ -1,0 +1,84 @@
+/** Leases and sessions as an outsider saw them given: who may deliver what. */
+import type { ProviderId, SessionId } from '@muster/shared';
+import {
+  fromRanges,
+  type CheckOrder,
+  type ClusterState,
+  type HeadEvent,
+  type LeaseOrder,
+} from '@muster/head-node/core';
+import { leaseName } from '../describe.ts';
+import type { ResultMessage } from '../head/result-intake.ts';
+import { must } from './violation.ts';
+
+/** A result that comes straight has a session; one that comes by the broker has its provider's name instead. */
+export type Arrival = Pick<ResultMessage, 'task' | 'lease' | 'ranges'> &
+  ({ readonly session: SessionId } | { readonly session: null; readonly provider: ProviderId });
+
+export class LeasesSeen {
+  /** Subtasks of every lease that was ever given. */
+  readonly #indices = new Map<number, readonly number[]>();
+  /** In this life of the head: who holds which lease, and the session that each provider registered last. */
+  readonly #holders = new Map<number, ProviderId>();
+  readonly #sessions = new Map<ProviderId, SessionId>();
+  #arriving: Arrival | null = null;
+
+  headStarts(): void {
+    this.#holders.clear();
+    this.#sessions.clear();
+  }
+
+  registered({ provider, session, held }: HeadEvent & { type: 'registered' }, keep: readonly number[]): void {
+    this.#sessions.set(provider, session);
+    for (const lease of keep) {
+      must(
+        held.some((offer) => offer.lease === lease),
+        `lease ${leaseName(lease)} is kept by a provider that offered it`,
+      );
+      this.#holders.set(lease, provider);
+    }
+  }
+
+  given(state: ClusterState, { lease, session, ranges }: LeaseOrder): void {
+    const id = state.sessions.get(session);
+    const provider = id === undefined ? undefined : state.providers.get(id);
+    must(provider?.phase === 'ready', `lease ${leaseName(lease)} goes to a node that is ready`);
+    must(provider.leases.size <= provider.credit, `${provider.name} holds no more leases than it has credit for`);
+    this.#indices.set(lease, fromRanges(ranges));
+    this.#holders.set(lease, provider.id);
+  }
+
+  indicesOf(lease: number): readonly number[] {
+    return this.#indices.get(lease) ?? [];
+  }
+
+  arrives(message: Arrival): void {
+    this.#arriving = message;
+  }
+
+  /** Only what its holder delivers in its present session is taken, and only for what it was computed for. */
+  checked({ lease, task, indices }: CheckOrder): void {
+    const name = `the result of lease ${leaseName(lease)}`;
+    const result = this.#arriving;
+    must(result?.lease === lease, `${name} is checked because it has just arrived`);
+    must(result.task === task, `${name} is for the task that it was computed for`);
+    const computed = fromRanges(result.ranges);
+    must(
+      computed.length === indices.length && computed.every((index, at) => index === indices[at]),
+      `${name} is for the subtasks that it was computed for`,
+    );
+    this.#comesFromItsHolder(name, result);
+  }
+
+  /** By the broker also from an earlier life of the head: such a lease is taken up again. */
+  #comesFromItsHolder(name: string, result: Arrival): void {
+    const holder = this.#holders.get(result.lease);
+    if (result.session === null) {
+      must(holder === undefined || holder === result.provider, `${name} comes from its holder`);
+      this.#holders.set(result.lease, result.provider);
+      return;
+    }
+    must(holder !== undefined, `${name} is taken only if this life of the head gave or adopted the lease`);
+    must(this.#sessions.get(holder) === result.session, `${name} comes in the present session of its holder`);
+  }
+}

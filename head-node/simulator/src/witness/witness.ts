@@ -1,0 +1,180 @@
+/** Watches from outside what the head and the providers do, and knows what they may never do. Throws a Violation. */
+import type { TaskId, TaskStatus } from '@muster/shared';
+import type { ClusterState, HeadEffect, HeadEvent, JournalRecord } from '@muster/head-node/core';
+import { subtaskState } from '@muster/head-node/core';
+import type { ProviderEffect, ProviderEvent } from '@muster/provider-node/core';
+import { leaseName } from '../describe.ts';
+import type { Faults } from '../faults.ts';
+import type { HeadLife } from '../head/head-life.ts';
+import type { ProviderLife } from '../provider/provider-life.ts';
+import { Acceptances } from './acceptances.ts';
+import { isBalanced } from './accounting.ts';
+import { hasCause } from './causes.ts';
+import { LeasesSeen, type Arrival } from './leases-seen.ts';
+import { Promises } from './promises.ts';
+import { must } from './violation.ts';
+
+/** Leases that a provider has not finished: what it has credit for, and copies that the broker brings while the head is away. */
+const UNFINISHED_MAX = 16 + 64;
+
+export class Witness {
+  readonly #faults: Faults;
+  readonly #acceptances = new Acceptances();
+  readonly #leases = new LeasesSeen();
+  readonly #promises = new Promises();
+  /**
+   * Accepted subtasks that settlements on their way say are safe, by lease and in order: a lease may be settled twice, when its
+   * result is dismissed and then comes by the broker after all.
+   */
+  readonly #owed = new Map<number, (readonly number[])[]>();
+  #head: HeadLife | null = null;
+
+  constructor(faults: Faults) {
+    this.#faults = faults;
+  }
+
+  // -- the head --------------------------------------------------------------------------------------------------------
+
+  headStarts(life: HeadLife): void {
+    this.#head = life;
+    this.#leases.headStarts();
+  }
+
+  headRestored(life: HeadLife): void {
+    for (const [task, index] of this.#acceptances.onDisk()) {
+      const run = life.state.tasks.get(task)?.run ?? null;
+      must(
+        run === null || run.states.at(index) === subtaskState.accepted,
+        `subtask ${index} of task ${task} was accepted and is after a restart`,
+      );
+    }
+    this.#promises.verify(life);
+  }
+
+  headCrashed(): void {
+    this.#head = null;
+    this.#owed.clear();
+    this.#acceptances.headCrashed();
+  }
+
+  registered(event: HeadEvent & { type: 'registered' }, keep: readonly number[]): void {
+    this.#leases.registered(event, keep);
+  }
+
+  arrives(message: Arrival): void {
+    this.#leases.arrives(message);
+  }
+
+  handled(state: ClusterState, effects: readonly HeadEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type === 'send-lease') this.#leases.given(state, effect);
+      else if (effect.type === 'check') this.#leases.checked(effect);
+      else if (effect.type === 'append') this.#appended(effect.record);
+      else if (effect.type === 'ended') this.#ended(effect.status);
+    }
+    for (const effect of effects) if (effect.type === 'settle') this.#owe(effect);
+  }
+
+  #owe({ task, lease }: HeadEffect & { type: 'settle' }): void {
+    const accepted = this.#leases
+      .indicesOf(lease)
+      .filter((index) => this.#acceptances.certaintyOf(task, index) !== undefined);
+    this.#owed.set(lease, [...(this.#owed.get(lease) ?? []), accepted]);
+  }
+
+  #appended(record: JournalRecord): void {
+    this.#acceptances.appended(record);
+    this.#promises.appended(record);
+  }
+
+  #ended(status: TaskStatus): void {
+    isBalanced(status);
+    hasCause(status, this.#faults);
+    const accepted = this.#acceptances.count(status.taskId as TaskId);
+    must(
+      status.state !== 'done' || accepted === status.tiles,
+      `task ${status.taskId} is done with ${accepted} of ${status.tiles} subtasks journalled`,
+    );
+    this.#isMirrored(status);
+  }
+
+  #isMirrored({ taskId, state, durability }: TaskStatus): void {
+    const open = this.#head?.mirror.unconfirmed(taskId as TaskId) ?? 0;
+    must(
+      state !== 'done' || durability === 'local' || open === 0,
+      `task ${taskId} is reported done and ${durability} when the broker has all of it (${open} messages are open)`,
+    );
+  }
+
+  synced(records: readonly JournalRecord[]): void {
+    for (const record of records) {
+      this.#acceptances.synced(record);
+      this.#promises.synced(record);
+    }
+  }
+
+  reads(lease: number, there: boolean): void {
+    must(there, `the bytes of lease ${leaseName(lease)} are there while they are checked`);
+  }
+
+  kept({ task, lease, index }: HeadEffect & { type: 'keep' }, there: boolean): void {
+    must(there, `the bytes of lease ${leaseName(lease)} are there when they are accepted`);
+    must(this.#head?.files.result(task, index)?.correct === true, `result ${index} of task ${task} is right`);
+  }
+
+  /** From now on the provider may forget the result. */
+  settles(task: TaskId, lease: number): void {
+    for (const index of this.#owed.get(lease)?.shift() ?? [])
+      must(
+        this.#acceptances.certaintyOf(task, index) !== 'written',
+        `lease ${leaseName(lease)} is settled when subtask ${index} of task ${task} is on disk`,
+      );
+  }
+
+  // -- clients ---------------------------------------------------------------------------------------------------------
+
+  toldAccepted(task: TaskId): void {
+    this.#promises.toldAccepted(task);
+  }
+
+  toldUnknown(task: TaskId): void {
+    this.#promises.toldUnknown(task);
+  }
+
+  toldEnded(status: TaskStatus): void {
+    this.#promises.toldEnded(status, this.#head);
+  }
+
+  // -- providers -------------------------------------------------------------------------------------------------------
+
+  providerHandled({ state, traits }: ProviderLife, event: ProviderEvent, effects: readonly ProviderEffect[]): void {
+    const unfinished = [...state.held.values()].filter(({ phase }) => phase !== 'returned').length;
+    must(unfinished <= UNFINISHED_MAX, `${traits.name} has a bounded number of unfinished leases (${unfinished})`);
+    for (const effect of effects) {
+      if (effect.type !== 'release' || effect.held.phase !== 'returned') continue;
+      must(
+        mayRelease(event, effect.held.lease),
+        `${traits.name} keeps the result of lease ${leaseName(effect.held.lease)} until the head needs it no more`,
+      );
+    }
+  }
+
+  // -- at the end ------------------------------------------------------------------------------------------------------
+
+  /** Faults are over and everybody is idle. */
+  verify(life: HeadLife): void {
+    this.#promises.verify(life);
+    this.#promises.allEnded(life);
+    must(life.state.leases.size === 0, `no lease is open when no task is (${life.state.leases.size} are)`);
+    for (const provider of life.state.providers.values()) {
+      must(provider.leases.size === 0, `all slots of ${provider.name} are free`);
+      must(provider.backlogMs < 1e-6, `${provider.name} has no backlog (${provider.backlogMs} ms)`);
+    }
+  }
+}
+
+/** The head has said that it has it or does not want it. */
+function mayRelease(event: ProviderEvent, lease: number): boolean {
+  if (event.type === 'settled' || event.type === 'revoked') return event.leases.includes(lease);
+  return event.type === 'registered' && (event.refused.includes(lease) || event.missing.includes(lease));
+}
