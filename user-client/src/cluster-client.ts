@@ -2,6 +2,9 @@ import {
   isTaskId,
   MusterError,
   silentLogger,
+  type AuditReport,
+  type BackboneReport,
+  type Durability,
   type Endpoint,
   type Logger,
   type Message,
@@ -12,6 +15,7 @@ import {
   type TaskStatus,
 } from '@muster/shared';
 import { HeadLink } from './link/head-link.ts';
+import { HostName } from './link/host-name.ts';
 import type { Push } from './link/requests.ts';
 import type { MatrixRef, Role } from './operands/matrix-ref.ts';
 import type { MatrixSource } from './operands/matrix-source.ts';
@@ -19,6 +23,7 @@ import { putMatrix } from './operands/put-matrix.ts';
 import { resultShape, resultShapeOf, specOfProduct, type ProductOperands } from './product.ts';
 import type { MatrixSink } from './results/matrix-sink.ts';
 import { openSharedBlocks } from './shared-blocks.ts';
+import { auditTask } from './task-audit.ts';
 import { TaskBoard, type Submission } from './task-board.ts';
 import type { TaskHandle } from './task-handle.ts';
 import { Transport } from './transport.ts';
@@ -48,6 +53,8 @@ export interface TaskRequest {
   readonly waitNodesMs?: number | undefined;
   /** From submission to the end; 10 min by default. */
   readonly timeoutMs?: number | undefined;
+  /** Where its messages are kept beside the head's journal; `mirrored` by default, which is `local` where the head has no broker. */
+  readonly durability?: Durability | undefined;
   /** Cancels the task on the head when it aborts. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -72,6 +79,7 @@ export async function connectClient(options: ClientOptions): Promise<ClusterClie
   const { host, portBase, connectTimeoutMs = 4000, blocks = 'auto', logger = silentLogger, signal } = options;
   signal?.throwIfAborted();
   const client = new ClusterClient({ host, portBase }, { blocks, logger });
+  const name = new HostName(host);
   const giveUp = (): void => void client.close();
   signal?.addEventListener('abort', giveUp);
   try {
@@ -79,7 +87,7 @@ export async function connectClient(options: ClientOptions): Promise<ClusterClie
     return client;
   } catch (error) {
     await client.close();
-    throw signal?.aborted === true ? signal.reason : error;
+    throw signal?.aborted === true ? signal.reason : name.explain(error);
   } finally {
     signal?.removeEventListener('abort', giveUp);
   }
@@ -152,9 +160,25 @@ export class ClusterClient {
     return message.status;
   }
 
+  /**
+   * Lays the head's journal, the broker's event stream and the results side by side; what does not agree is in `problems`. Throws
+   * TASK_UNKNOWN, TIMEOUT after `timeoutMs` (10 min by default) and HEAD_UNREACHABLE.
+   */
+  audit(
+    taskId: string,
+    { timeoutMs = TIMEOUT_MS }: { readonly timeoutMs?: number | undefined } = {},
+  ): Promise<AuditReport> {
+    return auditTask(this.transport, checkedId(taskId), timeoutMs);
+  }
+
   async nodes(): Promise<NodeStatus[]> {
+    return (await this.cluster()).nodes;
+  }
+
+  /** The nodes, and the broker behind the head. */
+  async cluster(): Promise<{ readonly nodes: NodeStatus[]; readonly backbone: BackboneReport }> {
     const { message } = await this.transport.link.ask('listNodes', {}, { timeoutMs: REQUEST_MS });
-    return message.nodes;
+    return message;
   }
 
   /** Nothing happens to a task that has ended. */
@@ -173,9 +197,11 @@ export class ClusterClient {
     nodes,
     waitNodesMs = WAIT_NODES_MS,
     timeoutMs = TIMEOUT_MS,
+    durability = 'mirrored',
     signal,
-  }: TaskRequest): Promise<Pick<Submission, 'nodes' | 'waitNodesMs' | 'timeoutMs' | 'signal'>> {
-    return { nodes: nodes ?? (await this.readyNodes()), waitNodesMs, timeoutMs, signal: signal ?? null };
+  }: TaskRequest): Promise<Pick<Submission, 'nodes' | 'waitNodesMs' | 'timeoutMs' | 'durability' | 'signal'>> {
+    const count = nodes ?? (await this.readyNodes());
+    return { nodes: count, waitNodesMs, timeoutMs, durability, signal: signal ?? null };
   }
 
   /** Nodes that are ready or busy, but at least one: a task may wait for its first node. */

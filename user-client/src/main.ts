@@ -1,5 +1,6 @@
 import { MusterError } from '@muster/shared';
 import { runProgram, untilSignal } from '@muster/shared/io';
+import { wantsJson } from './cli/flags.ts';
 import { buildProgram, type Action } from './cli/program.ts';
 import { processTerminal } from './cli/terminal.ts';
 
@@ -14,7 +15,8 @@ const interruption = new AbortController();
 void untilSignal().then((signal) => interruption.abort(interrupted(signal)));
 
 const program = buildProgram({ env: process.env, chosen: (chosen) => (action = chosen) });
-await runProgram(program, () => action({ terminal: processTerminal(process), signal: interruption.signal }));
+const json = wantsJson(process.argv, process.env);
+await runProgram(program, () => action({ terminal: processTerminal(process), signal: interruption.signal }), { json });
 
 function interrupted(signal: string): MusterError {
   return new MusterError('INTERRUPTED', 'interrupted', {

@@ -1,16 +1,15 @@
-import type { BlockId, StoreOffer } from '@muster/shared';
+import { isMusterError, type BlockId, type StoreOffer } from '@muster/shared';
 import {
   blockPath,
   incomingPath,
   provesShared,
   overwriteFile,
-  systemCodeOf,
   takeSpare,
+  withDiskErrors,
   writeNewFile,
 } from '@muster/shared/io';
 import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
-import { fileError } from './file-error.ts';
 
 /** The head's files, seen from a client on the same machine and account. Calls are synchronous: they move at most 16 MB to or from the page cache. */
 export class SharedBlocks {
@@ -34,7 +33,7 @@ export class SharedBlocks {
     this.names += 1;
     const incoming = incomingPath(this.directory, `${id}.${process.pid}-${this.names}`);
     try {
-      this.fill(incoming, bytes);
+      withDiskErrors({ path, bytes: bytes.length }, () => this.fill(incoming, bytes));
       renameSync(incoming, path);
       return path;
     } catch (error) {
@@ -67,8 +66,7 @@ export class SharedBlocks {
 /** A head that is starting empties the folder under us; one without room would have none for the socket either. */
 function giveUp(incoming: string, error: unknown): '' {
   rmSync(incoming, { force: true });
-  if (['ENOSPC', 'EDQUOT'].includes(systemCodeOf(error)))
-    throw fileError(error, "an operand does not fit into the head's store");
+  if (isMusterError(error)) throw error;
   return '';
 }
 

@@ -1,4 +1,4 @@
-import { type TaskId } from '@muster/shared';
+import type { Durability, TaskId } from '@muster/shared';
 import { randomBytes } from 'node:crypto';
 import type { Push } from './link/requests.ts';
 import { OperandUpload, type Operand } from './operands/operand-upload.ts';
@@ -11,6 +11,7 @@ export interface Submission {
   readonly spec: unknown;
   readonly nodes: number;
   readonly waitNodesMs: number;
+  readonly durability: Durability;
   readonly timeoutMs: number;
   readonly operands: Readonly<Record<Role, Operand>> | null;
   readonly result: TaskResult | null;
@@ -46,6 +47,7 @@ export class TaskBoard {
     nodes,
     waitNodesMs,
     timeoutMs,
+    durability,
     operands,
     result,
     signal,
@@ -53,7 +55,7 @@ export class TaskBoard {
     signal?.throwIfAborted();
     const task = randomBytes(8).toString('hex') as TaskId;
     const { handle, scope } = this.open({ taskId: task, result, timeoutMs, signal });
-    const submission = { task, taskType: type, spec, nodes, waitNodesMs, timeoutMs };
+    const submission = { task, taskType: type, spec, nodes, waitNodesMs, timeoutMs, durability };
     const accepted = this.transport.link.ask('submit', submission, { scope });
     if (operands !== null) this.upload(scope, new OperandUpload(this.transport, { task, scope, operands, accepted }));
     try {

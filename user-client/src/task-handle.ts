@@ -211,5 +211,5 @@ function errorOf(status: TaskStatus): MusterError {
   if (status.error !== null) return fromWireError(status.error);
   return status.state === 'cancelled'
     ? new MusterError('TASK_CANCELLED', `task ${status.taskId} was cancelled`, { fix: 'submit it again' })
-    : new MusterError('TASK_FAILED', `task ${status.taskId} failed`);
+    : new MusterError('BUG', `task ${status.taskId} failed`, { why: 'the head did not say why' });
 }

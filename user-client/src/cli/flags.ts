@@ -17,6 +17,7 @@ export interface Flags {
   readonly portBase?: string | undefined;
   readonly waitNodes?: string | undefined;
   readonly timeout?: string | undefined;
+  readonly durability?: string | undefined;
   readonly blocks?: string | undefined;
   readonly detach?: boolean | undefined;
   readonly json?: boolean | undefined;
@@ -33,6 +34,7 @@ const COMMON = [
   'portBase',
   'waitNodes',
   'timeout',
+  'durability',
   'blocks',
 ] as const satisfies (keyof Flags)[];
 const SWITCHES = ['detach', 'json'] as const satisfies (keyof Flags)[];
@@ -60,5 +62,9 @@ function overruled(flag: (typeof PRODUCT_ONLY)[number], { size, a, b, detach }: 
   if (flag === 'size') return a !== undefined || b !== undefined;
   return (flag === 'a' || flag === 'b') && size !== undefined;
 }
+
+/** As far as can be told before the command line is parsed, which may be what goes wrong. */
+export const wantsJson = (args: readonly string[], env: Environment): boolean =>
+  args.includes('--json') || isOn(env[variableOf('json')]);
 
 const isOn = (value = ''): boolean => !['', '0', 'false', 'no'].includes(value.toLowerCase());

@@ -37,7 +37,8 @@ class NodeQueue {
   private readonly followed: Followed;
   private readonly startMs = systemClock.nowMs();
   private timer: NodeJS.Timeout | undefined;
-  private ready = 0;
+  /** null before the first count. */
+  private ready: number | null = null;
 
   constructor(followed: Followed) {
     this.followed = followed;
@@ -45,7 +46,7 @@ class NodeQueue {
 
   get waiting(): Waiting | null {
     const { terms } = this.followed;
-    if (this.timer === undefined || terms === null) return null;
+    if (this.timer === undefined || terms === null || this.ready === null) return null;
     const wanted = terms.nodes ?? 1;
     const leftMs = terms.waitNodesMs - (systemClock.nowMs() - this.startMs);
     return this.ready >= wanted ? null : { ready: this.ready, wanted, leftMs };

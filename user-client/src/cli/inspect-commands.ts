@@ -3,7 +3,9 @@ import {
   formatBytes,
   formatDuration,
   fromWireError,
+  limits,
   MusterError,
+  type BackboneReport,
   type NodeStatus,
   type TaskBrief,
   type TaskStatus,
@@ -28,13 +30,16 @@ export type TaskCommand = (taskId: string, flags: Flags, session: Session) => Pr
 export const listTasks: Command = (flags, session) =>
   ask(flags, session, async (client) => {
     const tasks = await client.tasks();
-    return { object: { tasks }, lines: taskTable(tasks) };
+    const cut = tasks.length === limits.tasksListed.value ? [`only the latest ${tasks.length} are listed`] : [];
+    return { object: { tasks }, lines: [...taskTable(tasks), ...cut] };
   });
 
 export const listNodes: Command = (flags, session) =>
   ask(flags, session, async (client) => {
-    const nodes = await client.nodes();
-    return { object: { nodes: nodes.map(jsonNode) }, lines: nodeTable(nodes) };
+    const { nodes, backbone } = await client.cluster();
+    const cut = nodes.length === limits.nodesListed.value ? [`only ${nodes.length} are listed`] : [];
+    const lines = [...nodeTable(nodes), ...cut, backboneLine(backbone)];
+    return { object: { nodes: nodes.map(jsonNode), backbone }, lines };
   });
 
 export const showTask: TaskCommand = (taskId, flags, session) =>
@@ -82,7 +87,11 @@ interface Said {
   readonly lines: readonly string[];
 }
 
-async function ask(flags: Flags, session: Session, act: (client: ClusterClient) => Promise<Said>): Promise<void> {
+export async function ask(
+  flags: Flags,
+  session: Session,
+  act: (client: ClusterClient) => Promise<Said>,
+): Promise<void> {
   const timeoutMs = resolveTimeoutMs(flags);
   const connection = { ...resolveConnection(flags), connectTimeoutMs: Math.min(timeoutMs ?? CONNECT_MS, CONNECT_MS) };
   const { object, lines } = await withClient(connection, session, act);
@@ -112,7 +121,7 @@ async function report(client: ClusterClient, handle: TaskHandle, { flags, sessio
 }
 
 const lookedLongEnough = ({ taskId }: TaskHandle, timeoutMs: number): MusterError =>
-  new MusterError('TIMEOUT', `task ${taskId} did not end within ${timeoutMs / 1000} s`, {
+  new MusterError('TIMEOUT', `task ${taskId} did not end within ${formatDuration(timeoutMs)}`, {
     why: 'it goes on without this command',
     fix: `user-client tasks watch ${taskId} --timeout 10m`,
   });
@@ -157,6 +166,15 @@ function nodeTable(nodes: readonly NodeStatus[]): string[] {
   );
 }
 
+function backboneLine({ state, reason, outboxMessages, outboxBytes, lagMs }: BackboneReport): string {
+  const why = reason === '' ? '' : ` (${reason})`;
+  const behind =
+    outboxMessages === 0
+      ? ''
+      : `, ${outboxMessages} messages (${formatBytes(outboxBytes)}) waiting since ${formatDuration(lagMs)}`;
+  return `backbone: ${state}${why}${behind}`;
+}
+
 function statusLines(status: TaskStatus): string[] {
   const lines = [`task:  ${status.taskId}`, `what:  ${titleOf(status)}`, `state: ${status.state}`];
   lines.push(
@@ -164,6 +182,7 @@ function statusLines(status: TaskStatus): string[] {
   );
   lines.push(`time:  ${formatDuration(status.wallMs)}`);
   if (status.gflops > 0) lines.push(`rate:  ${formatRate(status.gflops, status.dtype)}`);
+  lines.push(`kept:  ${status.durability}`);
   if (status.error !== null) lines.push(`error: ${status.error.what} (${status.error.code})`);
   const rows = status.nodes.map(({ id, name, device, subtasks, state }) => [
     'node: ',

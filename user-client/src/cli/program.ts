@@ -1,5 +1,7 @@
 import { DEFAULT_PORT_BASE, MusterError } from '@muster/shared';
 import { Command } from 'commander';
+import { readFileSync } from 'node:fs';
+import { auditTask } from './audit-command.ts';
 import { closestOf } from './closest.ts';
 import { withEnvironment, type Flags } from './flags.ts';
 import {
@@ -26,7 +28,7 @@ interface Environment {
 
 const AFTER_HELP = `
 Every option can also be given as a variable: --port-base as MUSTER_PORT_BASE. An option wins over its variable.
-With --json, stdout carries one JSON object and nothing else; progress and errors are on stderr.
+With --json, stdout carries one JSON object and nothing else, after an error {"error": ...}; progress and errors are on stderr.
 
 Examples:
   user-client --task matrix_mult --nodes 4 --size 4096
@@ -47,6 +49,8 @@ export function buildProgram({ env, chosen }: Environment): Command {
   const flagsOf = (command: Command): Flags =>
     withEnvironment({ ...program.opts<Flags>(), ...command.opts<Flags>() }, env);
   addTaskOptions(addCommonOptions(program)).action(() => {
+    const [unknown] = program.args;
+    if (unknown !== undefined) throw notACommand(program, unknown);
     const flags = flagsOf(program);
     chosen((session) => runTask(resolveRun(flags), session));
   });
@@ -57,14 +61,22 @@ export function buildProgram({ env, chosen }: Environment): Command {
     });
   };
   addTasks(program, act);
+  const audit = program
+    .command('audit <id>')
+    .description('is every part of one accepted once, and do all records agree?');
+  act(audit, auditTask);
   const nodes = group(program, 'nodes', 'the machines of the cluster');
   act(nodes.command('ls').description('list them with state, device and measured rate'), (_id, flags, session) =>
     listNodes(flags, session),
   );
+  // After the subcommands are made: they would inherit it.
+  program.allowExcessArguments();
   return program;
 }
 
-const VERSION = '0.1.0';
+const { version: VERSION } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 /** A command of commands. What reaches it itself is none of them. */
 function group(program: Command, name: string, description: string): Command {
@@ -73,16 +85,18 @@ function group(program: Command, name: string, description: string): Command {
     .allowUnknownOption()
     .allowExcessArguments()
     .action((given = '') => {
-      throw notACommand(name, String(given), command.commands);
+      throw notACommand(command, String(given));
     });
 }
 
-function notACommand(name: string, given: string, commands: readonly Command[]): MusterError {
-  const known = commands.map((command) => command.name());
+function notACommand(of: Command, given: string): MusterError {
+  const name = of.name();
+  const known = of.commands.map((command) => command.name());
+  const closest = closestOf(given, known);
   const none = given === '' || given.startsWith('-');
   return new MusterError('USAGE', none ? `'${name}' needs a command` : `'${name}' has no command '${given}'`, {
-    why: `there is ${known.join(', ')}`,
-    fix: `user-client ${name} ${closestOf(given, known) ?? known[0]}`,
+    why: closest === undefined ? `there is ${known.join(', ')}` : `did you mean '${closest}'?`,
+    fix: [...(of.parent === null ? [] : [of.parent.name()]), name, closest ?? known[0]].join(' '),
   });
 }
 
@@ -125,5 +139,6 @@ const addTaskOptions = (command: Command): Command =>
     .option('--bytes <number>', 'echo: bytes in each (default: 64)')
     .option('--batch <number>', 'echo: subtasks per lease (default: 64)')
     .option('--window <number>', 'echo: leases under way per node')
+    .option('--durability <kind>', 'mirrored, strict or local: what a broker behind the head keeps (default: mirrored)')
     .option('--wait-nodes <duration>', 'wait so long for the nodes to be ready (default: 30s)')
     .option('--detach', 'leave the task running on the head and print its id');

@@ -1,10 +1,12 @@
 import {
   DEFAULT_PORT_BASE,
+  durabilities,
   limits,
   MusterError,
   operandDtypes,
   parseDurationMs,
   parseWhole,
+  type Durability,
   type OperandDtype,
 } from '@muster/shared';
 import type { Flags } from './flags.ts';
@@ -22,6 +24,7 @@ export interface Terms {
   readonly nodes: number | undefined;
   readonly waitNodesMs: number;
   readonly timeoutMs: number;
+  readonly durability: Durability;
 }
 
 export type OperandChoice =
@@ -80,20 +83,31 @@ export function resolveConnection({ head = '127.0.0.1', portBase, blocks = 'auto
   }
   return {
     host: head,
-    portBase: portBase === undefined ? DEFAULT_PORT_BASE : parseWhole(portBase, '--port-base', [1, PORT_BASE_MAX]),
+    portBase:
+      portBase === undefined
+        ? DEFAULT_PORT_BASE
+        : parseWhole(portBase, '--port-base', [1, PORT_BASE_MAX, DEFAULT_PORT_BASE]),
     blocks: oneOf(blocks, '--blocks', BLOCKS),
   };
 }
 
 /** For a command that only waits for an answer: undefined when nothing was said. */
 export const resolveTimeoutMs = ({ timeout }: Flags): number | undefined =>
-  timeout === undefined ? undefined : parseDurationMs(timeout, '--timeout');
+  timeout === undefined ? undefined : timeLimitMs(timeout);
 
-function resolveTerms({ nodes, waitNodes = DEFAULT_WAIT_NODES, timeout = DEFAULT_TIMEOUT }: Flags): Terms {
+/** Without any time nothing can end well. */
+function timeLimitMs(timeout: string): number {
+  const ms = parseDurationMs(timeout, '--timeout');
+  if (ms > 0) return ms;
+  throw usage('--timeout must be more than nothing', { why: `got '${timeout}'`, fix: `--timeout ${DEFAULT_TIMEOUT}` });
+}
+
+function resolveTerms({ nodes, waitNodes = DEFAULT_WAIT_NODES, timeout = DEFAULT_TIMEOUT, durability }: Flags): Terms {
   return {
     nodes: wholeOf(nodes, '--nodes', [1, limits.nodesMax.value]),
     waitNodesMs: parseDurationMs(waitNodes, '--wait-nodes'),
-    timeoutMs: parseDurationMs(timeout, '--timeout'),
+    timeoutMs: timeLimitMs(timeout),
+    durability: durability === undefined ? 'mirrored' : oneOf(durability, '--durability', durabilities),
   };
 }
 

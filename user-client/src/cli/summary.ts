@@ -43,7 +43,7 @@ function whereLine({ taskId, task }: TaskStatus, out: string | undefined): strin
 /** The one object that `--json` prints for a task that is done. */
 export function jsonOutcome({ status, elapsedMs, out }: Outcome): Record<string, unknown> {
   const { taskId, state, task, shape, dtype, wallMs, gflops, tiles, verifiedTiles, rejectedTiles, retries } = status;
-  const { bytesSent, bytesReceived, verifyMs, forecastMs, advice, latencyMs } = status;
+  const { bytesSent, bytesReceived, verifyMs, forecastMs, advice, latencyMs, durability } = status;
   const nodes = status.nodes.map(({ id, name, device, subtasks, gflops: rate, computeMs, fetchMs }) => ({
     id,
     name,
@@ -66,6 +66,7 @@ export function jsonOutcome({ status, elapsedMs, out }: Outcome): Record<string,
     ...counts,
     ...times,
     advice,
+    durability,
     ...(out === undefined ? {} : { out }),
   };
 }

@@ -13,7 +13,7 @@ test('defaults', () => {
       out: undefined,
     },
     connection: { host: '127.0.0.1', portBase: 5555, blocks: 'auto' },
-    terms: { nodes: undefined, waitNodesMs: 30_000, timeoutMs: 600_000 },
+    terms: { nodes: undefined, waitNodesMs: 30_000, timeoutMs: 600_000, durability: 'mirrored' },
     detach: false,
     json: false,
   });
@@ -21,7 +21,15 @@ test('defaults', () => {
 
 test('everything said', () => {
   const flags = { task: 'matrix_mult', a: 'A.npy', b: 'B.npy', dtype: 'int8', grid: '2x3', out: 'C.npy', nodes: '4' };
-  const rest = { head: 'box.local', portBase: '7000', blocks: 'wire', waitNodes: '5s', timeout: '2m', json: true };
+  const rest = {
+    head: 'box.local',
+    portBase: '7000',
+    blocks: 'wire',
+    waitNodes: '5s',
+    timeout: '2m',
+    durability: 'local',
+    json: true,
+  };
   expect(resolveRun({ ...flags, ...rest })).toEqual({
     run: {
       task: 'matrix_mult',
@@ -30,7 +38,7 @@ test('everything said', () => {
       out: 'C.npy',
     },
     connection: { host: 'box.local', portBase: 7000, blocks: 'wire' },
-    terms: { nodes: 4, waitNodesMs: 5000, timeoutMs: 120_000 },
+    terms: { nodes: 4, waitNodesMs: 5000, timeoutMs: 120_000, durability: 'local' },
     detach: false,
     json: true,
   });
@@ -69,6 +77,8 @@ describe('what is refused, with what was seen and a way out', () => {
     [{ ...product, waitNodes: '5 parsecs' }, [/--wait-nodes cannot be read/, /'5 parsecs'/, /--wait-nodes 30s/]],
     [{ ...product, head: 'tcp://box' }, [/--head needs a name/, /'tcp:\/\/box'/, /--port-base/]],
     [{ ...product, head: 'box:5555' }, [/--head needs a name/, /'box:5555'/, /--port-base/]],
+    [{ ...product, timeout: '0' }, [/--timeout must be more/, /'0'/, /^--timeout 10m$/]],
+    [{ ...product, portBase: 'abc' }, [/--port-base needs/, /'abc'/, /^--port-base 5555$/]],
     [{ ...product, portBase: '65532' }, [/--port-base needs/, /'65532'/, /--port-base/]],
     [{ ...product, blocks: 'magic' }, [/--blocks must be auto or wire/, /'magic'/, /--blocks auto/]],
     [{ ...product, count: '5' }, [/--count does not belong to --task matrix_mult/, /no such option/, /--count/]],

@@ -43,6 +43,7 @@ test('the JSON object', () => {
     'bytesReceived',
     'bytesSent',
     'dtype',
+    'durability',
     'elapsedMs',
     'forecastMs',
     'gflops',

@@ -160,6 +160,16 @@ describe('looking', () => {
   });
 });
 
+const errorIn = (stdout: string): Record<'code' | 'what' | 'why' | 'fix', string> =>
+  (JSON.parse(stdout) as { error: Record<'code' | 'what' | 'why' | 'fix', string> }).error;
+
+test('--version is that of the package', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  expect(await run('--version')).toMatchObject({ code: 0, stdout: `${version}\n` });
+});
+
 describe('what goes wrong', () => {
   const lines = (stderr: string): RegExpMatchArray | null => stderr.match(/^error: .*\n {2}why: .*\n {2}fix: .*\n$/);
 
@@ -168,6 +178,7 @@ describe('what goes wrong', () => {
     ['--task matrix_mult --nodes 0 --size 8', 2, /--nodes needs/],
     ['--task matrix_mult --size -5', 2, /--size needs/],
     ['tasks lss', 2, /tasks ls/],
+    ['tsks ls', 2, /has no command 'tsks'[^]*did you mean 'tasks'[^]*fix: user-client tasks/],
     ['tasks', 2, /needs a command/],
     ['tasks show', 2, /missing required argument/],
     ['tasks result 0123456789abcdef', 2, /--out is missing/],
@@ -185,7 +196,11 @@ describe('what goes wrong', () => {
     writeNpy('float32-2x3.npy', 'float32', { shape: [2, 3], elements: new Float32Array(6) });
     writeNpy('float64-3x2.npy', 'float64', { shape: [3, 2], elements: new Float64Array(6) });
     const { code, stdout, stderr } = await run(`${line} --json`);
-    expect({ code, stdout }).toEqual({ code: exit, stdout: '' });
+    expect(code).toBe(exit);
+    expect(errorIn(stdout)).toEqual(
+      expect.objectContaining({ exit, why: expect.any(String), fix: expect.any(String) }),
+    );
+    expect(stderr).toContain(`error: ${errorIn(stdout).what} (${errorIn(stdout).code}, exit ${exit})`);
     expect(stderr).toMatch(text);
     expect(lines(stderr)).not.toBeNull();
     expect(head.count('submit')).toBe(0);
@@ -196,9 +211,18 @@ describe('what goes wrong', () => {
     head.close();
     const started = performance.now();
     const { code, stdout, stderr } = await run('nodes ls --json');
-    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    expect({ code, error: errorIn(stdout) }).toMatchObject({
+      code: 3,
+      error: { code: 'HEAD_UNREACHABLE', exit: 3, retryable: true },
+    });
     expect(lines(stderr)).not.toBeNull();
     expect(performance.now() - started).toBeLessThan(5000);
+  }, 10_000);
+
+  test('a name that nobody knows: exit 3, and it is the name', async () => {
+    const { code, stderr } = await run('nodes ls --head nohost.invalid --timeout 1s');
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/'nohost.invalid' leads nowhere[^]*looking it up/);
   }, 10_000);
 
   test('too late: exit 6, cancelled on the head', async () => {
@@ -215,6 +239,7 @@ describe('what goes wrong', () => {
     const { child, ended } = start('--task echo --count 5 --nodes 3 --wait-nodes 25s');
     const stderr = collect(child.stderr!);
     await waitUntil(() => stderr.join('').includes('waiting for nodes: 1 of 3 ready'), { what: 'the wait' });
+    expect(stderr.join('')).not.toContain('waiting for nodes: 0 of 3');
     const [task] = head.memory.tasks.values();
     head.end(task!.id, {
       state: 'failed',

@@ -9,6 +9,7 @@ import {
   elementsOf,
   encode,
   isTerminal,
+  noBackbone,
   limits,
   MusterError,
   parseMatrixMultSpec,
@@ -182,7 +183,8 @@ export class FakeHead {
       return [
         { type: 'tasks', fields: { request, tasks: [...this.memory.tasks.values()].map(({ status }) => status) } },
       ];
-    if (message.type === 'listNodes') return [{ type: 'nodes', fields: { request, nodes: this.memory.nodes } }];
+    if (message.type === 'listNodes')
+      return [{ type: 'nodes', fields: { request, nodes: this.memory.nodes, backbone: noBackbone } }];
     throw new MusterError('PROTOCOL', `a head is never sent '${message.type}'`);
   }
 
@@ -360,6 +362,7 @@ export function freshStatus(taskId: string, task: string, spec: unknown): TaskSt
     forecast: [],
     advice: '',
     latencyMs: { p50: 1, p99: 2 },
+    durability: 'local',
     error: null,
   };
 }
