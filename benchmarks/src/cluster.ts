@@ -6,17 +6,21 @@ export interface ClusterOptions {
   readonly providers: number;
   /** 'auto': operands and results through files that all share; 'wire': through sockets, as between machines. */
   readonly blocks: 'auto' | 'wire';
+  /** The broker of head and providers; none by default. */
+  readonly amqpUrl?: string;
+  readonly headArguments?: readonly string[];
   readonly signal: AbortSignal;
 }
 
 /** Real processes on this machine, each provider with one thread. They are gone when this resolves or rejects. */
 export async function withCluster<T>(options: ClusterOptions, body: (client: ClusterClient) => Promise<T>): Promise<T> {
-  const { providers, blocks, signal } = options;
+  const { providers, blocks, amqpUrl, signal } = options;
   signal.throwIfAborted();
   const cluster = await LocalCluster.start({
     providers,
-    headArguments: ['--log-level', 'error'],
+    headArguments: ['--log-level', 'error', ...(options.headArguments ?? [])],
     providerArguments: ['--threads', '1', '--device', 'cpu', '--blocks', blocks],
+    ...(amqpUrl !== undefined && { env: { AMQP_URL: amqpUrl } }),
   });
   try {
     return await withClient({ host: '127.0.0.1', portBase: cluster.portBase, blocks, signal }, async (client) => {

@@ -1,4 +1,4 @@
-/** `npm run bench -- matmul|dispatch`: starts clusters on this machine, measures them, and reports. */
+/** `npm run bench -- matmul|dispatch|mirror|recovery`: starts clusters on this machine, measures them, and reports. */
 import { formatDuration, MusterError, parseWhole } from '@muster/shared';
 import { runProgram, untilSignal } from '@muster/shared/io';
 import { Argument, Command, Option } from 'commander';
@@ -6,9 +6,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeMachine, resultFileName } from './machine.ts';
+import { mirrorChart, mirrorTable } from './mirror-report.ts';
+import { recoveryChart, recoveryTable } from './recovery-report.ts';
 import { dispatchChart, dispatchTable, matmulChart, matmulTable, type Report } from './report.ts';
 import { measureDispatch, type DispatchRow } from './scenarios/dispatch.ts';
 import { measureMatmul, type MatmulRow } from './scenarios/matmul.ts';
+import { measureMirror } from './scenarios/mirror.ts';
+import { measureRecovery, type RecoveryRow } from './scenarios/recovery.ts';
 
 const results = fileURLToPath(new URL('../results/', import.meta.url));
 
@@ -26,10 +30,15 @@ const wholes =
   (text: string): number[] =>
     text.split(',').map((one) => parseWhole(one, option, range));
 
+const scenarios = ['matmul', 'dispatch', 'mirror', 'recovery'] as const;
+
 const program = new Command('npm run bench --')
   .description('Measures Muster on this machine, with real processes. Run it on an idle one.')
   .addArgument(
-    new Argument('<scenario>', 'products of matrices, or dispatch of subtasks').choices(['matmul', 'dispatch']),
+    new Argument(
+      '<scenario>',
+      'products of matrices, dispatch of subtasks, cost of the broker, or time from a fault to useful work',
+    ).choices(scenarios),
   )
   .option('--json', 'print one JSON object on stdout')
   .option('--quick', 'a minute instead of many: small, few repetitions, nothing saved')
@@ -60,9 +69,21 @@ await runProgram(program, async () => {
     interruption.abort(new MusterError('INTERRUPTED', 'interrupted', { why: `${signal} came` })),
   );
   const flags = program.opts<Flags>();
-  if (program.args[0] === 'dispatch') await dispatch(flags);
-  else await matmul(flags);
+  await measure(program.args[0] as (typeof scenarios)[number], flags);
 });
+
+function measure(scenario: (typeof scenarios)[number], flags: Flags): Promise<void> {
+  switch (scenario) {
+    case 'matmul':
+      return matmul(flags);
+    case 'dispatch':
+      return dispatch(flags);
+    case 'mirror':
+      return mirror(flags);
+    case 'recovery':
+      return recovery(flags);
+  }
+}
 
 async function matmul(flags: Flags): Promise<void> {
   const { quick = false, providers, blocks, sizes = quick ? [512, 1000] : [512, 1000, 2048, 4096] } = flags;
@@ -99,6 +120,47 @@ async function dispatch(flags: Flags): Promise<void> {
     report: { machine: describeMachine(Date.now()), rows },
     table: dispatchTable,
     chart: dispatchChart,
+  });
+}
+
+/** The machine is divided among more processes than it has cores already: one number of providers. */
+async function mirror(flags: Flags): Promise<void> {
+  const { quick = false, providers } = flags;
+  const rows = await measureMirror({
+    providers: Math.max(...providers),
+    repetitions: quick ? 1 : 3,
+    scale: quick ? 0.4 : 1,
+    size: quick ? 2048 : 4096,
+    signal: interruption.signal,
+    onRow: (row) =>
+      say(
+        row.kind === 'echo'
+          ? `${row.load}, ${row.durability}: p50 ${formatDuration(row.p50Ms)}, at most ${formatDuration(row.worstLagMs)} behind`
+          : `product, operands in the broker ${row.mirrorBlocks}: ${formatDuration(row.productMs)}`,
+      ),
+  });
+  conclude(flags, {
+    scenario: 'mirror',
+    report: { machine: describeMachine(Date.now()), rows },
+    table: mirrorTable,
+    chart: mirrorChart,
+  });
+}
+
+async function recovery(flags: Flags): Promise<void> {
+  const { quick = false } = flags;
+  const rows = await measureRecovery({
+    repetitions: quick ? 1 : 3,
+    crowd: quick ? 8 : 50,
+    signal: interruption.signal,
+    onRow: ({ fault, ms, missing }: RecoveryRow) =>
+      say(`${fault}: ${ms === null ? `not measured, ${missing}` : formatDuration(ms)}`),
+  });
+  conclude(flags, {
+    scenario: 'recovery',
+    report: { machine: describeMachine(Date.now()), rows },
+    table: recoveryTable,
+    chart: recoveryChart,
   });
 }
 

@@ -120,14 +120,14 @@ const plural = (providers: number): string => `${providers} provider${providers 
 const wayOf = (blocks: 'auto' | 'wire'): string =>
   blocks === 'auto' ? 'operands through shared files' : 'operands through sockets';
 
-const describe = ({ cpu, cores, memoryBytes, node, os, date }: Machine): string =>
+export const describe = ({ cpu, cores, memoryBytes, node, os, date }: Machine): string =>
   `${cpu}, ${cores} cores, ${formatBytes(memoryBytes)}, node ${node}, ${os}, ${date}`;
 
-const milliseconds = (ms: number): string => ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0);
-const percent = (share: number): string => `${Math.round(share * 100)}%`;
+export const milliseconds = (ms: number): string => ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0);
+export const percent = (share: number): string => `${Math.round(share * 100)}%`;
 
 /** Columns as wide as their widest cell; figures to the right. */
-function table(rows: readonly (readonly string[])[]): string[] {
+export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const isText = (column: number): boolean => rows.slice(1).some((row) => /^[a-z]/i.test(row[column] ?? ''));
   const aligned = (cell: string, column: number): string =>

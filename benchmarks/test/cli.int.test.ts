@@ -1,4 +1,6 @@
 import { expect, test } from '@jest/globals';
+import { findRabbitServer } from '@muster/rabbitmq/testkit';
+import { skipBecause } from '@muster/shared/testkit';
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -35,7 +37,7 @@ test.each([
 
 test('--help tells the scenarios', async () => {
   const { code, stdout } = await bench('--help');
-  expect(stdout).toMatch(/choices:\s+"matmul", "dispatch"/);
+  expect(stdout).toMatch(/choices:\s+"matmul", "dispatch", "mirror",\s+"recovery"/);
   expect(code).toBe(0);
 });
 
@@ -63,3 +65,34 @@ test('dispatch is measured in every mode', async () => {
   ]);
   for (const { p50Ms, p99Ms } of rows) expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
 }, 60_000);
+
+const brokerTest = findRabbitServer() === undefined ? skipBecause('no RabbitMQ on this machine') : test;
+
+brokerTest(
+  'a mirror is measured beside ZeroMQ alone, with a real broker that has everything in the end',
+  async () => {
+    const { code, stdout, stderr } = await bench('mirror', '--quick', '--json', '--providers', '1');
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    const { rows } = JSON.parse(stdout);
+    expect(rows.map((row: Record<string, unknown>) => row['durability'] ?? row['mirrorBlocks'])).toEqual([
+      'local',
+      'mirrored',
+      'strict',
+      'local',
+      'mirrored',
+      'strict',
+      'never',
+      'always',
+    ]);
+    const echoes = rows.slice(0, 6);
+    for (const { sustained, subtasksPerSecond, p50Ms } of echoes) {
+      expect(subtasksPerSecond === null).toBe(!sustained);
+      expect(p50Ms).toBeGreaterThan(0);
+    }
+    const outboxOf = (at: number): number => echoes[at].worstOutbox;
+    expect([outboxOf(0), outboxOf(3)]).toEqual([0, 0]);
+    expect(outboxOf(4)).toBeGreaterThan(0);
+    expect(rows.at(-1).confirmedShare).toBeGreaterThan(0);
+  },
+  120_000,
+);

@@ -1,0 +1,113 @@
+import { MusterError } from '@muster/shared';
+import { LocalProgram, waitUntil } from '@muster/shared/testkit';
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { everywhere, recovered, type Fault, type Recovery } from './fault.ts';
+import { NetworkNamespace } from './namespace.ts';
+import { RecoveryRig } from './rig.ts';
+
+const NODES = 3;
+/** Of the task, done before the fault. */
+const SHARE = 0.3;
+const TAKEN_OVER = 'its work is with another node';
+const providerScript = fileURLToPath(new URL('../../../provider-node/bin/provider-node.mjs', import.meta.url));
+
+export const providerFaults: readonly Fault[] = [
+  { name: 'provider killed', until: TAKEN_OVER, targetMs: 500, missing: everywhere, run: killed },
+  { name: 'provider frozen', until: TAKEN_OVER, targetMs: 4000, missing: everywhere, run: frozen },
+  { name: 'provider told to leave', until: 'it has left', targetMs: 10_000, missing: everywhere, run: leaving },
+  {
+    name: 'provider vanished',
+    until: TAKEN_OVER,
+    targetMs: 3000,
+    missing: () => NetworkNamespace.missing(),
+    run: vanished,
+  },
+];
+
+function killed(): Promise<Recovery> {
+  return RecoveryRig.with({ providers: NODES }, async (rig) => {
+    const work = await rig.product(NODES);
+    await rig.reached(work, SHARE);
+    const victim = await rig.busyNode(work);
+    const sinceMs = Date.now();
+    await rig.cluster.kill(rig.programOf(victim));
+    const ms = await rig.takenOver(work, victim, sinceMs);
+    await rig.finished(work);
+    return recovered(ms);
+  });
+}
+
+function frozen(): Promise<Recovery> {
+  return RecoveryRig.with({ providers: NODES }, async (rig) => {
+    const work = await rig.product(NODES);
+    await rig.reached(work, SHARE);
+    const victim = await rig.busyNode(work);
+    const program = rig.programOf(victim);
+    const sinceMs = Date.now();
+    program.process.kill('SIGSTOP');
+    const ms = await rig.takenOver(work, victim, sinceMs);
+    await rig.finished(work);
+    program.process.kill('SIGCONT');
+    await waitUntil(async () => (await rig.client.nodes()).every(({ state }) => state === 'ready'), {
+      what: 'the frozen node is back',
+      timeoutMs: 20_000,
+    });
+    return recovered(ms);
+  });
+}
+
+function leaving(): Promise<Recovery> {
+  return RecoveryRig.with({ providers: NODES }, async (rig) => {
+    const work = await rig.product(NODES);
+    await rig.reached(work, SHARE);
+    const program = rig.programOf(await rig.busyNode(work));
+    const startMs = performance.now();
+    program.process.kill('SIGTERM');
+    const { code } = await program.ended();
+    const ms = performance.now() - startMs;
+    if (code !== 0) throw new MusterError('BUG', `a provider that was told to leave ended with ${code}`);
+    await rig.finished(work);
+    return recovered(ms);
+  });
+}
+
+/** All packets from and to the node are dropped; its connections stay open. */
+async function vanished(): Promise<Recovery> {
+  const namespace = NetworkNamespace.open();
+  try {
+    return await RecoveryRig.with({ providers: NODES - 1, headArguments: ['--host', '0.0.0.0'] }, async (rig) => {
+      const remote = await startInside(namespace, rig);
+      try {
+        const work = await rig.product(NODES);
+        await rig.reached(work, SHARE);
+        const victim = await rig.busyNode(work, 'remote');
+        const sinceMs = Date.now();
+        namespace.cut();
+        const ms = await rig.takenOver(work, victim, sinceMs);
+        await rig.finished(work);
+        return recovered(ms);
+      } finally {
+        await rig.cluster.kill(remote);
+      }
+    });
+  } finally {
+    namespace.close();
+  }
+}
+
+async function startInside(namespace: NetworkNamespace, { cluster }: RecoveryRig): Promise<LocalProgram> {
+  const [command = '', ...args] = namespace.inside([process.execPath, providerScript]);
+  const where = ['--head', namespace.host, '--port-base', String(cluster.endpoint.portBase), '--blocks', 'wire'];
+  const own = ['--name', 'remote', '--state', cluster.file('remote'), '--threads', '1', '--device', 'cpu'];
+  const env = { ...process.env, TMPDIR: cluster.file('t') };
+  const child = spawn(command, [...args, ...where, ...own], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const program = new LocalProgram('remote', child, () => undefined);
+  try {
+    await program.said('joined ');
+    return program;
+  } catch (error) {
+    await cluster.kill(program);
+    throw error;
+  }
+}

@@ -1,0 +1,71 @@
+/** From a fault to useful work, for each fault that can be brought about on this machine. */
+import { brokerFaults } from '../recovery/broker-faults.ts';
+import type { Fault, Recovery } from '../recovery/fault.ts';
+import { headFaults } from '../recovery/head-faults.ts';
+import { providerFaults } from '../recovery/provider-faults.ts';
+import { median } from '../stats.ts';
+
+export interface RecoveryRow {
+  readonly fault: string;
+  /** What counts as useful work. */
+  readonly until: string;
+  readonly repetitions: number;
+  /** Median and worst; null when it was not measured. */
+  readonly ms: number | null;
+  readonly worstMs: number | null;
+  readonly targetMs: number | null;
+  /** Median of the same without the fault; null where nothing is compared. */
+  readonly faultFreeMs: number | null;
+  /** Why it was not measured; '' when it was. */
+  readonly missing: string;
+}
+
+export interface RecoveryOptions {
+  readonly repetitions: number;
+  /** Nodes that return to a head at once. */
+  readonly crowd: number;
+  readonly signal: AbortSignal;
+  readonly onRow: (row: RecoveryRow) => void;
+}
+
+export async function measureRecovery({ repetitions, crowd, signal, onRow }: RecoveryOptions): Promise<RecoveryRow[]> {
+  const rows: RecoveryRow[] = [];
+  for (const fault of [...providerFaults, ...headFaults(crowd), ...brokerFaults]) {
+    const missing = fault.missing();
+    const recoveries = missing === '' ? await repeated(fault, { repetitions, signal }) : [];
+    const row = recoveryRow(fault, { missing, recoveries });
+    onRow(row);
+    rows.push(row);
+  }
+  return rows;
+}
+
+async function repeated(
+  fault: Fault,
+  { repetitions, signal }: Pick<RecoveryOptions, 'repetitions' | 'signal'>,
+): Promise<Recovery[]> {
+  const recoveries: Recovery[] = [];
+  while (recoveries.length < repetitions) {
+    signal.throwIfAborted();
+    recoveries.push(await fault.run());
+  }
+  return recoveries;
+}
+
+export function recoveryRow(
+  { name, until, targetMs }: Pick<Fault, 'name' | 'until' | 'targetMs'>,
+  { missing, recoveries }: { readonly missing: string; readonly recoveries: readonly Recovery[] },
+): RecoveryRow {
+  const times = recoveries.map(({ ms }) => ms);
+  const without = recoveries.flatMap(({ faultFreeMs }) => faultFreeMs ?? []);
+  return {
+    fault: name,
+    until,
+    repetitions: recoveries.length,
+    ms: times.length > 0 ? median(times) : null,
+    worstMs: times.length > 0 ? Math.max(...times) : null,
+    targetMs,
+    faultFreeMs: without.length > 0 ? median(without) : null,
+    missing,
+  };
+}
