@@ -19,7 +19,7 @@ function project(displayName, testMatch) {
 export default {
   coverageProvider: 'v8',
   projects: [
-    project('unit', ['<rootDir>/*/test/**/*.test.ts', '!**/*.int.test.ts', '!**/*.chaos.test.ts']),
+    project('unit', ['<rootDir>/{*,*/simulator}/test/**/*.test.ts', '!**/*.int.test.ts', '!**/*.chaos.test.ts']),
     project('integration', ['<rootDir>/*/test/**/*.int.test.ts']),
     project('chaos', ['<rootDir>/*/test/**/*.chaos.test.ts']),
   ],

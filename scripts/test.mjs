@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBuilt, root } from './ensure-built.mjs';
+import { ensureRabbit } from './ensure-rabbitmq.mjs';
 
 const KINDS = [
   { project: 'unit', flags: [] },
@@ -15,6 +16,7 @@ const SKIP_REASON = /\[skipped: (.+)\]$/;
 const patterns = process.argv.slice(2);
 
 ensureBuilt();
+if (!(await ensureRabbit())) process.exit(1);
 const reportFolder = mkdtempSync(join(tmpdir(), 'muster-test-'));
 const runs = KINDS.map(runKind);
 rmSync(reportFolder, { recursive: true, force: true });
