@@ -215,6 +215,7 @@ export class Driver {
       if (!this.state.leases.has(lease)) return;
       const frames = publisher.publish(session, { type: 'lease', fields, payload }, undelivered);
       mirror.copyLease(order, frames);
+      if (order.durability === 'strict') this.post({ type: 'lease-sent', lease });
     };
     mirror.leaseFirst(order, epoch, { send, fail: undelivered });
   }

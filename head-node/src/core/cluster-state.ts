@@ -72,7 +72,9 @@ export interface Lease {
   readonly indices: readonly number[];
   provider: ProviderId;
   readonly attempt: number;
-  sentAtMs: number;
+  readonly givenAtMs: number;
+  /** Its times count from here; null while the broker has not confirmed it, for which its node cannot be blamed. */
+  sentAtMs: number | null;
   readonly expectedMs: number;
   /** open: being worked on; given-up: its subtasks are pending again, a late result still counts; checking: result is being verified. */
   phase: 'open' | 'given-up' | 'checking';

@@ -2,7 +2,7 @@
 import { isOperandDtype, type BlockId, type BlockNeed } from '@muster/shared';
 import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
 import { toRanges } from './index-ranges.ts';
-import { countRetry, openLease } from './leases.ts';
+import { ageOf, countRetry, openLease } from './leases.ts';
 import { mayMirror } from './mirror.ts';
 import { subtaskState } from './subtask-states.ts';
 import { readyProviders, type Turn } from './turn.ts';
@@ -137,6 +137,7 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
     indices,
     attempt,
     expectedMs: expectedMs({ task, run, provider, indices }),
+    sentAtMs: task.durability === 'strict' ? null : turn.nowMs,
   });
   sendOperands(turn, { task, run, provider, indices });
   turn.effects.push({
@@ -222,13 +223,13 @@ function overdue(turn: Turn, idle: Provider): Lease | undefined {
     lease.phase === 'open' &&
     !lease.copied &&
     lease.provider !== idle.id &&
-    turn.nowMs - lease.sentAtMs > Math.max(policy.speculateAfterMs, policy.speculateFactor * lease.expectedMs) &&
+    ageOf(turn, lease) > Math.max(policy.speculateAfterMs, policy.speculateFactor * lease.expectedMs) &&
     isAtItsEnd(turn, tasks.get(lease.task), idle);
-  return [...leases.values()].filter(isLate).toSorted((a, b) => a.sentAtMs - b.sentAtMs)[0];
+  return [...leases.values()].filter(isLate).toSorted((a, b) => ageOf(turn, b) - ageOf(turn, a))[0];
 }
 
 const isAtItsEnd = ({ state }: Turn, task: Task | undefined, { id }: Provider): boolean =>
-  task?.run?.pending.size === 0 && !hasLied(state, task, id);
+  task?.run?.pending.size === 0 && mayMirror(state, task) && !hasLied(state, task, id);
 
 function copyLease(turn: Turn, lease: Lease, provider: Provider): void {
   const task = turn.state.tasks.get(lease.task);

@@ -51,6 +51,8 @@ export type HeadEvent =
   | { readonly type: 'connection-closed'; readonly session: SessionId }
   | { readonly type: 'heartbeat'; readonly session: SessionId }
   | { readonly type: 'bye'; readonly session: SessionId; readonly handBack: readonly number[] }
+  /** A lease of a strict task has gone out: the broker has it. */
+  | { readonly type: 'lease-sent'; readonly lease: number }
   /** A lease could not be put on the wire. */
   | { readonly type: 'lease-undelivered'; readonly lease: number }
   | ({ readonly type: 'submitted' } & Submission)

@@ -47,6 +47,8 @@ function apply(turn: Turn, event: HeadEvent): void {
       return onHeartbeat(turn, event);
     case 'bye':
       return onBye(turn, event);
+    case 'lease-sent':
+      return onSent(turn, event);
     case 'lease-undelivered':
       return onUndelivered(turn, event);
     case 'submitted':
@@ -83,6 +85,11 @@ function apply(turn: Turn, event: HeadEvent): void {
 function onHeartbeat(turn: Turn, event: HeadEvent & { type: 'heartbeat' }): void {
   const provider = bySession(turn, event.session);
   if (provider !== undefined) heard(turn, provider);
+}
+
+function onSent({ state, nowMs }: Turn, event: HeadEvent & { type: 'lease-sent' }): void {
+  const lease = state.leases.get(event.lease);
+  if (lease !== undefined) lease.sentAtMs = nowMs;
 }
 
 /** Nobody's fault, but not at once again either: the wire is as full as it was. */

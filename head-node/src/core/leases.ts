@@ -11,11 +11,12 @@ export interface NewLease {
   readonly indices: readonly number[];
   readonly attempt: number;
   readonly expectedMs: number;
+  readonly sentAtMs: number | null;
 }
 
 export function openLease(
   turn: Turn,
-  { task, provider, indices, attempt, expectedMs }: NewLease,
+  { task, provider, indices, attempt, expectedMs, sentAtMs }: NewLease,
   id = turn.state.nextLease++,
 ): Lease {
   const lease: Lease = {
@@ -24,7 +25,8 @@ export function openLease(
     indices,
     provider,
     attempt,
-    sentAtMs: turn.nowMs,
+    givenAtMs: turn.nowMs,
+    sentAtMs,
     expectedMs,
     phase: 'open',
     copied: false,
@@ -37,6 +39,9 @@ export function openLease(
   turn.state.counters.leasesGiven += 1;
   return lease;
 }
+
+/** How long its node has had it. */
+export const ageOf = ({ nowMs }: Turn, { sentAtMs }: Lease): number => (sentAtMs === null ? 0 : nowMs - sentAtMs);
 
 /** A provider that is not here yet takes its leases up when it registers. */
 function holdLease(provider: Provider | undefined, { id, expectedMs }: { id: number; expectedMs: number }): void {
@@ -150,7 +155,7 @@ export function adoptLease(turn: Turn, provider: ProviderId, held: HeldLease): b
   const indices = fromRanges(held.ranges);
   if (indices.some((index) => run.states.at(index) !== subtaskState.pending)) return false;
   takePending(run, indices);
-  openLease(turn, { task, provider, indices, attempt: 1, expectedMs: 0 }, held.lease);
+  openLease(turn, { task, provider, indices, attempt: 1, expectedMs: 0, sentAtMs: turn.nowMs }, held.lease);
   return true;
 }
 

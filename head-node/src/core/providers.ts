@@ -210,7 +210,8 @@ const isAway = ({ phase }: Provider): boolean => phase === 'suspect' || phase ==
 
 /** This process was frozen (sleep, SIGSTOP): everybody's silence is ours, so everybody gets one grace period, and no lease is late. */
 export function grantGrace(turn: Turn, frozenMs: number): void {
-  for (const lease of turn.state.leases.values()) lease.sentAtMs = Math.min(turn.nowMs, lease.sentAtMs + frozenMs);
+  for (const lease of turn.state.leases.values())
+    if (lease.sentAtMs !== null) lease.sentAtMs = Math.min(turn.nowMs, lease.sentAtMs + frozenMs);
   for (const provider of turn.state.providers.values()) {
     provider.lastHeardMs = turn.nowMs;
     provider.phaseSinceMs = Math.max(provider.phaseSinceMs, turn.nowMs - turn.state.policy.suspectAfterMs);

@@ -16,6 +16,7 @@ import { toRanges } from './index-ranges.ts';
 import { learn } from './learned-rates.ts';
 import {
   adoptLease,
+  ageOf,
   countRetry,
   coveredByRivals,
   discardLease,
@@ -88,7 +89,7 @@ function check(turn: Turn, { lease, task, run }: LeaseOfRun, returned: ReturnedR
   lease.phase = 'checking';
   lease.returned = returned;
   task.bytesReceived += returned.bytes;
-  task.latency.add(turn.nowMs - lease.sentAtMs);
+  task.latency.add(turn.nowMs - lease.givenAtMs);
   const tally = tallyOf(task, lease.provider);
   tally.computeMs += returned.computeMs;
   tally.fetchMs += returned.fetchMs;
@@ -335,7 +336,7 @@ function blame(turn: Turn, { lease, task, run }: LeaseOfRun, { error, backoff }:
 export function watchLeases(turn: Turn): void {
   const { policy, leases } = turn.state;
   for (const lease of leases.values()) {
-    const ageMs = turn.nowMs - lease.sentAtMs;
+    const ageMs = ageOf(turn, lease);
     if (lease.phase !== 'open' || ageMs < Math.max(policy.deadlineMinMs, policy.deadlineFactor * lease.expectedMs))
       continue;
     const context = contextOf(turn, lease.id);

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import type { SessionId } from '@muster/shared';
 import type { LeaseOrder } from '../../src/core/effects.ts';
 import type { BackboneView } from '../../src/core/cluster-state.ts';
+import { defaultPolicy } from '../../src/core/policy.ts';
 import { ClusterRig, heldOf, idOf, indicesOf, ofType, restarted } from './cluster-rig.ts';
 
 function withBroker(state: BackboneView['state'] = 'up'): ClusterRig {
@@ -75,6 +77,41 @@ describe('work goes out', () => {
     expect(rig.sent(task)).toHaveLength(goes ? 1 : 0);
     backbone(rig, 'up');
     expect(rig.sent(task)).toHaveLength(1);
+  });
+});
+
+describe('a lease of a strict task', () => {
+  const twoNodes = (): [ClusterRig, { readonly alive: SessionId[] }] => {
+    const rig = withBroker();
+    return [rig, { alive: [rig.provider('a').session, rig.join('b')] }];
+  };
+
+  test('is not late, and nobody is blamed, as long as the broker has not confirmed it', () => {
+    const [rig, alive] = twoNodes();
+    const task = rig.echo({ count: 1 }, { durability: 'strict', nodes: 2 });
+    backbone(rig, 'down');
+    rig.pass(3 * defaultPolicy.deadlineMinMs, alive);
+    backbone(rig, 'up');
+    rig.pass(1000, alive);
+    expect(rig.sent(task)).toHaveLength(1);
+    expect(rig.status(task)).toMatchObject({ state: 'running', retries: 0 });
+    const [order] = rig.orders.values();
+    rig.post({ type: 'lease-sent', lease: order!.lease });
+    rig.pass(1000, alive);
+    expect(rig.sent(task)).toHaveLength(2);
+    expect(ofType(rig.pass(defaultPolicy.deadlineMinMs, alive), 'revoke')).toMatchObject([{ leases: [order!.lease] }]);
+  });
+
+  test('is not copied while the copy could not go out', () => {
+    const [rig, alive] = twoNodes();
+    const task = rig.echo({ count: 1 }, { durability: 'strict', nodes: 2 });
+    for (const lease of rig.orders.keys()) rig.post({ type: 'lease-sent', lease });
+    backbone(rig, 'down');
+    rig.pass(5000, alive);
+    expect(rig.sent(task)).toHaveLength(1);
+    backbone(rig, 'up');
+    rig.pass(100, alive);
+    expect(rig.sent(task)).toHaveLength(2);
   });
 });
 

@@ -224,6 +224,7 @@ export class HeadLife {
       if (!this.state.leases.has(lease)) return;
       this.publisher.publish(session, { type: 'lease', order }, () => this.post({ type: 'lease-undelivered', lease }));
       this.mirror.copyLease(order);
+      if (order.durability === 'strict') this.post({ type: 'lease-sent', lease });
     });
   }
 
