@@ -7,9 +7,10 @@ import type { StreamedAcceptance, StreamedHistory } from './streamed-records.ts'
 /**
  * The event stream beside the journal, asked stretch by stretch in the order of the subtasks. The journal decides. The stream may have
  * - a record more than once, alike: it was sent again after a lost connection;
- * - a record of an earlier life of the head that the journal lacks: a crash came between the two;
+ * - a record that the journal lacks, of a life of the head that crashed between the two: any life before the one that wrote the task's
+ *   end, for in that one the journal had all that came before the end;
  * - less, where the task goes on, or ended while the broker was away (then its status says `local`), or failed: its end did not wait;
- * - no end, where the head that wrote it was killed behind it;
+ * - no end, where the life of the head that wrote it is over: it may have been killed right behind it;
  * - more, where the task goes on.
  */
 export class BrokerWitness {
@@ -18,6 +19,8 @@ export class BrokerWitness {
   readonly #stream: StreamedHistory | null;
   readonly #mayLack: boolean;
   readonly #goesOn: boolean;
+  /** Of this life of the head the stream has nothing that the journal lacks. */
+  readonly #decidedIn: number;
   #next = 0;
   #missing = 0;
   #repeated = 0;
@@ -29,6 +32,7 @@ export class BrokerWitness {
     this.#problems = problems;
     this.#stream = 'unread' in broker ? null : broker;
     this.#goesOn = journal.ended === null;
+    this.#decidedIn = this.#goesOn ? evidence.epoch : journal.epoch;
     const end = journal.ended?.status;
     this.#mayLack = end === undefined || end.state !== 'done' || end.durability === 'local';
   }
@@ -55,10 +59,12 @@ export class BrokerWitness {
       this.#next += 1;
     }
     if (this.#mayLack) return;
-    const { begun, ended, epoch } = this.#stream;
-    const state = this.#evidence.journal.ended?.status.state;
+    const { journal, epoch } = this.#evidence;
+    const state = journal.ended?.status.state;
+    const { begun } = this.#stream;
+    const ended = this.#stream.ended?.epoch === journal.epoch ? this.#stream.ended.status : null;
     if (!begun) this.#problems.add('the broker has no event of the task being accepted');
-    if (ended === null && epoch === this.#evidence.epoch)
+    if (ended === null && journal.epoch === epoch)
       this.#problems.add(`the task is ${state}, and the broker has no event of its end`);
     if (ended !== null && ended.state !== state)
       this.#problems.add(`the task is ${state}, and the broker has it as ${ended.state}`);
@@ -93,7 +99,7 @@ export class BrokerWitness {
   }
 
   #isSuperseded({ epoch }: StreamedAcceptance): boolean {
-    const superseded = epoch < this.#evidence.epoch;
+    const superseded = epoch < this.#decidedIn;
     if (superseded) this.#superseded += 1;
     return superseded;
   }

@@ -10,8 +10,11 @@ import type {
   TaskRecord,
 } from './journal-record.ts';
 
-/** One task's records, in the order in which they were written, as its history; null when the task itself is not among them. */
-export function historyOf(records: readonly JournalRecord[]): TaskHistory | null {
+/**
+ * One task's records, in the order in which they were written, the latest in the life `epoch` of the head, as its history; null when
+ * the task itself is not among them.
+ */
+export function historyOf(records: readonly JournalRecord[], epoch: number): TaskHistory | null {
   let task: TaskRecord | null = null;
   let plan: TaskPlan | null = null;
   let ended: EndedRecord | null = null;
@@ -45,7 +48,7 @@ export function historyOf(records: readonly JournalRecord[]): TaskHistory | null
         break;
     }
   }
-  return task === null ? null : { record: task, bound, plan, subtasks, ranges, ended };
+  return task === null ? null : { record: task, bound, plan, subtasks, ranges, ended, epoch };
 }
 
 function dropSubtask(subtasks: SubtaskRecord[], lost: number): void {

@@ -95,4 +95,6 @@ export interface TaskHistory {
   readonly subtasks: readonly SubtaskRecord[];
   readonly ranges: readonly SubtasksRecord[];
   readonly ended: EndedRecord | null;
+  /** The life of the head that wrote the latest of it; of a task that has ended, its end. */
+  readonly epoch: number;
 }

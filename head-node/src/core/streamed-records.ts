@@ -14,26 +14,28 @@ export interface StreamedAcceptance extends Acceptance {
 }
 
 export interface StreamedHistory {
-  /** The latest life of the head that wrote into it. */
-  readonly epoch: number;
   /** Is the record there with which every task begins? */
   readonly begun: boolean;
   /** By index. */
   readonly acceptances: readonly StreamedAcceptance[];
   /** The latest end that was told. */
-  readonly ended: TaskStatus | null;
+  readonly ended: StreamedEnd | null;
+}
+
+export interface StreamedEnd {
+  readonly epoch: number;
+  readonly status: TaskStatus;
 }
 
 export function streamedHistoryOf(records: Iterable<StreamedRecord>): StreamedHistory {
-  let [begun, latest] = [false, 0];
-  let ended: TaskStatus | null = null;
+  let begun = false;
+  let ended: StreamedEnd | null = null;
   const acceptances: StreamedAcceptance[] = [];
   for (const { epoch, record } of records) {
-    latest = Math.max(latest, epoch);
     if (record.type === 'task') begun = true;
-    else if (record.type === 'ended') ended = record.status;
+    else if (record.type === 'ended') ended = { epoch, status: record.status };
     else if (record.type === 'subtask' || record.type === 'subtasks')
       for (const acceptance of acceptancesOf(record)) acceptances.push({ ...acceptance, epoch });
   }
-  return { epoch: latest, begun, acceptances: acceptances.toSorted(byIndex), ended };
+  return { begun, acceptances: acceptances.toSorted(byIndex), ended };
 }

@@ -33,6 +33,13 @@ interface KeyRange {
 
 const rangeOf = (task: TaskId): KeyRange => ({ start: [task, 0, 0], end: [task, Infinity, 0] });
 
+interface WrittenTask {
+  readonly task: TaskId;
+  readonly records: JournalRecord[];
+  /** Of the last of them. */
+  readonly epoch: number;
+}
+
 interface Opened {
   readonly root: RootDatabase<Buffer, string>;
   readonly records: Database<Buffer, RecordKey>;
@@ -131,14 +138,14 @@ export class Journal {
 
   /** Of one task, as far as it is on disk; null for a task that is not, or no longer, in the journal. */
   history(task: TaskId): TaskHistory | null {
-    for (const [, records] of this.#recordsByTask(rangeOf(task))) return historyOf(records);
+    for (const { records, epoch } of this.#recordsByTask(rangeOf(task))) return historyOf(records, epoch);
     return null;
   }
 
   /** Task by task; STATE_CORRUPT when a record is damaged. */
   *replay(): Iterable<TaskHistory> {
-    for (const [task, records] of this.#recordsByTask({})) {
-      const history = historyOf(records);
+    for (const { task, records, epoch } of this.#recordsByTask({})) {
+      const history = historyOf(records, epoch);
       // Without its first record a task was forgotten, and something came late.
       if (history === null) this.#forget(task);
       else yield history;
@@ -152,22 +159,20 @@ export class Journal {
     this.#lock.release();
   }
 
-  *#recordsByTask(range: Partial<KeyRange>): Iterable<[TaskId, JournalRecord[]]> {
-    let task: TaskId | null = null;
-    let records: JournalRecord[] = [];
+  *#recordsByTask(range: Partial<KeyRange>): Iterable<WrittenTask> {
+    let written: WrittenTask | null = null;
     try {
       for (const { key, value } of this.#records.getRange(range)) {
-        if (task !== null && key[0] !== task) {
-          yield [task, records];
-          records = [];
-        }
-        task = key[0] as TaskId;
-        records.push(...(unseal(value) as JournalRecord[]));
+        const [task, epoch] = key as [TaskId, number, number];
+        if (written !== null && written.task !== task) yield written;
+        const before: JournalRecord[] = written?.task === task ? written.records : [];
+        before.push(...(unseal(value) as JournalRecord[]));
+        written = { task, epoch, records: before };
       }
     } catch (error) {
       throw corrupt(this.#path, error);
     }
-    if (task !== null) yield [task, records];
+    if (written !== null) yield written;
   }
 
   /** In a transaction of its own, which sees the writes before it, and those of the same turn behind it, which stay. */

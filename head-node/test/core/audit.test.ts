@@ -81,6 +81,7 @@ interface Witnesses {
   readonly unread?: string;
   readonly files?: ReadonlyMap<number, FoundFile | null>;
   readonly state?: TaskState;
+  readonly epoch?: number;
 }
 
 const inEpoch = (epoch: number, records: readonly JournalRecord[]): StreamedRecord[] =>
@@ -88,13 +89,15 @@ const inEpoch = (epoch: number, records: readonly JournalRecord[]): StreamedReco
 
 const isStreamed = (record: JournalRecord | StreamedRecord): record is StreamedRecord => 'record' in record;
 
-function evidence({ journal = whole, events = journal, unread, files, state = 'done' }: Witnesses): Evidence {
-  const history = historyOf([begun, { type: 'planned', task: TASK, plan }, ...journal]);
+/** In the same life of the head that wrote the journal, unless `epoch` says that it was started again since. */
+function evidence({ journal = whole, events = journal, unread, files, ...rest }: Witnesses): Evidence {
+  const { state = 'done', epoch = EPOCH } = rest;
+  const history = historyOf([begun, { type: 'planned', task: TASK, plan }, ...journal], EPOCH);
   if (history === null) throw new Error('no history');
   const streamed = events.map((event) => (isStreamed(event) ? event : { epoch: EPOCH, record: event }));
   return {
     state,
-    epoch: EPOCH,
+    epoch,
     journal: history,
     broker: unread === undefined ? streamedHistoryOf([...inEpoch(EPOCH, [begun]), ...streamed]) : { unread },
     files: files ?? new Map(history.subtasks.map(({ index, bytes, digest }) => [index, { bytes, digest }])),
@@ -163,9 +166,9 @@ describe('a task of which everything agrees', () => {
   });
 
   test('may lack the event of its end where the head was killed behind it', () => {
-    const events = inEpoch(EPOCH - 1, all);
-    const broker = streamedHistoryOf([...inEpoch(EPOCH - 1, [begun]), ...events]);
-    expect(whatCameOf({ ...evidence({}), broker }).problems).toEqual([]);
+    expect(auditOf({ events: all, epoch: EPOCH + 1 }).problems).toEqual([]);
+    const earlier = inEpoch(EPOCH - 1, [ended({ state: 'failed' })]);
+    expect(auditOf({ events: [...earlier, ...inEpoch(EPOCH, all)], epoch: EPOCH + 1 }).problems).toEqual([]);
   });
 
   test('may lack events where the broker was away, as its status says', () => {
@@ -190,7 +193,7 @@ describe('a task that goes on', () => {
   });
 
   test('may have no plan yet', () => {
-    const history = historyOf([begun]);
+    const history = historyOf([begun], EPOCH);
     if (history === null) throw new Error('no history');
     const report = whatCameOf({ ...evidence({ events: [] }), journal: history, state: 'waiting' });
     expect(report).toMatchObject({ subtasks: 0, accepted: 0, rows: [], problems: [] });
@@ -283,6 +286,17 @@ describe('what is wrong is named', () => {
     const report = auditOf(witnesses);
     expect(report.problems).toContainEqual(expect.stringMatching(words));
     expect(report.problemCount).toBe(report.problems.length);
+  });
+
+  test('also when the head was started again since', () => {
+    const events = [...all, accepted(1, { provider: ONE }), accepted(SUBTASKS), ended({ state: 'failed' })];
+    const problems = [
+      expect.stringMatching(/^subtask 1: the journal has node-2 .*, the broker has node-1/),
+      expect.stringMatching(/^subtask 4: the broker has it as accepted from node-1 .*, the journal has not$/),
+      'the task is done, and the broker has it as failed',
+    ];
+    for (const epoch of [EPOCH, EPOCH + 1, EPOCH + 5])
+      expect(auditOf({ events, epoch })).toMatchObject({ problems, broker: { superseded: 0 } });
   });
 
   test('and its row says where', () => {

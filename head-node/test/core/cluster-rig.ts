@@ -259,6 +259,7 @@ export function historyOf(effects: readonly HeadEffect[], task: TaskId): TaskHis
     subtasks: all('subtask'),
     ranges: all('subtasks'),
     ended: all('ended')[0] ?? null,
+    epoch: 1,
   };
 }
 

@@ -100,8 +100,9 @@ describe('the journal', () => {
         subtasks: [subtask(A, 4), subtask(A, 2)],
         ranges: [],
         ended: null,
+        epoch: 1,
       },
-      { record: task(B), bound: [], plan: null, subtasks: [], ranges: [ranges], ended },
+      { record: task(B), bound: [], plan: null, subtasks: [], ranges: [ranges], ended, epoch: 1 },
     ];
     expect([...journal.replay()]).toEqual(expected);
     const again = await reopen(journal, directory);
@@ -151,6 +152,21 @@ describe('the journal', () => {
     expect(journal.history(A)?.subtasks.map(({ index }) => index)).toEqual(
       Array.from({ length: 10_000 }, (_, at) => at),
     );
+  });
+
+  test('tells in which life of the head the latest of a task was written', async () => {
+    const directory = directories.make();
+    const first = await open(directory);
+    first.append([task(A), subtask(A, 0), task(B)]);
+    const second = await reopen(first, directory);
+    second.append([subtask(A, 1)]);
+    const third = await reopen(second, directory);
+    const epochs = [...third.replay()].map(({ record, epoch }) => [record.task, epoch]);
+    expect(epochs).toEqual([
+      [A, 2],
+      [B, 1],
+    ]);
+    expect([A, B].map((id) => third.history(id)?.epoch)).toEqual([2, 1]);
   });
 
   test('what was durable survives SIGKILL, and the lock of the dead is taken over', async () => {

@@ -1,6 +1,5 @@
 /** The machine of the head: its disk, and one life of the head after another. */
 import type { TaskId } from '@muster/shared';
-import { historyOf } from '@muster/head-node/core';
 import type { Broker } from '../broker/broker.ts';
 import type { Draw } from '../draw.ts';
 import type { World } from '../world.ts';
@@ -76,7 +75,7 @@ export class HeadMachine {
   }
 
   #isOpen(task: TaskId): boolean {
-    const history = historyOf(this.disk.records.get(task) ?? []);
+    const history = this.disk.history(task);
     return history !== null && history.ended === null;
   }
 

@@ -11,6 +11,8 @@ const LINGER_MS = 10;
 /** What survives a crash. */
 export class JournalDisk {
   readonly records = new Map<TaskId, JournalRecord[]>();
+  /** In which epoch the latest record of each task was written. */
+  readonly #writtenIn = new Map<TaskId, number>();
   epoch = 0;
   full = false;
   /** Of one sync, at most. */
@@ -20,12 +22,17 @@ export class JournalDisk {
     for (const record of records) {
       if (record.type === 'forgotten') this.records.delete(record.task);
       else this.records.set(record.task, [...(this.records.get(record.task) ?? []), record]);
+      this.#writtenIn.set(record.task, this.epoch);
     }
   }
 
   /** Without its first record a task was forgotten, and something came late. */
   replay(): TaskHistory[] {
-    return [...this.records.values()].flatMap((records) => historyOf(records) ?? []);
+    return [...this.records.keys()].flatMap((task) => this.history(task) ?? []);
+  }
+
+  history(task: TaskId): TaskHistory | null {
+    return historyOf(this.records.get(task) ?? [], this.#writtenIn.get(task) ?? 0);
   }
 }
 
