@@ -23,6 +23,7 @@ import { handle } from './core/handle.ts';
 import type { JournalRecord } from './core/journal-record.ts';
 import type { IncomingResults } from './io/incoming-results.ts';
 import type { Journal } from './io/journal.ts';
+import { leaseFields } from './io/lease-message.ts';
 import type { Mirror } from './io/mirror.ts';
 import type { Delivered } from './io/mirrored-results.ts';
 import type { ResultStore } from './io/result-store.ts';
@@ -205,15 +206,13 @@ export class Driver {
   }
 
   #sendLease(order: LeaseOrder): void {
-    const { session, lease, task, taskType, ranges, work, payload, provider } = order;
+    const { session, lease, task, ranges, payload, provider } = order;
     const { mirror, publisher, epoch, logger } = this.#ports;
     logger.debug({ task, lease, ranges, node: provider }, 'lease given');
-    const mirrored = order.durability !== 'local';
-    const fields = { task, lease, taskType, ranges: [...ranges], work, mirrored };
     const undelivered = (): void => this.post({ type: 'lease-undelivered', lease });
     const send = (): void => {
       if (!this.state.leases.has(lease)) return;
-      const frames = publisher.publish(session, { type: 'lease', fields, payload }, undelivered);
+      const frames = publisher.publish(session, { type: 'lease', fields: leaseFields(order), payload }, undelivered);
       mirror.copyLease(order, frames);
       if (order.durability === 'strict') this.post({ type: 'lease-sent', lease });
     };

@@ -11,6 +11,7 @@ import {
   type Fields,
   type Logger,
   type SessionId,
+  type Stamp,
   type TileWork,
 } from '@muster/shared';
 import { incomingResultName, removeFile, type BlockStore } from '@muster/shared/io';
@@ -117,14 +118,19 @@ export class Driver {
     return this.#store !== this.#ports.blocks;
   }
 
+  /** On what goes straight to the head; on what goes by the broker is the epoch that its lease is from. */
+  get #stamp(): Stamp {
+    return { epoch: this.state.epoch, seq: 0 };
+  }
+
   #leased(
-    { task, lease, taskType, ranges, work, mirrored }: Fields<'lease'>,
+    { task, lease, attempt, taskType, ranges, work, mirrored }: Fields<'lease'>,
     payload: Uint8Array | null,
     via: (ProviderEvent & { type: 'leased' })['via'],
   ): void {
     const inline = taskTypeNamed(taskType).runs === 'inline';
     const checked = inline ? { work, blocks: [] } : checkedTile(work);
-    this.post({ type: 'leased', via, task, lease, taskType, ranges, payload, inline, mirrored, ...checked });
+    this.post({ type: 'leased', via, task, lease, attempt, taskType, ranges, payload, inline, mirrored, ...checked });
   }
 
   #keepShared({ block, offset, total }: Fields<'block'>, bytes: Uint8Array | null): void {
@@ -152,7 +158,8 @@ export class Driver {
         return this.#sendResult(effect.session, effect.held);
       case 'send-failure': {
         const { task, lease } = effect.held;
-        return this.#link?.push([encode('failed', { session: effect.session, task, lease, error: effect.error })]);
+        const { session, error } = effect;
+        return this.#link?.push([encode('failed', { session, task, lease, error }, this.#stamp)]);
       }
       case 'abort-soon':
         return this.#abortSoon();
@@ -233,14 +240,14 @@ export class Driver {
     const { bytes = 0, computeMs = 0 } = result ?? {};
     if (way === 'wire') this.#sendBytes(session, held);
     const path = way === 'store' ? incomingResultName(task, lease) : '';
-    const frame = encode('result', { session, task, lease, bytes, path, computeMs, fetchMs });
+    const frame = encode('result', { session, task, lease, bytes, path, computeMs, fetchMs }, this.#stamp);
     this.#link?.push(way === 'inline' && payload !== null ? [frame, payload] : [frame]);
   }
 
   #sendBytes(session: SessionId, { task, lease, result }: HeldWork): void {
     const bytes = readFileSync(result?.path ?? '');
     for (let offset = 0; offset < bytes.length; offset += limits.chunkBytesMax.value) {
-      const head = encode('resultChunk', { session, task, lease, offset, total: bytes.length });
+      const head = encode('resultChunk', { session, task, lease, offset, total: bytes.length }, this.#stamp);
       this.#link?.push([head, bytes.subarray(offset, offset + limits.chunkBytesMax.value)]);
     }
   }

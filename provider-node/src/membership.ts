@@ -133,6 +133,7 @@ export class Membership {
         epoch: registered.epoch,
         keep: registered.keep,
         refused: refusedOf(introduction, registered),
+        firstLease: registered.firstLease,
         sharesStore: store !== null,
         missing: driver.missing(),
       });

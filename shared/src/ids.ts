@@ -14,6 +14,12 @@ export type SessionId = Branded<'SessionId'>;
 /** 32 hex digits: the first 128 bits of the BLAKE3 hash of a block's bytes. */
 export type BlockId = Branded<'BlockId'>;
 
+/** Lease numbers of different lives of the head never meet: the epoch is in their upper part. */
+const LEASES_PER_EPOCH = 2 ** 32;
+
+export const firstLeaseOf = (epoch: number): number => epoch * LEASES_PER_EPOCH + 1;
+export const epochOf = (lease: number): number => Math.floor(lease / LEASES_PER_EPOCH);
+
 const TASK_ID = /^[0-9a-f]{16}$/;
 const SESSION_ID = /^[0-9a-f]{32}$/;
 

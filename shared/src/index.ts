@@ -14,6 +14,8 @@ export {
 } from './errors.ts';
 export { exitCode, type ExitCode } from './exit-codes.ts';
 export {
+  epochOf,
+  firstLeaseOf,
   isBlockId,
   isProviderId,
   isSessionId,

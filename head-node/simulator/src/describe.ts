@@ -1,9 +1,10 @@
 /** Events in a line each, for people who read what led to a violation. */
+import { epochOf, firstLeaseOf } from '@muster/shared';
 import type { HeadEffect, HeadEvent } from '@muster/head-node/core';
 import type { ProviderEffect, ProviderEvent } from '@muster/provider-node/core';
 
 /** Lease 3 of epoch 2 is 2.3. */
-export const leaseName = (lease: number): string => `${Math.floor(lease / 2 ** 32)}.${lease % 2 ** 32}`;
+export const leaseName = (lease: number): string => `${epochOf(lease)}.${lease - firstLeaseOf(epochOf(lease)) + 1}`;
 
 type Described = { readonly type: string } & Readonly<Record<string, unknown>>;
 

@@ -1,17 +1,18 @@
 /** Everything the head knows: plain data, changed only by `handle`. */
-import type {
-  BackboneReport,
-  BlockId,
-  DeviceFacts,
-  Durability,
-  ForecastPoint,
-  ProviderId,
-  SessionId,
-  TaskId,
-  TaskPlan,
-  TaskStatus,
-  TaskType,
-  WireError,
+import {
+  firstLeaseOf,
+  type BackboneReport,
+  type BlockId,
+  type DeviceFacts,
+  type Durability,
+  type ForecastPoint,
+  type ProviderId,
+  type SessionId,
+  type TaskId,
+  type TaskPlan,
+  type TaskStatus,
+  type TaskType,
+  type WireError,
 } from '@muster/shared';
 import type { LearnedRates } from './learned-rates.ts';
 import type { LatencySample } from './latency-sample.ts';
@@ -213,9 +214,6 @@ export interface Counters {
 
 export type Forecast = readonly ForecastPoint[];
 
-/** Lease numbers of different lives of the head never meet: the epoch is in their upper part. */
-const LEASES_PER_EPOCH = 2 ** 32;
-
 export function newClusterState(policy: Policy, epoch: number, nowMs: number): ClusterState {
   return {
     policy,
@@ -228,7 +226,7 @@ export function newClusterState(policy: Policy, epoch: number, nowMs: number): C
     ended: [],
     running: new Set(),
     leases: new Map(),
-    nextLease: epoch * LEASES_PER_EPOCH + 1,
+    nextLease: firstLeaseOf(epoch),
     wallOffsetMs: 0,
     lastTickMs: nowMs,
     counters: {

@@ -1,7 +1,8 @@
 /** Gives pending subtasks to providers with free credit, and copies late leases to idle ones. */
-import { isOperandDtype, type BlockId, type BlockNeed } from '@muster/shared';
+import type { BlockId, BlockNeed } from '@muster/shared';
 import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
 import { toRanges } from './index-ranges.ts';
+import { expectedMsOf } from './lease-cost.ts';
 import { ageOf, countRetry, openLease } from './leases.ts';
 import { mayMirror } from './mirror.ts';
 import { subtaskState } from './subtask-states.ts';
@@ -136,7 +137,7 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
     provider: provider.id,
     indices,
     attempt,
-    expectedMs: expectedMs({ task, run, provider, indices }),
+    expectedMs: expectedMsOf({ task, run, indices }, provider),
     sentAtMs: task.durability === 'strict' ? null : turn.nowMs,
   });
   sendOperands(turn, { task, run, provider, indices });
@@ -146,6 +147,7 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
     provider: provider.id,
     durability: task.durability,
     lease: lease.id,
+    attempt,
     task: task.id,
     taskType: task.type.name,
     ranges: toRanges(indices),
@@ -153,17 +155,6 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
     payload: task.type.payload(task.spec, indices),
   });
   return lease;
-}
-
-/** Compute time by measured speed; what it cannot know (inline tasks) counts as nothing. */
-function expectedMs({ task, run, provider, indices }: Assignment): number {
-  const { dtype } = task.type.describe(task.spec);
-  const rate = isOperandDtype(dtype) ? provider.rates[dtype].used : 0;
-  const flops =
-    task.type.runs === 'device'
-      ? indices.reduce((sum, index) => sum + task.type.flops(task.spec, run.plan, index), 0)
-      : 0;
-  return rate > 0 ? flops / (rate * 1e6) : 0;
 }
 
 /** Accounts for the blocks that this lease makes the provider read, and shares those that several nodes need. */

@@ -8,6 +8,7 @@ export interface LeaseOrder {
   readonly provider: ProviderId;
   readonly durability: Durability;
   readonly lease: number;
+  readonly attempt: number;
   readonly task: TaskId;
   readonly taskType: string;
   readonly ranges: readonly number[];

@@ -68,7 +68,12 @@ export type HeadEvent =
     }
   | ({ readonly type: 'returned'; readonly session: SessionId } & ReturnedResult)
   /** The same through the broker: perhaps a second time, perhaps from an earlier life of the head, perhaps before its provider is back. */
-  | ({ readonly type: 'delivered'; readonly provider: ProviderId; readonly ranges: readonly number[] } & ReturnedResult)
+  | ({
+      readonly type: 'delivered';
+      readonly provider: ProviderId;
+      readonly attempt: number;
+      readonly ranges: readonly number[];
+    } & ReturnedResult)
   | {
       readonly type: 'failed';
       readonly session: SessionId;

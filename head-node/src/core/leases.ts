@@ -2,6 +2,7 @@
 import type { HeldLease, ProviderId } from '@muster/shared';
 import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
 import { fromRanges } from './index-ranges.ts';
+import { expectedMsOf } from './lease-cost.ts';
 import { subtaskState } from './subtask-states.ts';
 import { taskOf, type Turn } from './turn.ts';
 
@@ -155,7 +156,12 @@ export function adoptLease(turn: Turn, provider: ProviderId, held: HeldLease): b
   const indices = fromRanges(held.ranges);
   if (indices.some((index) => run.states.at(index) !== subtaskState.pending)) return false;
   takePending(run, indices);
-  openLease(turn, { task, provider, indices, attempt: 1, expectedMs: 0, sentAtMs: turn.nowMs }, held.lease);
+  const terms = {
+    attempt: held.attempt,
+    expectedMs: expectedMsOf({ task, run, indices }, turn.state.providers.get(provider)),
+    sentAtMs: turn.nowMs,
+  };
+  openLease(turn, { task, provider, indices, ...terms }, held.lease);
   return true;
 }
 

@@ -14,6 +14,7 @@ import type { Lease, NodeTally, Provider, Running, Task } from './cluster-state.
 import type { HeadEvent, ReturnedResult } from './events.ts';
 import { toRanges } from './index-ranges.ts';
 import { learn } from './learned-rates.ts';
+import { flopsOf } from './lease-cost.ts';
 import {
   adoptLease,
   ageOf,
@@ -115,11 +116,8 @@ function learnFrom({ state }: Turn, { lease, task, run }: LeaseOfRun, computeMs:
   const provider = state.providers.get(lease.provider);
   const { dtype } = task.type.describe(task.spec);
   if (provider === undefined || !isOperandDtype(dtype)) return;
-  learn(provider.rates[dtype], flopsOf(task, run, lease.indices), computeMs);
+  learn(provider.rates[dtype], flopsOf({ task, run, indices: lease.indices }), computeMs);
 }
-
-const flopsOf = (task: Task, run: Running, indices: readonly number[]): number =>
-  indices.reduce((sum, index) => sum + task.type.flops(task.spec, run.plan, index), 0);
 
 const sessionOf = ({ state }: Turn, { provider }: Lease): SessionId | null =>
   state.providers.get(provider)?.session ?? null;
@@ -176,7 +174,7 @@ function accept(turn: Turn, context: LeaseOfRun, event: HeadEvent & { type: 'che
 function credit(turn: Turn, { lease, task, run }: LeaseOfRun, fresh: readonly number[]): void {
   const tally = tallyOf(task, lease.provider);
   tally.subtasks += fresh.length;
-  tally.flops += flopsOf(task, run, fresh);
+  tally.flops += flopsOf({ task, run, indices: fresh });
   task.verified += fresh.length;
   turn.state.counters.subtasksAccepted += fresh.length;
   const provider = turn.state.providers.get(lease.provider);

@@ -16,6 +16,7 @@ import type { LeaseOrder } from '../core/effects.ts';
 import type { HeadEvent } from '../core/events.ts';
 import type { StreamedHistory } from '../core/streamed-records.ts';
 import { eventHistoryOf } from './event-history.ts';
+import { leaseFields } from './lease-message.ts';
 import { BlockMirror, type BlockMirrorPolicy } from './block-mirror.ts';
 import { MirroredResults, type Delivered } from './mirrored-results.ts';
 import { RecordBatch } from './record-batch.ts';
@@ -172,10 +173,8 @@ export class BrokerMirror implements Mirror {
 
   leaseFirst(order: LeaseOrder, epoch: number, { send, fail }: LeaseEnds): void {
     if (order.durability !== 'strict') return send();
-    const { task, lease, taskType, ranges, work, payload } = order;
-    const fields = { task, lease, taskType, ranges: [...ranges], work, mirrored: true };
-    const frame = encode('lease', fields, { epoch, seq: 0 });
-    const frames = payload === null ? [frame] : [frame, payload];
+    const frame = encode('lease', leaseFields(order), { epoch, seq: 0 });
+    const frames = order.payload === null ? [frame] : [frame, order.payload];
     this.#publishLease(order, frames, (outcome) => (outcome === 'confirmed' ? send() : fail()));
   }
 

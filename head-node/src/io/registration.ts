@@ -75,7 +75,8 @@ export class Registration {
     const session = randomBytes(16).toString('hex') as SessionId;
     const { provider, name, platform, device, credit, held } = message;
     const keep = driver.register({ type: 'registered', session, provider, name, platform, device, credit, held });
-    return encode('registered', { session, epoch, heartbeatMs, ipc: { ...ipc }, store, keep: [...keep] });
+    const firstLease = driver.state.nextLease;
+    return encode('registered', { session, epoch, heartbeatMs, ipc: { ...ipc }, store, keep: [...keep], firstLease });
   }
 
   #ready({ session, nonce, sharesStore }: Fields<'ready'>): Buffer {

@@ -237,7 +237,12 @@ export const ofType = <T extends HeadEffect['type']>(effects: readonly HeadEffec
 
 export const indicesOf = ({ ranges }: Pick<LeaseOrder, 'ranges'>): number[] => fromRanges(ranges);
 
-export const heldOf = ({ task, lease, ranges }: LeaseOrder): HeldLease => ({ task, lease, ranges: [...ranges] });
+export const heldOf = ({ task, lease, attempt, ranges }: LeaseOrder): HeldLease => ({
+  task,
+  lease,
+  attempt,
+  ranges: [...ranges],
+});
 
 export function acceptedIn(effects: readonly HeadEffect[], task: TaskId): number[] {
   return ofType(effects, 'append').flatMap(({ record }) => {

@@ -119,7 +119,7 @@ describe('a provider that registers again', () => {
   ])('with held subtasks that are %s is not believed', (_, ranges) => {
     const rig = new ClusterRig({ epoch: 2 });
     const task = rig.echo({ count: 2 });
-    const held = [{ task, lease: 2 ** 32 + 5, ranges }];
+    const held = [{ task, lease: 2 ** 32 + 5, attempt: 1, ranges }];
     rig.join('b');
     rig.post({ type: 'connection-closed', session: rig.provider('b').session });
     rig.register('a', { held });
@@ -130,7 +130,7 @@ describe('a provider that registers again', () => {
     const rig = new ClusterRig();
     const b = rig.join('b', { credit: 1 });
     const task = rig.echo({ count: 8 });
-    rig.register('a', { held: [{ task, lease: rig.state.nextLease + 1, ranges: [5, 6] }] });
+    rig.register('a', { held: [{ task, lease: rig.state.nextLease + 1, attempt: 1, ranges: [5, 6] }] });
     expect(ofType(rig.effects, 'reply-registered').at(-1)?.keep).toEqual([]);
     rig.post({ type: 'heartbeat', session: b });
     rig.drain();

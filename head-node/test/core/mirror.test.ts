@@ -117,8 +117,18 @@ describe('a lease of a strict task', () => {
 
 describe('a result by the broker', () => {
   const delivered = (rig: ClusterRig, order: LeaseOrder, ranges = order.ranges) => {
-    const { task, lease, provider } = order;
-    return rig.post({ type: 'delivered', provider, task, lease, ranges, bytes: 100, computeMs: 5, fetchMs: 1 });
+    const { task, lease, attempt, provider } = order;
+    return rig.post({
+      type: 'delivered',
+      provider,
+      task,
+      lease,
+      attempt,
+      ranges,
+      bytes: 100,
+      computeMs: 5,
+      fetchMs: 1,
+    });
   };
 
   test('counts where it is the first, and is nothing where it is the second', () => {

@@ -80,6 +80,26 @@ describe('a task out of the journal', () => {
     expect(twice).toEqual([]);
   });
 
+  test('takes a lease up with its attempt and the time that it may take', () => {
+    const rig = new ClusterRig();
+    const alive = [rig.join('a', { credit: 1 })];
+    const task = rig.product();
+    // At the speed that was measured when the node joined, which is all that a new head knows of it.
+    const { expectedMs } = [...rig.state.leases.values()][0]!;
+    expect(expectedMs).toBeGreaterThan(0);
+    rig.fail(rig.ordersOf('a')[0]!);
+    rig.drain();
+    rig.pass(1000, { alive });
+    const [again] = rig.ordersOf('a');
+
+    const next = restarted(rig, task);
+    const session = next.register('a', { held: [heldOf(again!)] });
+    expect(next.state.leases.get(again!.lease)).toMatchObject({ attempt: 2, expectedMs });
+    expect(next.provider('a').backlogMs).toBe(expectedMs);
+    const accepted = ofType(next.complete({ ...again!, session }), 'append').map(({ record }) => record);
+    expect(accepted[0]).toMatchObject({ type: 'subtask', attempt: 2 });
+  });
+
   test('gives out a held lease whose subtasks somebody else has by now no second time', () => {
     const rig = new ClusterRig();
     rig.join('a', { credit: 1 });

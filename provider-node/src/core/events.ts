@@ -10,6 +10,8 @@ export type ProviderEvent =
       /** Of the leases that we offered; others may have come by the broker since we did. */
       readonly keep: readonly number[];
       readonly refused: readonly number[];
+      /** Leases with smaller numbers are from before. */
+      readonly firstLease: number;
       readonly sharesStore: boolean;
       /** Results that are held no more than in name: their files are gone. */
       readonly missing: readonly number[];
@@ -22,6 +24,7 @@ export type ProviderEvent =
         { readonly broker: false } | { readonly broker: true; readonly epoch: number; readonly again: boolean };
       readonly task: TaskId;
       readonly lease: number;
+      readonly attempt: number;
       readonly taskType: string;
       readonly ranges: readonly number[];
       readonly work: unknown;

@@ -43,19 +43,20 @@ export function offer({ held }: ProviderState): HeldLease[] {
   return [...held.values()]
     .filter(({ revoked }) => !revoked)
     .slice(0, MAX_OFFERED)
-    .map(({ task, lease, ranges }) => ({ task, lease, ranges: [...ranges] }));
+    .map(({ task, lease, attempt, ranges }) => ({ task, lease, attempt, ranges: [...ranges] }));
 }
 
 const MAX_OFFERED = 64;
 
 function onRegistered(state: ProviderState, event: ProviderEvent & { type: 'registered' }): ProviderEffect[] {
-  Object.assign(state, { session: event.session, epoch: event.epoch, sharesStore: event.sharesStore });
+  const { session, epoch, firstLease, sharesStore } = event;
+  Object.assign(state, { session, epoch, firstLease, sharesStore });
   const effects: ProviderEffect[] = [];
   for (const held of state.held.values()) {
     if (!isWanted(held, event)) effects.push(...revoke(state, held.lease));
     else if (held.phase !== 'returned') continue;
     else if (event.missing.includes(held.lease)) effects.push(beginAnew(held));
-    else effects.push({ type: 'send-result', session: event.session, held });
+    else effects.push({ type: 'send-result', session, held });
   }
   return effects;
 }
@@ -73,10 +74,13 @@ function beginAnew(held: HeldWork): ProviderEffect {
 }
 
 function onLeased(state: ProviderState, event: ProviderEvent & { type: 'leased' }, nowMs: number): ProviderEffect[] {
-  if (state.stopping || state.held.has(event.lease) || !isMeant(state, event)) return [];
-  const { lease, task, taskType, ranges, work, payload, blocks, inline, mirrored } = event;
+  const known = state.held.get(event.lease);
+  if (known !== undefined) return onHeldAlready(state, event, known);
+  if (state.stopping || !isMeant(state, event)) return [];
+  const { lease, attempt, task, taskType, ranges, work, payload, blocks, inline, mirrored } = event;
   const held: HeldWork = {
     lease,
+    attempt,
     task,
     taskType,
     ranges,
@@ -97,14 +101,26 @@ function onLeased(state: ProviderState, event: ProviderEvent & { type: 'leased' 
   return [{ type: 'answer', session: state.session, held }];
 }
 
+/** Its copy comes again when the broker has no result for it: a process before this one may have ended before it could deliver. */
+function onHeldAlready(
+  { session }: ProviderState,
+  { via }: ProviderEvent & { type: 'leased' },
+  held: HeldWork,
+): ProviderEffect[] {
+  return via.broker && session === null && held.phase === 'returned' ? [{ type: 'send-result', session, held }] : [];
+}
+
 /**
  * What the broker brings repairs a gap in what the head sent, and keeps us busy while the head is away. It is no order for what is
- * over, and none from an earlier life of a head that is here: that one has counted us in again.
+ * over, and none for what a head that is here gave before we registered: what we did not offer is with others.
  */
-function isMeant({ session, epoch, over }: ProviderState, { via, lease }: ProviderEvent & { type: 'leased' }): boolean {
+function isMeant(
+  { session, epoch, firstLease, over }: ProviderState,
+  { via, lease }: ProviderEvent & { type: 'leased' },
+): boolean {
   if (!via.broker) return session !== null;
   if (over.has(lease)) return false;
-  return session === null ? via.epoch >= epoch : via.epoch === epoch && !via.again;
+  return session === null ? via.epoch >= epoch : lease >= firstLease && !via.again;
 }
 
 function onFetched(state: ProviderState, lease: number, nowMs: number): ProviderEffect[] {

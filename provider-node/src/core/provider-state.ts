@@ -19,6 +19,7 @@ export interface WorkResult {
 
 export interface HeldWork {
   readonly lease: number;
+  readonly attempt: number;
   readonly task: TaskId;
   readonly taskType: string;
   readonly ranges: readonly number[];
@@ -40,6 +41,8 @@ export interface ProviderState {
   session: SessionId | null;
   /** Of the head that the held leases come from. */
   epoch: number;
+  /** The first lease that may be of this session. */
+  firstLease: number;
   /** Reads and writes the head's store by path. */
   sharesStore: boolean;
   readonly over: RecentLeases;
@@ -58,6 +61,7 @@ const OVER_REMEMBERED = 20_000;
 export const newProviderState = (spooled: readonly HeldWork[] = []): ProviderState => ({
   session: null,
   epoch: 0,
+  firstLease: 0,
   sharesStore: false,
   over: new RecentLeases(OVER_REMEMBERED),
   held: new Map(spooled.map((held) => [held.lease, held])),

@@ -5,12 +5,14 @@
 import {
   decode,
   encode,
+  epochOf,
   isMusterError,
   limits,
   type BlockId,
   type Fields,
   type Logger,
   type ProviderId,
+  type Stamp,
   type TaskId,
 } from '@muster/shared';
 import type { Backbone, Delivery, Subscription } from '@muster/rabbitmq';
@@ -106,10 +108,11 @@ export class RabbitLink implements BrokerLink {
     else this.#announce(held, way);
   }
 
-  #announce({ lease, task, ranges, payload, result, fetchMs }: HeldWork, way: ResultWay): void {
+  #announce({ lease, attempt, task, ranges, payload, result, fetchMs }: HeldWork, way: ResultWay): void {
     const { provider, backbone } = this.#ports;
     const { bytes = 0, computeMs = 0 } = result ?? {};
-    const frame = encode('delivered', { provider, task, lease, ranges: [...ranges], way, bytes, computeMs, fetchMs });
+    const fields = { provider, task, lease, attempt, ranges: [...ranges], way, bytes, computeMs, fetchMs };
+    const frame = encode('delivered', fields, stampOf(lease));
     const frames = way === 'inline' && payload !== null ? [frame, payload] : [frame];
     backbone.publish({ destination: { to: 'results' }, key: resultKey(lease), task, frames }, (outcome) => {
       if (outcome !== 'confirmed') return;
@@ -128,7 +131,7 @@ export class RabbitLink implements BrokerLink {
     for (const [at, key] of keys.entries()) {
       const offset = at * size;
       const frames = [
-        encode('streamedChunk', { task, lease, offset, total: bytes.length }),
+        encode('streamedChunk', { task, lease, offset, total: bytes.length }, stampOf(lease)),
         bytes.subarray(offset, offset + size),
       ];
       this.#ports.backbone.publish({ destination: { to: 'blocks', task }, key, task, frames }, (outcome) => {
@@ -166,5 +169,8 @@ interface StreamedFile {
   readonly lease: number;
   readonly path: string;
 }
+
+/** There may be no head whose epoch it could be. */
+const stampOf = (lease: number): Stamp => ({ epoch: epochOf(lease), seq: 0 });
 
 const resultKey = (lease: number): string => `r${lease}`;

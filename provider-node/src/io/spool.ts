@@ -17,11 +17,10 @@ export class Spool {
   }
 
   /** Not synced: after a power failure the head gives the work out again. */
-  put({ lease, task, taskType, ranges, work, mirrored, fetchMs, result }: HeldWork): void {
+  put({ lease, attempt, task, taskType, ranges, work, mirrored, fetchMs, result }: HeldWork): void {
     const path = this.#pathOf(lease);
-    writeFileSync(`${path}.new`, JSON.stringify({ lease, task, taskType, ranges, work, mirrored, fetchMs, result }), {
-      mode: 0o600,
-    });
+    const spooled: Spooled = { lease, attempt, task, taskType, ranges, work, mirrored, fetchMs, result };
+    writeFileSync(`${path}.new`, JSON.stringify(spooled), { mode: 0o600 });
     renameSync(`${path}.new`, path);
   }
 
@@ -49,11 +48,24 @@ export class Spool {
 }
 
 /** What this program wrote, so that only its age and its tile are in question. */
-type Spooled = Pick<HeldWork, 'lease' | 'task' | 'taskType' | 'ranges' | 'work' | 'mirrored' | 'fetchMs' | 'result'>;
+type Spooled = Pick<
+  HeldWork,
+  'lease' | 'attempt' | 'task' | 'taskType' | 'ranges' | 'work' | 'mirrored' | 'fetchMs' | 'result'
+>;
 
 function heldFrom(text: string): HeldWork {
   const spooled = JSON.parse(text) as Spooled;
   const work = tileWork.parse(spooled.work);
   const blocks = [...new Set([...work.a, ...work.b])];
-  return { ...spooled, work, blocks, payload: null, phase: 'returned', revoked: false, receivedAtMs: 0 };
+  // A version before this one did not write the attempt.
+  return {
+    ...spooled,
+    attempt: spooled.attempt ?? 1,
+    work,
+    blocks,
+    payload: null,
+    phase: 'returned',
+    revoked: false,
+    receivedAtMs: 0,
+  };
 }

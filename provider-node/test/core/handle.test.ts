@@ -10,12 +10,17 @@ const session = 'a'.repeat(32) as SessionId;
 const block = 'b'.repeat(32) as BlockId;
 const failure = { code: 'COMPUTE_FAILED', what: 'it broke', why: '', fix: '' } as const;
 
-const registered = (keep: number[] = [], epoch = 1, { missing = [], refused = [] }: Answer = {}): ProviderEvent => ({
+const registered = (
+  keep: number[] = [],
+  epoch = 1,
+  { missing = [], refused = [], firstLease = 0 }: Answer = {},
+): ProviderEvent => ({
   type: 'registered',
   session,
   epoch,
   keep,
   refused,
+  firstLease,
   sharesStore: true,
   missing,
 });
@@ -23,6 +28,7 @@ const registered = (keep: number[] = [], epoch = 1, { missing = [], refused = []
 interface Answer {
   readonly missing?: number[];
   readonly refused?: number[];
+  readonly firstLease?: number;
 }
 
 const leased = (lease: number, inline = false): ProviderEvent & { type: 'leased' } => ({
@@ -30,6 +36,7 @@ const leased = (lease: number, inline = false): ProviderEvent & { type: 'leased'
   via: { broker: false },
   task,
   lease,
+  attempt: 1,
   taskType: inline ? 'echo' : 'matrix_mult',
   ranges: [lease, lease + 1],
   work: null,
@@ -200,13 +207,24 @@ describe('leases from the broker', () => {
     expect(play(state, registered([]))).toEqual(['send-result 1', 'release 2']);
   });
 
-  test('a head that is here has the say over what is from before it, or comes again', () => {
-    const state = joined();
-    expect(play(state, brokered(1, 0))).toEqual([]);
-    expect(play(state, brokered(2, 1, true))).toEqual([]);
+  test('a head that is here has the say over what it gave before we registered, or comes again', () => {
+    const state = newProviderState();
+    play(state, registered([], 1, { firstLease: 2 }));
+    expect(play(state, brokered(1))).toEqual([]);
+    expect(play(state, brokered(2))).toEqual(['fetch 2']);
+    expect(play(state, brokered(3, 1, true))).toEqual([]);
     play(state, { type: 'disconnected' });
-    expect(play(state, brokered(3, 0))).toEqual([]);
-    expect(play(state, brokered(4, 1, true))).toEqual(['fetch 4']);
+    expect(play(state, brokered(4, 0))).toEqual([]);
+    expect(play(state, brokered(1, 1, true))).toEqual(['fetch 1']);
+  });
+
+  test('a result that an earlier life of this process could not deliver goes to the broker when its lease comes again', () => {
+    const earlier = joined();
+    play(earlier, leased(1), { type: 'fetched', lease: 1 }, computed(1));
+    const state = newProviderState([...earlier.held.values()]);
+    expect(handle(state, brokered(1, 1, true), 0)).toMatchObject([{ type: 'send-result', session: null }]);
+    play(state, registered([1]));
+    expect(play(state, brokered(1, 1, true))).toEqual([]);
   });
 });
 

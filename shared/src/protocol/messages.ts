@@ -50,7 +50,7 @@ const ranges = z.array(whole).max(8192);
  * A lease that a provider still holds, being worked on or finished: what it offers when it comes back. The ranges let a head
  * that was restarted in between take the lease up again.
  */
-const held = z.object({ task: taskId, lease: whole, ranges });
+const held = z.object({ task: taskId, lease: whole, attempt: whole, ranges });
 export type HeldLease = z.infer<typeof held>;
 
 /** Where a peer on the same machine and account finds the head's files, and the proof that it can read them. */
@@ -89,6 +89,8 @@ export const messages = {
     store: storeOffer,
     /** Leases among `held` that are still wanted; the provider drops the others. */
     keep: z.array(whole),
+    /** Leases with smaller numbers are from before: those that were not offered are void. */
+    firstLease: whole,
   }),
   /** Second step: the provider has seen `hello` on its topic and says whether it reads and writes the head's store by path. */
   ready: message(3, { session: sessionId, nonce: z.string(), sharesStore: z.boolean() }),
@@ -110,6 +112,8 @@ export const messages = {
   lease: message(33, {
     task: taskId,
     lease: whole,
+    /** Of its first subtask. */
+    attempt: whole,
     taskType: name,
     ranges,
     work: z.unknown(),
@@ -141,12 +145,13 @@ export const messages = {
   resultChunk: message(49, { session: sessionId, task: taskId, lease: whole, offset: whole, total: whole }),
   /**
    * To the head through the broker: a lease is computed. Its bytes are in the head's store, or go to the head by its session
-   * (`wire`), or are in the task's stream as `streamedChunk`s, or follow here.
+   * (`wire`), or are in the task's stream as `streamedChunk`s, or follow here. It belongs to no session: there may be none.
    */
   delivered: message(51, {
     provider: providerId,
     task: taskId,
     lease: whole,
+    attempt: whole,
     ranges,
     way: z.enum(['store', 'wire', 'stream', 'inline']),
     bytes: whole,

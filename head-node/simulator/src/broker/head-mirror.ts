@@ -11,6 +11,7 @@ export interface DeliveredMessage {
   readonly provider: ProviderId;
   readonly task: TaskId;
   readonly lease: number;
+  readonly attempt: number;
   readonly ranges: readonly number[];
   /** Where its bytes are: in the head's store, on their way by the session, in the task's stream, or in it. */
   readonly way: 'store' | 'wire' | 'stream' | 'inline';

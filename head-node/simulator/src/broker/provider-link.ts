@@ -48,13 +48,18 @@ export class ProviderLink {
     else delivery.ack();
   }
 
-  deliver({ lease, task, ranges, result, fetchMs }: HeldWork, way: DeliveredMessage['way'], correct: boolean): void {
+  deliver(
+    { lease, attempt, task, ranges, result, fetchMs }: HeldWork,
+    way: DeliveredMessage['way'],
+    correct: boolean,
+  ): void {
     if (result === null || this.#delivered.has(lease)) return;
     const { bytes, computeMs } = result;
     const body: DeliveredMessage = {
       provider: this.#traits.id,
       task,
       lease,
+      attempt,
       ranges,
       way,
       bytes,

@@ -9,6 +9,7 @@ export interface Registered {
   readonly epoch: number;
   readonly heartbeatMs: number;
   readonly keep: readonly number[];
+  readonly firstLease: number;
 }
 
 export interface Beat {
@@ -32,7 +33,7 @@ export class Registration {
     const { epoch, policy } = this.#life;
     const session = this.#draw.hex(32) as SessionId;
     const keep = this.#life.register({ type: 'registered', session, ...introduction });
-    return { session, epoch, heartbeatMs: policy.heartbeatMs, keep };
+    return { session, epoch, heartbeatMs: policy.heartbeatMs, keep, firstLease: this.#life.state.nextLease };
   }
 
   /** True when it may begin; null: refused. */

@@ -89,11 +89,12 @@ export class Membership {
     else this.#life.receive(message);
   }
 
-  #greeted(link: HeadLink, nonce: string, { session, epoch, keep, refused, heartbeatMs }: Welcome): void {
+  #greeted(link: HeadLink, nonce: string, { heartbeatMs, ...welcome }: Welcome): void {
+    const { session } = welcome;
     const { traits, line, process } = this.#life;
     const { sharesStore } = traits;
     // Before `ready`: the first lease may overtake its answer.
-    this.#life.post({ type: 'registered', session, epoch, keep, refused, sharesStore, missing: this.#life.missing() });
+    this.#life.post({ type: 'registered', ...welcome, sharesStore, missing: this.#life.missing() });
     ask(line, {
       channel: 'registration',
       put: ({ registration }) => registration.ready(session, nonce, sharesStore),

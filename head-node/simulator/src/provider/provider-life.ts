@@ -123,12 +123,13 @@ export class ProviderLife {
     return this.state.held.has(order.lease);
   }
 
-  #leased({ task, lease, taskType, ranges, work, payload, durability }: LeaseOrder, via: Via): void {
+  #leased({ task, lease, attempt, taskType, ranges, work, payload, durability }: LeaseOrder, via: Via): void {
     const mirrored = durability !== 'local';
     const inline = taskType === 'echo';
     const tile = inline ? null : tileWork.parse(work);
     const blocks = tile === null ? [] : [...new Set([...tile.a, ...tile.b])];
-    this.post({ type: 'leased', via, task, lease, taskType, ranges, payload, inline, mirrored, work, blocks });
+    const tiled = { work, blocks };
+    this.post({ type: 'leased', via, task, lease, attempt, taskType, ranges, payload, inline, mirrored, ...tiled });
   }
 
   #perform(effect: ProviderEffect): void {

@@ -1,0 +1,21 @@
+import type { Fields } from '@muster/shared';
+import type { LeaseOrder } from '../core/effects.ts';
+
+/** The same by ZeroMQ and by the broker. */
+export const leaseFields = ({
+  task,
+  lease,
+  attempt,
+  taskType,
+  ranges,
+  work,
+  durability,
+}: LeaseOrder): Fields<'lease'> => ({
+  task,
+  lease,
+  attempt,
+  taskType,
+  ranges: [...ranges],
+  work,
+  mirrored: durability !== 'local',
+});
