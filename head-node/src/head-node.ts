@@ -207,7 +207,7 @@ async function serve(opened: Opened): Promise<HeadNode> {
   const { options, stores, sockets } = opened;
   const parts = assemble(opened);
   const { driver, clients } = parts;
-  // A task that is whole already waits for the broker like any other.
+  // A task that is whole already waits for the broker like any other, but not for longer than this start.
   if (options.amqpUrl !== null) driver.post({ type: 'backbone', state: 'connecting', congested: false });
   restore(driver, stores);
   await stores.mirror.start({
@@ -217,6 +217,7 @@ async function serve(opened: Opened): Promise<HeadNode> {
     isFree: (lease) => driver.state.leases.get(lease)?.phase !== 'checking',
     isRunning: (task) => driver.state.tasks.get(task)?.state === 'running',
   });
+  driver.post({ type: 'recovered' });
   const http = await openHttp(options, driver, stores.mirror);
   const loops = startLoops(opened, parts);
   const timers = startTimers(driver, { clients, clock: systemClock, incoming: stores.incoming });

@@ -13,5 +13,14 @@ export function onMirrored(turn: Turn, { task: id, lost }: HeadEvent & { type: '
 /** Tasks that wait for the broker alone need not wait for one that has gone. */
 export function onBackbone(turn: Turn, { state, congested }: HeadEvent & { type: 'backbone' }): void {
   turn.state.backbone = { state, congested };
+  endAwaited(turn);
+}
+
+export function onRecovered(turn: Turn): void {
+  turn.state.recovered = true;
+  endAwaited(turn);
+}
+
+function endAwaited(turn: Turn): void {
   for (const task of turn.state.running) if (task.mirror === 'awaited') endIfComplete(turn, task);
 }

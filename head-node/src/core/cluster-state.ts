@@ -181,6 +181,8 @@ export interface BackboneView {
 export interface ClusterState {
   readonly policy: Policy;
   backbone: BackboneView;
+  /** What the broker had for this life of the head is in, or it was not reached in time: `connecting` is as good as away. */
+  recovered: boolean;
   readonly providers: Map<ProviderId, Provider>;
   /** See readyProviders; null when a phase has changed since it was asked for. */
   ready: readonly Provider[] | null;
@@ -218,6 +220,7 @@ export function newClusterState(policy: Policy, epoch: number, nowMs: number): C
   return {
     policy,
     backbone: { state: 'off', congested: false },
+    recovered: false,
     providers: new Map(),
     ready: null,
     sessions: new Map(),

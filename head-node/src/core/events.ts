@@ -96,6 +96,8 @@ export type HeadEvent =
   /** The check came to no verdict: an operand's file is gone, or what checks died at it. */
   | { readonly type: 'check-failed'; readonly lease: number; readonly error: WireError }
   | ({ readonly type: 'backbone' } & BackboneView)
+  /** The start of the head is over: what the broker had is in, or it was not reached. */
+  | { readonly type: 'recovered' }
   /** The broker has every message of the task, but for `lost` ones. */
   | { readonly type: 'mirrored'; readonly task: TaskId; readonly lost: number }
   | { readonly type: 'cancelled'; readonly task: TaskId }

@@ -3,7 +3,7 @@
  * is handed out at the end: an event that frees a node, brings a block or adds a task needs no dispatch of its own.
  */
 import { backoffMs } from '@muster/shared';
-import { onBackbone, onMirrored } from './backbone.ts';
+import { onBackbone, onMirrored, onRecovered } from './backbone.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { dispatch, speculate } from './dispatch.ts';
 import type { HeadEffect } from './effects.ts';
@@ -63,6 +63,8 @@ function apply(turn: Turn, event: HeadEvent): void {
       return onDelivered(turn, event);
     case 'backbone':
       return onBackbone(turn, event);
+    case 'recovered':
+      return onRecovered(turn);
     case 'mirrored':
       return onMirrored(turn, event);
     case 'failed':

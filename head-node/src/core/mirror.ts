@@ -12,15 +12,18 @@ export function mayMirror({ backbone }: ClusterState, { durability }: Task): boo
 
 /** May the end of the task be told, as far as the broker goes? Asks it, if nobody has. */
 export function isMirrored(turn: Turn, task: Task): boolean {
-  const { state } = turn.state.backbone;
-  if (task.durability === 'local' || state === 'off') return true;
-  if (task.durability === 'mirrored' && state !== 'up' && task.mirror !== 'complete') task.mirror = 'incomplete';
+  if (task.durability === 'local' || turn.state.backbone.state === 'off') return true;
+  if (task.durability === 'mirrored' && isAway(turn.state) && task.mirror !== 'complete') task.mirror = 'incomplete';
   if (task.mirror === 'open') {
     task.mirror = 'awaited';
     turn.effects.push({ type: 'await-mirror', task: task.id });
   }
   return task.mirror !== 'awaited';
 }
+
+/** A head that has just begun is about to reach it. */
+const isAway = ({ backbone: { state }, recovered }: ClusterState): boolean =>
+  state !== 'up' && (state !== 'connecting' || recovered);
 
 /** What holds, as opposed to what was asked for. */
 export const durabilityOf = ({ backbone }: ClusterState, { durability, mirror }: Task): Durability =>

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import type { SessionId } from '@muster/shared';
+import { taskTypeNamed, type Durability, type SessionId, type TaskId } from '@muster/shared';
 import type { LeaseOrder } from '../../src/core/effects.ts';
 import type { BackboneView } from '../../src/core/cluster-state.ts';
 import { defaultPolicy } from '../../src/core/policy.ts';
-import { ClusterRig, heldOf, idOf, indicesOf, ofType, restarted } from './cluster-rig.ts';
+import { ClusterRig, heldOf, historyOf, idOf, indicesOf, ofType, restarted } from './cluster-rig.ts';
 
 function withBroker(state: BackboneView['state'] = 'up'): ClusterRig {
   const rig = new ClusterRig();
@@ -57,6 +57,38 @@ describe('the end of a task', () => {
     expect(rig.status(task).state).toBe('running');
     rig.post({ type: 'mirrored', task, lost: 0 });
     expect(rig.status(task)).toMatchObject({ state: 'done', durability: 'strict' });
+  });
+});
+
+describe('a task out of the journal that lacks only its end', () => {
+  function starting(durability: Durability): { rig: ClusterRig; task: TaskId } {
+    const before = withBroker();
+    const task = before.echo({ count: 1 }, { durability });
+    before.drain();
+    const rig = new ClusterRig({ epoch: 2 });
+    backbone(rig, 'connecting');
+    rig.post({ type: 'restored', history: historyOf(before.effects, task), taskType: taskTypeNamed('echo') });
+    expect(rig.status(task).state).toBe('running');
+    return { rig, task };
+  }
+
+  test.each(['mirrored', 'strict'] as const)('is %s when the broker is reached and has all of it', (durability) => {
+    const { rig, task } = starting(durability);
+    expect(ofType(rig.effects, 'await-mirror')).toMatchObject([{ task }]);
+    backbone(rig, 'up');
+    expect(rig.status(task).state).toBe('running');
+    rig.post({ type: 'mirrored', task, lost: 0 });
+    expect(rig.status(task)).toMatchObject({ state: 'done', durability });
+  });
+
+  test('is local when the broker is not reached in time', () => {
+    const { rig, task } = starting('mirrored');
+    rig.post({ type: 'recovered' });
+    expect(rig.status(task)).toMatchObject({ state: 'done', durability: 'local' });
+    rig.join('a');
+    const later = rig.echo({ count: 1 });
+    rig.drain();
+    expect(rig.status(later)).toMatchObject({ state: 'done', durability: 'local' });
   });
 });
 
