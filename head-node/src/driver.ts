@@ -9,7 +9,6 @@ import {
   type Logger,
   type MatrixMultSpec,
   type Random,
-  type SessionId,
   type TaskId,
   type TaskStatus,
   type TileNotice,
@@ -21,6 +20,7 @@ import type { CheckOrder, HeadEffect, LeaseOrder } from './core/effects.ts';
 import type { HeadEvent } from './core/events.ts';
 import { handle } from './core/handle.ts';
 import type { JournalRecord } from './core/journal-record.ts';
+import { settledMessages, Settlements, type Settlement } from './core/settlements.ts';
 import type { IncomingResults } from './io/incoming-results.ts';
 import type { Journal } from './io/journal.ts';
 import { leaseFields } from './io/lease-message.ts';
@@ -55,13 +55,7 @@ export interface Audience {
   ended(task: TaskId, status: TaskStatus): void;
 }
 
-interface Settlement {
-  readonly session: SessionId | null;
-  readonly task: TaskId;
-  readonly lease: number;
-}
-
-/** Nobody waits for a settlement, so as many as come in this time share one. */
+/** As many settlements as come in this time share one confirmation. */
 const SETTLE_MS = 20;
 
 export class Driver {
@@ -69,7 +63,9 @@ export class Driver {
   readonly #ports: DriverPorts;
   readonly #events: HeadEvent[] = [];
   readonly #pinned = new Map<TaskId, BlockId[]>();
-  readonly #settlements: Settlement[] = [];
+  readonly #settlements = new Settlements();
+  /** Tasks that have ended, and the journal has not that on disk. */
+  readonly #ending = new Set<TaskId>();
   /** Payloads of inline results, until their check, which follows in the same turn. */
   readonly #payloads = new Map<number, Uint8Array>();
   #keep: readonly number[] = [];
@@ -98,6 +94,16 @@ export class Driver {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#settling);
+  }
+
+  /** Is its copy in the broker needed? Until its result is in the journal, on disk. */
+  isOpen(lease: number): boolean {
+    return this.state.leases.has(lease) || this.#settlements.has(lease);
+  }
+
+  /** Also when it has ended, as long as a crash could take that back. */
+  isRunning(task: TaskId): boolean {
+    return this.state.tasks.get(task)?.state === 'running' || this.#ending.has(task);
   }
 
   /** Leases that a provider that registers shall go on with. */
@@ -161,7 +167,7 @@ export class Driver {
       case 'check':
         return this.#check(effect);
       case 'discard':
-        this.#ports.mirror.settled([effect.lease]);
+        if (!this.isOpen(effect.lease)) this.#ports.mirror.settled([effect.lease]);
         return this.#ports.incoming.discard(effect);
       case 'keep':
         return this.#keepResult(effect);
@@ -173,7 +179,6 @@ export class Driver {
       case 'ended':
         verifier.close(effect.task);
         publisher.closeTask(effect.task);
-        this.#ports.mirror.ended(effect.task);
         this.#ports.incoming.end(effect.task);
         this.#unpin(effect.task);
         return this.#tellEnd(effect.task, effect.status);
@@ -184,10 +189,16 @@ export class Driver {
     }
   }
 
-  /** A client believes it for good, so not before a crash cannot take it back. */
+  /** A client believes it for good, and the broker lets go of all that it has: not before a crash cannot take it back. */
   #tellEnd(task: TaskId, status: TaskStatus): void {
-    const { journal, audience } = this.#ports;
-    journal.durable().then(() => audience.ended(task, status), this.#journalFailed);
+    const { journal, mirror, audience } = this.#ports;
+    this.#ending.add(task);
+    journal.durable().then(() => {
+      this.#ending.delete(task);
+      if (this.#stopped) return;
+      mirror.ended(task);
+      audience.ended(task, status);
+    }, this.#journalFailed);
   }
 
   /** Not before the journal says so too: a head that died in between would hold the task's subtasks for done, without results. */
@@ -230,30 +241,21 @@ export class Driver {
     this.post({ type: 'mirrored', task, lost });
   }
 
-  /** Providers may forget a result only when the journal has it on disk. Many results share one confirmation. */
   #settle(settlement: Settlement): void {
-    this.#settlements.push(settlement);
-    if (this.#settling === undefined) this.#settling = setTimeout(() => this.#confirmSettlements(), SETTLE_MS);
+    if (this.#settlements.add(settlement)) this.#settling = setTimeout(() => this.#confirmSettlements(), SETTLE_MS);
   }
 
   #confirmSettlements(): void {
-    this.#settling = undefined;
-    const settlements = this.#settlements.splice(0);
+    const settlements = this.#settlements.take();
     this.#ports.journal.durable().then(() => this.#publishSettlements(settlements), this.#journalFailed);
   }
 
   #publishSettlements(settlements: readonly Settlement[]): void {
-    const groups = new Map<string, Settlement & { leases: number[] }>();
-    this.#ports.mirror.settled(settlements.map(({ lease }) => lease));
-    for (const settlement of settlements) {
-      if (settlement.session === null) continue;
-      const key = `${settlement.session} ${settlement.task}`;
-      const group = groups.get(key);
-      if (group === undefined) groups.set(key, { ...settlement, leases: [settlement.lease] });
-      else group.leases.push(settlement.lease);
-    }
-    for (const { session, task, leases } of groups.values())
-      if (session !== null) this.#ports.publisher.publish(session, { type: 'settled', fields: { task, leases } });
+    const { mirror, publisher } = this.#ports;
+    const settled = this.#settlements.written(settlements, (lease) => this.state.leases.has(lease));
+    mirror.settled(settled.map(({ lease }) => lease));
+    for (const { session, task, leases } of settledMessages(settled))
+      publisher.publish(session, { type: 'settled', fields: { task, leases } });
   }
 
   #confirm(task: TaskId): void {

@@ -213,9 +213,9 @@ async function serve(opened: Opened): Promise<HeadNode> {
   await stores.mirror.start({
     post: (event) => driver.post(event),
     delivered: (delivered) => driver.delivered(delivered),
-    isOpen: (lease) => driver.state.leases.has(lease),
+    isOpen: (lease) => driver.isOpen(lease),
     isFree: (lease) => driver.state.leases.get(lease)?.phase !== 'checking',
-    isRunning: (task) => driver.state.tasks.get(task)?.state === 'running',
+    isRunning: (task) => driver.isRunning(task),
   });
   driver.post({ type: 'recovered' });
   const http = await openHttp(options, driver, stores.mirror);

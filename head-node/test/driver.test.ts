@@ -1,11 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
-import { deferred, silentLogger, taskTypeNamed, type TaskId, type TaskStatus } from '@muster/shared';
+import { deferred, silentLogger, taskTypeNamed, type SessionId, type TaskId, type TaskStatus } from '@muster/shared';
+import { deviceFacts, waitUntil } from '@muster/shared/testkit';
 import { newClusterState } from '../src/core/cluster-state.ts';
+import type { LeaseOrder } from '../src/core/effects.ts';
 import { defaultPolicy } from '../src/core/policy.ts';
 import { Driver, type DriverPorts } from '../src/driver.ts';
-import { noMirror } from '../src/io/mirror.ts';
+import { noMirror, type Mirror } from '../src/io/mirror.ts';
+import { idOf } from './core/cluster-rig.ts';
 
 const task = '0123456789abcdef' as TaskId;
+const session = 'ab'.repeat(16) as SessionId;
+const nothing = (): undefined => undefined;
+
 const submitted = {
   type: 'submitted',
   task,
@@ -17,26 +23,52 @@ const submitted = {
   durability: 'local',
 } as const;
 
+interface SlowDisk {
+  readonly driver: Driver;
+  /** What clients, the broker and the result store were told, in order. */
+  readonly told: string[];
+  readonly clock: { ms: number };
+  readonly orders: LeaseOrder[];
+  /** Everything written so far is on disk. */
+  readonly sync: () => Promise<void>;
+}
+
 /** A driver whose journal is on disk when the test says so. */
-function driverOnSlowDisk(): { driver: Driver; told: string[]; clock: { ms: number }; sync: () => Promise<void> } {
+function driverOnSlowDisk(): SlowDisk {
   const told: string[] = [];
+  const orders: LeaseOrder[] = [];
   const clock = { ms: 0, nowMs: () => clock.ms };
   let synced = deferred<void>();
+  const mirror: Mirror = {
+    ...noMirror,
+    leaseFirst: (order, _, { send }) => {
+      orders.push(order);
+      send();
+    },
+    settled: (leases) => void told.push(...leases.map(() => 'copy acknowledged')),
+    ended: () => void told.push('copies dropped'),
+  };
   const ports = {
     clock,
     random: () => 0,
     logger: silentLogger,
-    journal: { append: () => undefined, durable: () => synced.promise },
-    publisher: { closeTask: () => undefined },
-    verifier: { close: () => undefined },
-    incoming: { end: () => undefined },
-    mirror: noMirror,
-    results: { giveUp: () => undefined, remove: () => void told.push('removed') },
+    journal: { append: nothing, durable: () => synced.promise },
+    publisher: {
+      publish: (_: SessionId, { type }: { type: string }) => {
+        if (type === 'settled') told.push(type);
+        return [];
+      },
+      closeTask: nothing,
+    },
+    verifier: { close: nothing },
+    incoming: { end: nothing, discard: nothing },
+    mirror,
+    results: { giveUp: nothing, remove: () => void told.push('removed') },
     epoch: 1,
     audience: {
       accepted: () => void told.push('accepted'),
       ended: (_: TaskId, { state }: TaskStatus) => void told.push(state),
-      tile: () => undefined,
+      tile: nothing,
     },
   } as unknown as DriverPorts;
   const sync = async (): Promise<void> => {
@@ -44,8 +76,26 @@ function driverOnSlowDisk(): { driver: Driver; told: string[]; clock: { ms: numb
     await synced.promise;
     synced = deferred();
   };
-  return { driver: new Driver(newClusterState(defaultPolicy, 1, 0), ports), told, clock, sync };
+  return { driver: new Driver(newClusterState(defaultPolicy, 1, 0), ports), told, clock, orders, sync };
 }
+
+/** One node has the only lease of the task. */
+async function leased(): Promise<SlowDisk & { readonly order: LeaseOrder }> {
+  const disk = driverOnSlowDisk();
+  const { driver, orders, told, sync } = disk;
+  const facts = { provider: idOf('a'), session, name: 'a', platform: 'test-x64', device: deviceFacts(), credit: 2 };
+  driver.post({ ...facts, type: 'registered', held: [] });
+  driver.post({ type: 'provider-ready', session, sharesStore: true });
+  driver.post(submitted);
+  await sync();
+  told.length = 0;
+  const [order] = orders;
+  if (order === undefined) throw new Error('there is no lease');
+  return { ...disk, order };
+}
+
+const resultOf = ({ lease, payload }: LeaseOrder) =>
+  [{ type: 'returned', session, task, lease, bytes: payload?.length ?? 0, computeMs: 1, fetchMs: 0 }, payload] as const;
 
 describe('what a client is told', () => {
   test('is on disk before', async () => {
@@ -57,7 +107,7 @@ describe('what a client is told', () => {
     driver.post({ type: 'cancelled', task });
     expect(told).toEqual(['accepted']);
     await sync();
-    expect(told.slice(0, 2)).toEqual(['accepted', 'cancelled']);
+    expect(told).toEqual(['accepted', 'copies dropped', 'cancelled', 'removed']);
   });
 
   test('results go when the journal knows that they do', async () => {
@@ -71,5 +121,43 @@ describe('what a client is told', () => {
     expect(told).toEqual([]);
     await sync();
     expect(told).toEqual(['removed']);
+  });
+});
+
+describe('what the broker has of a result', () => {
+  test('is needed until the journal has on disk that it was accepted', async () => {
+    const { driver, told, order, sync } = await leased();
+    driver.returned(...resultOf(order));
+    expect(driver.state.tasks.get(task)?.state).toBe('done');
+    expect([driver.state.leases.has(order.lease), driver.isOpen(order.lease), driver.isRunning(task)]).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    // It comes twice.
+    driver.returned(...resultOf(order));
+    expect(told).toEqual([]);
+    await sync();
+    const settled = async (): Promise<boolean> => {
+      await sync();
+      return told.includes('settled');
+    };
+    await waitUntil(settled, { what: 'the settlement' });
+    expect(told).toEqual(['copies dropped', 'done', 'copy acknowledged', 'copy acknowledged', 'settled']);
+    expect([driver.isOpen(order.lease), driver.isRunning(task)]).toEqual([false, false]);
+  });
+
+  test('is let go at once where nobody waits for it', async () => {
+    const { driver, told, order } = await leased();
+    driver.returned({ ...resultOf(order)[0], lease: order.lease + 1 }, null);
+    expect(told).toEqual(['copy acknowledged']);
+  });
+
+  test('stays where a head was stopped before it had written down the end', async () => {
+    const { driver, told, order, sync } = await leased();
+    driver.returned(...resultOf(order));
+    driver.stop();
+    await sync();
+    expect(told).toEqual([]);
   });
 });
