@@ -14,7 +14,7 @@ import {
   type TileNotice,
 } from '@muster/shared';
 import { checkEcho, type EchoSpec } from '@muster/shared';
-import type { BlockStore, SpareStock } from '@muster/shared/io';
+import { isDiskFull, type BlockStore, type SpareStock } from '@muster/shared/io';
 import type { ClusterState } from './core/cluster-state.ts';
 import type { CheckOrder, HeadEffect, LeaseOrder } from './core/effects.ts';
 import type { HeadEvent } from './core/events.ts';
@@ -57,6 +57,7 @@ export interface Audience {
 
 /** As many settlements as come in this time share one confirmation. */
 const SETTLE_MS = 20;
+const ROOM_CHECK_MS = 250;
 
 export class Driver {
   readonly state: ClusterState;
@@ -208,12 +209,28 @@ export class Driver {
     journal.durable().then(() => results.remove(task), this.#journalFailed);
   }
 
-  #keepResult({ task, index, lease }: HeadEffect & { type: 'keep' }): void {
+  #keepResult(result: HeadEffect & { type: 'keep' }): void {
+    const { task, index, lease, bytes, digest } = result;
     const { incoming, results, spares, maxResultBytes } = this.#ports;
-    results.accept(task, index, incoming.pathOf({ task, lease }));
-    spares.used(results.bytesOf(task, index) ?? 0);
+    try {
+      results.accept(task, index, incoming.pathOf({ task, lease }));
+    } catch (error) {
+      return this.#notKept(result, error);
+    }
+    spares.used(bytes);
+    this.post({ type: 'kept', lease, bytes, digest });
     const excessBytes = results.usedBytes - maxResultBytes;
     if (excessBytes > 0) this.post({ type: 'results-too-large', task, excessBytes });
+  }
+
+  /** A disk without room is waited for, as the journal does; what else is wrong with the file, the next check tells. */
+  #notKept(result: HeadEffect & { type: 'keep' }, error: unknown): void {
+    const { task, lease } = result;
+    if (!isDiskFull(error)) return this.post({ type: 'check-failed', lease, error: toWireError(error) });
+    this.#ports.logger.warn({ task, lease }, 'there is no room for a result; waiting for some');
+    setTimeout(() => {
+      if (!this.#stopped && this.state.leases.has(lease)) this.#keepResult(result);
+    }, ROOM_CHECK_MS);
   }
 
   #sendLease(order: LeaseOrder): void {

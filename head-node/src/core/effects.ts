@@ -1,6 +1,6 @@
 /** Everything the head's core may ask for. The driver performs effects in order; each completion comes back as an event. */
 import type { BlockId, Durability, ProviderId, SessionId, TaskId, TaskStatus, TileNotice } from '@muster/shared';
-import type { ReturnedResult } from './events.ts';
+import type { CheckedBytes, ReturnedResult } from './events.ts';
 import type { JournalRecord } from './journal-record.ts';
 
 export interface LeaseOrder {
@@ -60,8 +60,8 @@ export type HeadEffect =
   | ({ readonly type: 'check' } & CheckOrder)
   /** A result that nobody needs: its bytes may go. */
   | { readonly type: 'discard'; readonly task: TaskId; readonly lease: number }
-  /** A checked result becomes the result of these subtasks. */
-  | { readonly type: 'keep'; readonly task: TaskId; readonly lease: number; readonly index: number }
+  /** A checked result goes to the result store, when there is room; `kept` follows, or `check-failed`. */
+  | ({ readonly type: 'keep'; readonly task: TaskId; readonly lease: number; readonly index: number } & CheckedBytes)
   | { readonly type: 'announce'; readonly task: TaskId; readonly tile: Omit<TileNotice, 'path'> }
   /** Terminal state reached: watchers are told, the verifier and providers forget the task, pins are released. */
   | { readonly type: 'ended'; readonly task: TaskId; readonly status: TaskStatus }

@@ -41,6 +41,12 @@ export interface Submission {
 
 export type { ReturnedResult } from './cluster-state.ts';
 
+/** As they are in the result store, or will be. */
+export interface CheckedBytes {
+  readonly bytes: number;
+  readonly digest: string;
+}
+
 export type HeadEvent =
   /** From the journal, before anything else. Blocks that the store lost are absent from `bound`. */
   | { readonly type: 'restored'; readonly history: TaskHistory; readonly taskType: TaskType<unknown> }
@@ -83,17 +89,17 @@ export type HeadEvent =
     }
   /** A result was announced and its bytes are not there: thrown away when nobody wanted them, or gone with an earlier life of the head. */
   | { readonly type: 'bytes-missing'; readonly session: SessionId; readonly task: TaskId; readonly lease: number }
-  /** The check of a returned lease ended; `kept` are the bytes in the result store, 0 where the type keeps none. */
-  | {
+  /** The check of a returned lease ended. */
+  | ({
       readonly type: 'checked';
       readonly lease: number;
       readonly ok: boolean;
       readonly why: string;
       readonly verifyMs: number;
-      readonly digest: string;
-      readonly bytes: number;
-    }
-  /** The check came to no verdict: an operand's file is gone, or what checks died at it. */
+    } & CheckedBytes)
+  /** What was found right is in the result store. */
+  | ({ readonly type: 'kept'; readonly lease: number } & CheckedBytes)
+  /** The check came to no verdict: an operand's file is gone, or the result's own, or what checks died at it. */
   | { readonly type: 'check-failed'; readonly lease: number; readonly error: WireError }
   | ({ readonly type: 'backbone' } & BackboneView)
   /** The start of the head is over: what the broker had is in, or it was not reached. */

@@ -21,7 +21,16 @@ import {
   watchProviders,
 } from './providers.ts';
 import { onRestored } from './restore.ts';
-import { onBytesMissing, onChecked, onCheckFailed, onDelivered, onFailed, onReturned, watchLeases } from './results.ts';
+import {
+  onBytesMissing,
+  onChecked,
+  onCheckFailed,
+  onDelivered,
+  onFailed,
+  onKept,
+  onReturned,
+  watchLeases,
+} from './results.ts';
 import { onBound, onCancelled, onResultsTooLarge, onSubmitted, onTaskDurable, tryStart, watchTasks } from './tasks.ts';
 import { taskOf, type Turn } from './turn.ts';
 
@@ -73,6 +82,8 @@ function apply(turn: Turn, event: HeadEvent): void {
       return onBytesMissing(turn, event);
     case 'checked':
       return onChecked(turn, event);
+    case 'kept':
+      return onKept(turn, event);
     case 'check-failed':
       return onCheckFailed(turn, event);
     case 'cancelled':

@@ -11,7 +11,7 @@ import {
 } from '@muster/shared';
 
 import type { Lease, NodeTally, Provider, Running, Task } from './cluster-state.ts';
-import type { HeadEvent, ReturnedResult } from './events.ts';
+import type { CheckedBytes, HeadEvent, ReturnedResult } from './events.ts';
 import { toRanges } from './index-ranges.ts';
 import { learn } from './learned-rates.ts';
 import { flopsOf } from './lease-cost.ts';
@@ -138,9 +138,21 @@ export function tallyOf({ tallies }: Task, id: ProviderId): NodeTally {
 export function onChecked(turn: Turn, event: HeadEvent & { type: 'checked' }): void {
   const context = contextOf(turn, event.lease);
   if (context === null) return;
-  context.task.verifyMs += event.verifyMs;
-  if (event.ok) accept(turn, context, event);
-  else reject(turn, context, event.why);
+  const { lease, task } = context;
+  task.verifyMs += event.verifyMs;
+  if (!event.ok) return reject(turn, context, event.why);
+  if (!leavesBytes(context)) return accept(turn, context, null);
+  const { bytes, digest } = event;
+  turn.effects.push({ type: 'keep', task: task.id, lease: lease.id, index: lease.indices[0] ?? 0, bytes, digest });
+}
+
+const leavesBytes = ({ lease, task, run }: LeaseOfRun): boolean =>
+  task.type.region(task.spec, run.plan, lease.indices[0] ?? 0).length > 0;
+
+/** Not accepted before, because a disk may have no room even for a name. */
+export function onKept(turn: Turn, event: HeadEvent & { type: 'kept' }): void {
+  const context = contextOf(turn, event.lease);
+  if (context?.lease.phase === 'checking') accept(turn, context, event);
 }
 
 /** Times that a check is tried: each is three tries of a process that may die at it. */
@@ -159,13 +171,15 @@ export function onCheckFailed(turn: Turn, event: HeadEvent & { type: 'check-fail
   orderCheck(turn, context, returned);
 }
 
-function accept(turn: Turn, context: LeaseOfRun, event: HeadEvent & { type: 'checked' }): void {
+/** `file`: what it leaves in the result store. */
+function accept(turn: Turn, context: LeaseOfRun, file: CheckedBytes | null): void {
   const { lease, task, run } = context;
   const fresh = lease.indices.filter((index) => run.states.at(index) === subtaskState.checking);
   for (const index of fresh) run.states.move(index, subtaskState.accepted);
   credit(turn, context, fresh);
   turn.effects.push({ type: 'settle', session: sessionOf(turn, lease), task: task.id, lease: lease.id });
-  keepResult(turn, context, { event, fresh });
+  if (file === null) writeAccepted(turn, context, fresh);
+  else writeKept(turn, context, file);
   revokeCopies(turn, context);
   dropLease(turn, lease);
   endIfComplete(turn, task);
@@ -181,27 +195,21 @@ function credit(turn: Turn, { lease, task, run }: LeaseOfRun, fresh: readonly nu
   if (provider !== undefined) provider.accepted += fresh.length;
 }
 
-interface Kept {
-  readonly event: HeadEvent & { type: 'checked' };
-  readonly fresh: readonly number[];
+function writeAccepted(turn: Turn, { lease, task }: LeaseOfRun, fresh: readonly number[]): void {
+  const ranges = toRanges(fresh);
+  turn.effects.push({
+    type: 'append',
+    record: { type: 'subtasks', task: task.id, ranges, provider: lease.provider, ...spentOn(lease) },
+  });
 }
 
-function keepResult(turn: Turn, { lease, task, run }: LeaseOfRun, { event, fresh }: Kept): void {
-  const [index] = fresh;
-  if (index === undefined) return;
+/** A lease of a task that leaves bytes is one subtask. */
+function writeKept(turn: Turn, { lease, task, run }: LeaseOfRun, { bytes, digest }: CheckedBytes): void {
+  const index = lease.indices[0] ?? 0;
   const region = task.type.region(task.spec, run.plan, index);
-  if (region.length === 0) {
-    turn.effects.push({
-      type: 'append',
-      record: { type: 'subtasks', task: task.id, ranges: toRanges(fresh), provider: lease.provider, ...spentOn(lease) },
-    });
-    return;
-  }
-  const { bytes, digest } = event;
   task.resultBytes += bytes;
   task.outcome?.kept.set(index, { node: lease.provider, bytes });
   turn.effects.push(
-    { type: 'keep', task: task.id, lease: lease.id, index },
     {
       type: 'append',
       record: {

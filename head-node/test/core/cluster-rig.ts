@@ -166,7 +166,16 @@ export class ClusterRig {
     return this.post({ type: 'returned', session, task, lease, bytes: 100, computeMs: 5, fetchMs: 1 });
   }
 
-  checked({ lease }: LeaseOrder, ok: boolean): HeadEffect[] {
+  /** With room for what is right. */
+  checked(order: LeaseOrder, ok: boolean): HeadEffect[] {
+    const effects = this.verdict(order, ok);
+    const kept = ofType(effects, 'keep').flatMap(({ lease, bytes, digest }) =>
+      this.post({ type: 'kept', lease, bytes, digest }),
+    );
+    return [...effects, ...kept];
+  }
+
+  verdict({ lease }: LeaseOrder, ok: boolean): HeadEffect[] {
     const why = ok ? '' : 'residual too large';
     return this.post({ type: 'checked', lease, ok, why, verifyMs: 1, digest: 'd', bytes: 100 });
   }

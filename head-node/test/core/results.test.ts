@@ -9,7 +9,7 @@ const only = <T>(items: readonly T[]): T => {
 };
 
 describe('a result', () => {
-  test('is checked, then journalled, announced and settled', () => {
+  test('is checked, kept, then journalled, announced and settled', () => {
     const rig = new ClusterRig();
     rig.join('a', { credit: 1 });
     const task = rig.product();
@@ -19,11 +19,39 @@ describe('a result', () => {
     ]);
     const effects = rig.checked(order, true);
     expect(effects.slice(0, 4)).toMatchObject([
+      { type: 'keep', index: 0, bytes: 100, digest: 'd' },
       { type: 'settle', lease: order.lease },
-      { type: 'keep', index: 0 },
       { type: 'append', record: { type: 'subtask', task, index: 0, attempt: 1, bytes: 100, digest: 'd' } },
       { type: 'announce', tile: { index: 0, region: [0, 4096, 0, 512] } },
     ]);
+  });
+
+  test('that was found right waits for room, and is checked again where its bytes are gone', () => {
+    const rig = new ClusterRig();
+    const alive = [rig.join('a', { credit: 1 }), rig.join('b', { credit: 8 })];
+    const task = rig.product({ nodes: 2 });
+    const order = only(rig.ordersOf('a'));
+    rig.deliver(order);
+    for (const other of rig.ordersOf('b')) rig.complete(other);
+    expect(ofType(rig.verdict(order, true), 'settle')).toEqual([]);
+    const acceptedTiles = rig.acceptances(task).size;
+    expect(ofType(rig.pass(defaultPolicy.deadlineMinMs, { alive }), 'send-lease').flatMap(indicesOf)).not.toContain(0);
+    expect(rig.status(task)).toMatchObject({ state: 'running', acceptedTiles });
+    const error = toWireError(new MusterError('BLOCK_MISSING', 'a result is not in the store'));
+    expect(ofType(rig.post({ type: 'check-failed', lease: order.lease, error }), 'check')).toHaveLength(1);
+    rig.checked(order, true);
+    expect(rig.acceptances(task).get(0)).toBe(1);
+  });
+
+  test('whose task ends before there is room is none', () => {
+    const rig = new ClusterRig();
+    rig.join('a', { credit: 1 });
+    const task = rig.product();
+    const order = only(rig.ordersOf('a'));
+    rig.deliver(order);
+    rig.verdict(order, true);
+    rig.post({ type: 'cancelled', task });
+    expect(rig.post({ type: 'kept', lease: order.lease, bytes: 100, digest: 'd' })).toEqual([]);
   });
 
   test('that comes twice while the first is being checked is a duplicate, and the first keeps its bytes', () => {

@@ -14,6 +14,8 @@ export function systemCodeOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
+export const isDiskFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes(systemCodeOf(error));
+
 /** What this account may still write to the disk of a directory. */
 export function freeBytesIn(directory: string): number {
   const { bavail, bsize } = statfsSync(directory);
@@ -25,7 +27,7 @@ export function withDiskErrors<T>(write: Write, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    if (!['ENOSPC', 'EDQUOT'].includes(systemCodeOf(error))) throw error;
+    if (!isDiskFull(error)) throw error;
     throw diskFull(write, { why: `the disk has no room for ${formatBytes(write.bytes)} more`, cause: error });
   }
 }

@@ -15,7 +15,7 @@ export { incomingResultName, streamedResultPath, taskOfIncoming } from './result
 export { defaultStateDirectory, makeStateDirectory } from './state-directory.ts';
 export { writeFileAtomically } from './atomic-file.ts';
 export { BlockStore, type BlockStoreOptions } from './block-store.ts';
-export { diskFull, freeBytesIn, systemCodeOf, withDiskErrors, type Write } from './disk-errors.ts';
+export { diskFull, freeBytesIn, isDiskFull, systemCodeOf, withDiskErrors, type Write } from './disk-errors.ts';
 export { offerStore, provesShared } from './local-files.ts';
 export { type BlockChunk } from './partial-blocks.ts';
 export { blockPath, incomingPath } from './store-paths.ts';

@@ -6,7 +6,7 @@
  */
 import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { freeBytesIn, systemCodeOf } from './disk-errors.ts';
+import { freeBytesIn, isDiskFull } from './disk-errors.ts';
 import { incomingPath } from './store-paths.ts';
 import { writePieces } from './write-pieces.ts';
 
@@ -84,7 +84,7 @@ export class SpareStock {
       unfinished.written += STEP.length;
       return true;
     } catch (error) {
-      if (!['ENOSPC', 'EDQUOT'].includes(systemCodeOf(error))) throw error;
+      if (!isDiskFull(error)) throw error;
       this.clear();
       rmSync(this.#workPath, { force: true });
       return false;

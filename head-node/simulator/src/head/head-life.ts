@@ -211,7 +211,9 @@ export class HeadLife {
 
   #keepResult(effect: HeadEffect & { type: 'keep' }): void {
     const { witness, faults, scenario } = this.#world;
-    witness.kept(effect, this.files.accept(effect.task, effect.lease, effect.index));
+    const { task, lease, index, bytes, digest } = effect;
+    witness.kept(effect, this.files.accept(task, lease, index));
+    this.post({ type: 'kept', lease, bytes, digest });
     const excessBytes = this.files.resultBytes - scenario.maxResultBytes;
     if (excessBytes <= 0) return;
     faults.count('small-store');
