@@ -1,10 +1,8 @@
-/**
- * Results that come by the broker. A delivery is acknowledged when nobody needs it any more: its lease is settled, which the journal
- * has on disk, or void. Its bytes lie in the head's store, or come in the task's stream, or by ZeroMQ, or are in it.
- */
+/** Results that come by the broker. Their bytes lie in the head's store, or come in the task's stream, or by ZeroMQ, or are in them. */
 import { decode, isMusterError, type Fields, type Logger, type TaskId } from '@muster/shared';
 import type { Backbone, Delivery, Subscription } from '@muster/rabbitmq';
 import { statSync } from 'node:fs';
+import { ResultCopies } from '../core/result-copies.ts';
 import type { MirrorListener } from './mirror.ts';
 import { StreamedResults } from './streamed-results.ts';
 
@@ -26,11 +24,12 @@ const PREFETCH = 2000;
 export class MirroredResults {
   readonly #ports: MirroredResultsPorts;
   readonly #streamed: StreamedResults;
-  readonly #held = new Map<number, { readonly task: TaskId; readonly delivery: Delivery }>();
+  readonly #copies: ResultCopies;
   #subscription: Subscription | null = null;
 
   constructor(ports: MirroredResultsPorts) {
     this.#ports = ports;
+    this.#copies = new ResultCopies(ports.listener);
     this.#streamed = new StreamedResults({
       ...ports,
       isFree: (lease) => ports.listener.isFree(lease),
@@ -54,13 +53,12 @@ export class MirroredResults {
   }
 
   release(lease: number): void {
-    this.#held.get(lease)?.delivery.ack();
-    this.#held.delete(lease);
+    this.#copies.release(lease);
   }
 
   end(task: TaskId): void {
     this.#streamed.end(task);
-    for (const [lease, held] of this.#held) if (held.task === task) this.release(lease);
+    this.#copies.end(task);
   }
 
   async stop(): Promise<void> {
@@ -80,13 +78,12 @@ export class MirroredResults {
   }
 
   #arrived(result: Fields<'delivered'>, payload: Uint8Array | null, delivery: Delivery): void {
-    this.release(result.lease);
-    if (!this.#ports.listener.isRunning(result.task)) return delivery.ack();
-    this.#held.set(result.lease, { task: result.task, delivery });
+    const { task, lease } = result;
+    if (!this.#copies.hold({ task, lease, ack: () => delivery.ack() })) return;
     if (result.way === 'stream') this.#streamed.want(result);
     else if (result.way === 'inline' || (result.way === 'store' && this.#isHere(result)))
       this.#hand({ result, payload });
-    else this.#releaseUnlessOpen(result.lease);
+    else this.#copies.looked(lease);
   }
 
   #isHere({ task, lease, bytes }: Fields<'delivered'>): boolean {
@@ -95,10 +92,6 @@ export class MirroredResults {
 
   #hand(delivered: Delivered): void {
     this.#ports.listener.delivered(delivered);
-    this.#releaseUnlessOpen(delivered.result.lease);
-  }
-
-  #releaseUnlessOpen(lease: number): void {
-    if (!this.#ports.listener.isOpen(lease)) this.release(lease);
+    this.#copies.looked(delivered.result.lease);
   }
 }
