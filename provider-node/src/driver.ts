@@ -229,10 +229,13 @@ export class Driver {
     if (way !== 'inline') this.#ports.spool.put(held);
   }
 
+  /** A process before this one may have left it in the store of a head that is not here yet. */
   #wayOf(session: SessionId | null, { task, lease, result }: HeldWork): ResultWay {
     if (result === null || result.path === '') return 'inline';
-    if (this.#sharesStore && result.path === this.#store.incomingPath(incomingResultName(task, lease))) return 'store';
-    return session === null ? 'stream' : 'wire';
+    const name = incomingResultName(task, lease);
+    if (this.#sharesStore && result.path === this.#store.incomingPath(name)) return 'store';
+    if (session !== null) return 'wire';
+    return result.path === this.#ports.blocks.incomingPath(name) ? 'stream' : 'store';
   }
 
   #sendStraight(session: SessionId, held: HeldWork, way: ResultWay): void {

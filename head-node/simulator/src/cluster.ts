@@ -62,8 +62,7 @@ export class Cluster {
   heal(): void {
     this.head.disk.full = false;
     this.head.disk.syncMs = 2;
-    if (this.broker !== null) this.broker.confirmMs = 3;
-    this.broker?.become('up');
+    this.broker?.heal();
     this.head.life?.process.thaw();
     for (const provider of this.providers) this.#healProvider(provider);
   }
@@ -81,6 +80,7 @@ export class Cluster {
     if (life === null || !this.clients.every(({ hasEnded }) => hasEnded)) return false;
     const { tasks, leases } = life.state;
     return (
+      life.mirror.isQuiet &&
       leases.size === 0 &&
       [...tasks.values()].every(({ endedAtMs }) => endedAtMs !== null) &&
       this.providers.every((provider) => provider.life !== null && provider.life.state.held.size === 0)

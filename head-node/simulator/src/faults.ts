@@ -33,10 +33,18 @@ export const occasionalFaults = [
   'full-pipe',
   /** A result or a submission arrives twice. */
   'duplicate',
+  /** The broker goes, or hangs, right after a lease that waits for it was published. */
+  'broker-point',
+  /** No queue of the broker takes a message: it is lost, and its publisher hears so. */
+  'mirror-loss',
+  /** A check of a result comes to no verdict. */
+  'check-failed',
   /** A crash of the head leaves part of its last journal write. */
   'torn-write',
   /** A crash of the head loses operand blocks. */
   'block-loss',
+  /** ... accepted results, as a power failure does. */
+  'result-loss',
   /** The head crashes right after something that it has yet to write down. */
   'crash-point',
 ] as const;

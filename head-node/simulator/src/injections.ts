@@ -17,8 +17,8 @@ interface Injection {
 
 const channels: readonly Channel[] = ['registration', 'tasks', 'results', 'heartbeats', 'clients'];
 
-/** Milliseconds: from hardly noticed to longer than every timeout. */
-const anyLength = (draw: Draw): number => draw.pick([50, 500, 2000, 6000, 20_000]) * draw.between(0.5, 1.5);
+/** Milliseconds: from hardly noticed to longer than every deadline of the policy. */
+const anyLength = (draw: Draw): number => draw.pick([50, 500, 2000, 6000, 20_000, 45_000]) * draw.between(0.5, 1.5);
 
 const injections: Readonly<Record<TimedFault, (injection: Injection) => void>> = {
   delay: (injection) => {
@@ -114,9 +114,8 @@ function crashFor({ world, victim }: Injection, ms: number): void {
 }
 
 function troubleBroker(injection: Injection, state: 'down' | 'blocked'): void {
-  const { broker } = injection.cluster;
-  broker?.become(state);
-  afterAWhile(injection, () => broker?.become('up'));
+  const end = injection.cluster.broker?.trouble(state);
+  if (end !== undefined) afterAWhile(injection, end);
 }
 
 function flap(injection: Injection, times: number): void {

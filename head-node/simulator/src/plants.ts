@@ -1,6 +1,6 @@
 /**
  * Bugs that are put around the real cores to see whether the simulation finds them. None of this is in the cores themselves.
- * `ack-before-fsync` is in head/journal.ts, whose promise it breaks.
+ * `ack-before-fsync` is in head/journal.ts, `drop-copies` in head/head-life.ts, whose promises they break.
  */
 import type { ProviderId, SessionId } from '@muster/shared';
 import {
@@ -13,7 +13,7 @@ import {
   type LeaseOrder,
 } from '@muster/head-node/core';
 
-export const plants = ['accept-twice', 'forget-lease', 'ack-before-fsync', 'ignore-epoch'] as const;
+export const plants = ['accept-twice', 'forget-lease', 'ack-before-fsync', 'drop-copies', 'ignore-epoch'] as const;
 export type Plant = (typeof plants)[number];
 
 export interface HeadCore {
@@ -31,6 +31,7 @@ export function headCore(plant: Plant | null): HeadCore {
     case 'ignore-epoch':
       return { handle: ignoringSessions(), newClusterState: (policy, _, nowMs) => newClusterState(policy, 0, nowMs) };
     case 'ack-before-fsync':
+    case 'drop-copies':
     case null:
       return { handle, newClusterState };
   }

@@ -7,6 +7,7 @@ import { scheduleFaults } from './injections.ts';
 import type { Plant } from './plants.ts';
 import { drawScenario } from './scenario.ts';
 import { Timeline } from './timeline.ts';
+import { auditAll } from './witness/audits.ts';
 import { Violation } from './witness/violation.ts';
 import { Witness } from './witness/witness.ts';
 import type { World } from './world.ts';
@@ -97,4 +98,6 @@ function play(world: World, cluster: Cluster): void {
       throw new Violation(`everything comes to an end when the faults are over (${cluster.unfinished})`);
   const { life } = cluster.head;
   if (life !== null) witness.verify(life);
+  // What the broker has lost is rightly found missing.
+  if (!world.faults.has('mirror-loss')) auditAll(cluster);
 }

@@ -2,14 +2,13 @@
  * The head's core: one event in, effects out. Synchronous, no I/O, no clock, no randomness of its own. Whatever happened, work
  * is handed out at the end: an event that frees a node, brings a block or adds a task needs no dispatch of its own.
  */
-import { backoffMs } from '@muster/shared';
 import { onBackbone, onMirrored, onRecovered } from './backbone.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { dispatch, speculate } from './dispatch.ts';
 import type { HeadEffect } from './effects.ts';
 import { ageEnded } from './ended-tasks.ts';
 import type { HeadEvent, Moment } from './events.ts';
-import { voidLease } from './leases.ts';
+import { retryLater } from './leases.ts';
 import {
   bySession,
   grantGrace,
@@ -32,7 +31,7 @@ import {
   watchLeases,
 } from './results.ts';
 import { onBound, onCancelled, onResultsTooLarge, onSubmitted, onTaskDurable, tryStart, watchTasks } from './tasks.ts';
-import { taskOf, type Turn } from './turn.ts';
+import type { Turn } from './turn.ts';
 
 export function handle(state: ClusterState, event: HeadEvent, moment: Moment): HeadEffect[] {
   const turn: Turn = { ...moment, state, effects: [] };
@@ -105,13 +104,9 @@ function onSent({ state, nowMs }: Turn, event: HeadEvent & { type: 'lease-sent' 
   if (lease !== undefined) lease.sentAtMs = nowMs;
 }
 
-/** Nobody's fault, but not at once again either: the wire is as full as it was. */
 function onUndelivered(turn: Turn, event: HeadEvent & { type: 'lease-undelivered' }): void {
   const lease = turn.state.leases.get(event.lease);
-  if (lease === undefined || lease.phase === 'checking') return;
-  voidLease(turn, lease, { retry: true });
-  const notBeforeMs = turn.nowMs + backoffMs(turn.state.policy.retry, 1, turn.random);
-  for (const index of lease.indices) taskOf(turn, lease)?.run?.notBeforeMs.set(index, notBeforeMs);
+  if (lease !== undefined && lease.phase !== 'checking') retryLater(turn, lease);
 }
 
 function startWaiting(turn: Turn): void {

@@ -1,4 +1,6 @@
 /** The head's core as a subpath of its own, for whoever drives it without the head's sockets and disk: the simulator. */
+export { audit } from './audit.ts';
+export type { Evidence } from './audit-evidence.ts';
 export {
   newClusterState,
   type BackboneView,
@@ -10,10 +12,13 @@ export {
 export type { CheckOrder, HeadEffect, LeaseOrder } from './effects.ts';
 export type { HeadEvent, Moment, ReturnedResult } from './events.ts';
 export { handle } from './handle.ts';
-export { historyOf } from './history.ts';
+export { historyOf, lostBetween, recordsOf } from './history.ts';
 export { fromRanges } from './index-ranges.ts';
 export { assertInvariants } from './invariants.ts';
 export type { JournalRecord, TaskHistory } from './journal-record.ts';
 export { defaultPolicy, type Policy } from './policy.ts';
+export { ResultCopies } from './result-copies.ts';
+export { settledMessages, Settlements, type Settlement } from './settlements.ts';
+export { streamedHistoryOf, type StreamedRecord } from './streamed-records.ts';
 export { subtaskState } from './subtask-states.ts';
 export { statusOf } from './views.ts';

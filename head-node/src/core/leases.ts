@@ -1,5 +1,5 @@
 /** The life of a lease: given, given up, taken up again, void. */
-import type { HeldLease, ProviderId } from '@muster/shared';
+import { backoffMs, type HeldLease, type ProviderId } from '@muster/shared';
 import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
 import { fromRanges } from './index-ranges.ts';
 import { expectedMsOf } from './lease-cost.ts';
@@ -96,6 +96,13 @@ function takePending(run: Running, indices: readonly number[]): void {
 export function voidLease(turn: Turn, lease: Lease, { retry }: { retry: boolean }): void {
   returnSubtasks(turn, lease, { retry });
   discardLease(turn, lease);
+}
+
+/** Nobody's fault, but not at once again either: the wire, or our disk, is as full as it was. */
+export function retryLater(turn: Turn, lease: Lease): void {
+  voidLease(turn, lease, { retry: true });
+  const notBeforeMs = turn.nowMs + backoffMs(turn.state.policy.retry, 1, turn.random);
+  for (const index of lease.indices) taskOf(turn, lease)?.run?.notBeforeMs.set(index, notBeforeMs);
 }
 
 export function discardLease(turn: Turn, lease: Lease): void {

@@ -23,6 +23,7 @@ import {
   discardLease,
   dropLease,
   freeCredit,
+  retryLater,
   rivalsOf,
   voidLease,
   type LeaseOfRun,
@@ -291,8 +292,12 @@ export function onFailed(turn: Turn, event: HeadEvent & { type: 'failed' }): voi
     text: `${provider.name} failed a subtask: ${event.error.what} ${event.error.why}`,
     node: provider,
   });
-  fail(turn, context, event.error);
+  if (isOurDisk(provider, event.error)) retryLater(turn, context.lease);
+  else fail(turn, context, event.error);
 }
+
+/** A node that writes into our store had no room there: what was accepted waits for some. */
+const isOurDisk = ({ sharesStore }: Provider, { code }: WireError): boolean => sharesStore && code === 'DISK_FULL';
 
 /** Nobody's fault, and no use to offer it again: the provider shall forget it, and the work is done anew. */
 export function onBytesMissing(turn: Turn, { session, task, lease: id }: HeadEvent & { type: 'bytes-missing' }): void {

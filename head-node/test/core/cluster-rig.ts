@@ -10,6 +10,7 @@ import {
   MusterError,
   type BlockId,
   type DeviceFacts,
+  type ErrorCode,
   type HeldLease,
   type ProviderId,
   type SessionId,
@@ -185,14 +186,14 @@ export class ClusterRig {
     return [...this.deliver(order), ...this.checked(order, ok)];
   }
 
-  fail({ session, task, lease }: LeaseOrder, what = 'out of memory'): HeadEffect[] {
+  fail({ session, task, lease }: LeaseOrder, what = 'out of memory', code: ErrorCode = 'COMPUTE_FAILED'): HeadEffect[] {
     this.orders.delete(lease);
     return this.post({
       type: 'failed',
       session,
       task,
       lease,
-      error: toWireError(new MusterError('COMPUTE_FAILED', what)),
+      error: toWireError(new MusterError(code, what)),
     });
   }
 

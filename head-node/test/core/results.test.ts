@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { MusterError, toWireError } from '@muster/shared';
 import { defaultPolicy } from '../../src/core/policy.ts';
-import { ClusterRig, heldOf, indicesOf, ofType } from './cluster-rig.ts';
+import { ClusterRig, heldOf, indicesOf, ofType, TILES } from './cluster-rig.ts';
 
 const only = <T>(items: readonly T[]): T => {
   if (items.length !== 1) throw new Error(`expected one item, got ${items.length}`);
@@ -287,6 +287,20 @@ describe('a wrong result', () => {
     expect([...rig.acceptances(task).values()]).toEqual([1, 1, 1, 1]);
     expect(rig.status(task).state).toBe('done');
   });
+});
+
+test.each([
+  { sharesStore: true, state: 'running' },
+  { sharesStore: false, state: 'failed' },
+])('a disk without room is the fault of its owner: shared $sharesStore, $state', ({ sharesStore, state }) => {
+  const rig = new ClusterRig();
+  const alive = [rig.join('a', { credit: 1, sharesStore })];
+  const task = rig.product();
+  for (let time = 0; time < 4 * defaultPolicy.failTimes * TILES && rig.status(task).state === 'running'; time += 1) {
+    for (const order of rig.ordersOf('a')) rig.fail(order, 'no room', 'DISK_FULL');
+    rig.pass(defaultPolicy.retry.firstMs, { alive });
+  }
+  expect(rig.status(task).state).toBe(state);
 });
 
 describe('a check that comes to no verdict', () => {

@@ -1,4 +1,4 @@
-import { takeSpare, writePieces } from '@muster/shared/io';
+import { takeSpare, withDiskErrors, writePieces } from '@muster/shared/io';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -31,14 +31,14 @@ export interface TileFile {
   close(): void;
 }
 
-/** Of `size` bytes in all, in the `incoming` folder of a store, over a spare file of the store where it has one. */
+/** Of `size` bytes in all, in the `incoming` folder of a store, over a spare file of the store where it has one. Throws DISK_FULL. */
 export function createTileFile(path: string, size: number): TileFile {
   const spare = takeSpare(dirname(dirname(path)), size, path);
-  const file = openSync(path, spare ? 'r+' : 'w');
+  const file = withDiskErrors({ path, bytes: size }, () => openSync(path, spare ? 'r+' : 'w'));
   let written = 0;
   return {
     write: (bytes) => {
-      writePieces(file, bytes, written);
+      withDiskErrors({ path, bytes: size }, () => writePieces(file, bytes, written));
       written += bytes.length;
     },
     close: () => closeSync(file),

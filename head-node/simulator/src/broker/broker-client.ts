@@ -4,16 +4,18 @@ import type { SimProcess } from '../sim-process.ts';
 import type { World } from '../world.ts';
 import type { Broker, BrokerState, Message } from './broker.ts';
 
+/** `task`: whose watermark waits for it. */
 export interface Publication extends Message {
-  readonly queue: string;
-  /** The task whose watermark waits for it. */
-  readonly task: TaskId;
+  readonly to: string;
 }
+
+export type Outcome = 'confirmed' | 'lost';
+export type OnSettled = (outcome: Outcome) => void;
 
 interface Entry {
   readonly publication: Publication;
   readonly sinceMs: number;
-  readonly confirmed: (() => void)[];
+  readonly onSettled: OnSettled[];
   sent: boolean;
 }
 
@@ -43,6 +45,7 @@ export class BrokerClient {
   readonly #outbox = new Map<string, Entry>();
   readonly #subscriptions: Subscription[] = [];
   readonly #settling: { readonly task: TaskId; readonly proceed: () => void }[] = [];
+  readonly #lost = new Map<TaskId, number>();
   readonly #leave: () => void;
   /** Grows with every connection that is lost. */
   #connection = 0;
@@ -72,10 +75,10 @@ export class BrokerClient {
   }
 
   /** The same key again while it waits is one publication. */
-  publish(publication: Publication, onConfirmed?: () => void): void {
+  publish(publication: Publication, onSettled?: OnSettled): void {
     const known = this.#outbox.get(publication.key);
-    const entry = known ?? { publication, sinceMs: this.#world.timeline.nowMs, confirmed: [], sent: false };
-    if (onConfirmed !== undefined) entry.confirmed.push(onConfirmed);
+    const entry = known ?? { publication, sinceMs: this.#world.timeline.nowMs, onSettled: [], sent: false };
+    if (onSettled !== undefined) entry.onSettled.push(onSettled);
     this.#outbox.set(publication.key, entry);
     this.#send(entry);
   }
@@ -102,12 +105,22 @@ export class BrokerClient {
     if (this.isUp) this.#attach(subscription);
   }
 
-  hasBlocks(task: TaskId, blocks: readonly string[]): boolean {
-    return blocks.every((block) => this.#broker.blocks.has(`${task}.${block}`));
+  /** How many of this task no queue has taken. */
+  lost(task: TaskId): number {
+    return this.#lost.get(task) ?? 0;
+  }
+
+  forget(task: TaskId): void {
+    this.#lost.delete(task);
+  }
+
+  get isEmpty(): boolean {
+    return this.#outbox.size === 0;
   }
 
   /** Its process is gone. */
   end(): void {
+    this.onState = () => undefined;
     this.#leave();
     this.#lose();
   }
@@ -151,7 +164,7 @@ export class BrokerClient {
   #send(entry: Entry): void {
     if (this.state !== 'up' || entry.sent) return;
     entry.sent = true;
-    const { timeline, faults } = this.#world;
+    const { timeline } = this.#world;
     const connection = this.#connection;
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, timeline.nowMs + this.#latencyMs());
     timeline.after(this.#lastArrivalMs - timeline.nowMs, () => {
@@ -160,16 +173,23 @@ export class BrokerClient {
         entry.sent = false;
         return;
       }
-      const copies = faults.strikes('duplicate') ? 2 : 1;
-      for (let copy = 0; copy < copies; copy += 1) this.#broker.take(entry.publication.queue, entry.publication);
-      this.#confirmLater(entry, connection);
+      this.#settleLater(entry, connection, this.#arrive(entry.publication));
     });
   }
 
-  #confirmLater(entry: Entry, connection: number): void {
+  #arrive(publication: Publication): Outcome {
+    const { faults } = this.#world;
+    if (faults.strikes('mirror-loss')) return 'lost';
+    if (faults.strikes('duplicate')) this.#broker.take(publication.to, publication);
+    return this.#broker.take(publication.to, publication) ? 'confirmed' : 'lost';
+  }
+
+  #settleLater(entry: Entry, connection: number, outcome: Outcome): void {
+    const { key, task } = entry.publication;
     this.#process.after(this.#broker.draw.between(0.2, this.#broker.confirmMs), () => {
-      if (connection !== this.#connection || !this.#outbox.delete(entry.publication.key)) return;
-      for (const confirmed of entry.confirmed) confirmed();
+      if (connection !== this.#connection || !this.#outbox.delete(key)) return;
+      if (outcome === 'lost') this.#lost.set(task, this.lost(task) + 1);
+      for (const onSettled of entry.onSettled) onSettled(outcome);
       this.#settle();
     });
   }

@@ -2,7 +2,8 @@
  * The broker: durable queues that outlive everything, a broker that may be away, blocked or slow. Mirrors what
  * rabbitmq/src/backbone.ts promises, on virtual time.
  */
-import type { BackboneView } from '@muster/head-node/core';
+import type { TaskId } from '@muster/shared';
+import type { BackboneView, JournalRecord, StreamedRecord } from '@muster/head-node/core';
 import type { Draw } from '../draw.ts';
 import type { World } from '../world.ts';
 
@@ -10,7 +11,18 @@ export type BrokerState = Exclude<BackboneView['state'], 'off'>;
 
 export interface Message<T = unknown> {
   readonly key: string;
+  readonly task: TaskId;
   readonly body: T;
+}
+
+/** The stream of what happened, and the stream of each task's blocks; all other destinations are queues. */
+export const EVENTS = 'events';
+export const BLOCKS = 'blocks';
+
+/** Records of one task that went out together. */
+export interface RecordedMessage {
+  readonly epoch: number;
+  readonly records: readonly JournalRecord[];
 }
 
 export interface Consumer {
@@ -61,10 +73,12 @@ export class Broker {
   state: BrokerState = 'up';
   /** Of a confirm, at most. */
   confirmMs = 3;
+  readonly #troubles = new Set<{ readonly state: BrokerState }>();
   readonly #queues = new Map<string, Queue>();
   readonly #peers = new Set<BrokerPeer>();
-  /** Operand blocks in the streams of tasks. */
-  readonly blocks = new Set<string>();
+  readonly events: StreamedRecord[] = [];
+  /** Keys of what is in the streams of tasks. */
+  readonly #blocks = new Map<TaskId, Set<string>>();
   readonly #world: World;
   readonly draw: Draw;
 
@@ -78,16 +92,54 @@ export class Broker {
     return () => this.#peers.delete(peer);
   }
 
-  become(state: BrokerState): void {
+  /** Returns what ends it. Of several troubles the latest that has not ended counts. */
+  trouble(state: BrokerState): () => void {
+    const trouble = { state };
+    this.#troubles.add(trouble);
+    this.#become(state);
+    return () => {
+      this.#troubles.delete(trouble);
+      this.#become([...this.#troubles].at(-1)?.state ?? 'up');
+    };
+  }
+
+  heal(): void {
+    this.#troubles.clear();
+    this.confirmMs = 3;
+    this.#become('up');
+  }
+
+  #become(state: BrokerState): void {
     if (state === this.state) return;
     this.#world.chronicle.note('broker', `is ${state}`);
     this.state = state;
     for (const peer of this.#peers) peer.onBroker(state);
   }
 
-  take(queue: string, message: Message): void {
-    this.#queueOf(queue).ready.push(message);
-    this.#feed(queue);
+  /** False when there is no such place. */
+  take(destination: string, message: Message): boolean {
+    if (destination === EVENTS) return this.#record(message.body as RecordedMessage);
+    if (destination === BLOCKS) return this.#blocks.get(message.task)?.add(message.key) !== undefined;
+    this.#queueOf(destination).ready.push(message);
+    this.#feed(destination);
+    return true;
+  }
+
+  openTask(task: TaskId): void {
+    if (!this.#blocks.has(task)) this.#blocks.set(task, new Set());
+  }
+
+  closeTask(task: TaskId): void {
+    this.#blocks.delete(task);
+  }
+
+  hasBlocks(task: TaskId, keys: readonly string[]): boolean {
+    return keys.every((key) => this.#blocks.get(task)?.has(key));
+  }
+
+  #record({ epoch, records }: RecordedMessage): true {
+    for (const record of records) this.events.push({ epoch, record });
+    return true;
   }
 
   /** Returns what ends it: what was not acknowledged comes again. */

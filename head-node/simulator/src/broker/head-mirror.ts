@@ -1,10 +1,10 @@
-/** What the head does with a broker. Mirrors head-node/src/io/{mirror,mirrored-results}.ts; without a broker it does nothing. */
+/** What the head does with a broker. Mirrors head-node/src/io/{mirror,mirrored-results,record-batch}.ts; without a broker it does nothing. */
 import type { ProviderId, TaskId } from '@muster/shared';
-import type { JournalRecord, LeaseOrder } from '@muster/head-node/core';
+import { ResultCopies, type JournalRecord, type LeaseOrder } from '@muster/head-node/core';
 import type { HeadLife } from '../head/head-life.ts';
 import type { World } from '../world.ts';
-import { BrokerClient, type Delivery } from './broker-client.ts';
-import type { Broker } from './broker.ts';
+import { BrokerClient, type Delivery, type OnSettled } from './broker-client.ts';
+import { BLOCKS, EVENTS, type Broker, type RecordedMessage } from './broker.ts';
 
 /** A result that comes by the broker. */
 export interface DeliveredMessage {
@@ -34,21 +34,32 @@ const CONGESTED_MS = 500;
 const LOOK_MS = 50;
 const RECOVER_MS = 5000;
 const PREFETCH = 2000;
+const LINGER_MS = 10;
 
 export class HeadMirror {
+  readonly #world: World;
   readonly #life: HeadLife;
   readonly #broker: Broker | null;
   readonly #client: BrokerClient | null;
-  readonly #held = new Map<number, { readonly task: TaskId; readonly delivery: Delivery }>();
+  readonly #copies: ResultCopies;
   /** What waits for the broker only as long as it is there. */
   readonly #awaited: (() => void)[] = [];
+  /** Records of one moment and task are one message. */
+  readonly #records = new Map<TaskId, JournalRecord[]>();
+  #lingering = false;
   #congested = false;
-  #records = 0;
+  #batches = 0;
 
   constructor(world: World, broker: Broker | null, life: HeadLife) {
+    this.#world = world;
     this.#life = life;
     this.#broker = broker;
     this.#client = broker === null ? null : new BrokerClient(world, broker, life.process);
+    this.#copies = new ResultCopies(life);
+  }
+
+  get isOff(): boolean {
+    return this.#client === null;
   }
 
   /** What providers left with the broker comes first; `then` when it is in, or the broker was not reached. */
@@ -56,7 +67,6 @@ export class HeadMirror {
     const client = this.#client;
     if (client === null) return then();
     client.onState = () => this.#changed();
-    this.#changed();
     this.#life.process.every(LOOK_MS, () => this.#look());
     client.consume(RESULTS, PREFETCH, (delivery) => this.#arrived(delivery));
     this.#drained(this.#life.nowMs + RECOVER_MS, then);
@@ -86,44 +96,78 @@ export class HeadMirror {
     this.#changed();
   }
 
-  /** `send` is called when the broker has it. */
-  leaseFirst(order: LeaseOrder, send: () => void): void {
+  /** `send` is called when the broker has it, `fail` when it will not. */
+  leaseFirst(order: LeaseOrder, { send, fail }: { readonly send: () => void; readonly fail: () => void }): void {
     if (this.#client === null || order.durability !== 'strict') send();
-    else this.#publishLease(order, send);
+    else {
+      this.#publishLease(order, (outcome) => (outcome === 'confirmed' ? send() : fail()));
+      this.#tempt();
+    }
+  }
+
+  /** A broker that is away while a lease waits for it is what `strict` is for; every other time longer than its deadline. */
+  #tempt(): void {
+    const { faults, timeline } = this.#world;
+    if (this.#broker === null || !faults.strikes('broker-point')) return;
+    const { draw } = this.#broker;
+    timeline.after(draw.between(100, 60_000), this.#broker.trouble(draw.pick(['down', 'blocked'])));
   }
 
   copyLease(order: LeaseOrder): void {
     if (order.durability === 'mirrored') this.#publishLease(order);
   }
 
-  #publishLease(order: LeaseOrder, confirmed?: () => void): void {
+  #publishLease(order: LeaseOrder, onSettled?: OnSettled): void {
     const { task, lease, provider } = order;
     const body: BrokeredOrder = { order, epoch: this.#life.epoch };
-    this.#client?.publish({ queue: providerQueue(provider), key: leaseKey(lease), task, body }, confirmed);
+    this.#client?.publish({ to: providerQueue(provider), key: leaseKey(lease), task, body }, onSettled);
   }
 
-  record({ task }: JournalRecord): void {
-    this.#client?.publish({ queue: 'events', key: `e${(this.#records += 1)}`, task, body: null });
+  record(record: JournalRecord): void {
+    const waiting = this.#records.get(record.task);
+    if (waiting === undefined) this.#records.set(record.task, [record]);
+    else waiting.push(record);
+    if (this.#lingering) return;
+    this.#lingering = true;
+    this.#life.process.after(LINGER_MS, () => this.#flush());
+  }
+
+  #flush(): void {
+    this.#lingering = false;
+    for (const [task, records] of this.#records) {
+      const body: RecordedMessage = { epoch: this.#life.epoch, records };
+      this.#client?.publish({ to: EVENTS, key: `e${(this.#batches += 1)}`, task, body });
+    }
+    this.#records.clear();
+  }
+
+  /** Nodes that are cut off read operands from the task's stream, and leave results there. */
+  open(task: TaskId): void {
+    if (this.#client !== null) this.#broker?.openTask(task);
   }
 
   /** `always`: offered blocks are in the task's stream a moment later. */
   block(task: TaskId, block: string): void {
-    const key = `${task}.${block}`;
-    this.#client?.publish({ queue: 'blocks', key, task, body: null }, () => this.#broker?.blocks.add(key));
+    this.open(task);
+    this.#client?.publish({ to: BLOCKS, key: `${task}.${block}`, task, body: null });
   }
 
   settled(leases: readonly number[]): void {
     this.#client?.withdraw(leases.map(leaseKey));
-    for (const lease of leases) this.#release(lease);
+    for (const lease of leases) this.#copies.release(lease);
   }
 
   ended(task: TaskId): void {
-    for (const [lease, held] of this.#held) if (held.task === task) this.#release(lease);
+    this.#world.witness.letsGo(task);
+    this.#copies.end(task);
+    this.#broker?.closeTask(task);
+    this.#client?.forget(task);
   }
 
   /** Calls when the broker has all of a task so far, or is not there to take it. */
-  accepted(task: TaskId, then: () => void): void {
+  recorded(task: TaskId, then: () => void): void {
     const client = this.#client;
+    this.#flush();
     if (client?.state !== 'up') return then();
     let open = true;
     const once = (): void => {
@@ -134,30 +178,47 @@ export class HeadMirror {
     client.settled(task, once);
   }
 
-  complete(task: TaskId, then: () => void): void {
-    this.#client?.settled(task, then);
+  /** Calls with the number of messages that are missing for good. */
+  complete(task: TaskId, then: (lost: number) => void): void {
+    this.#flush();
+    this.#client?.settled(task, () => then(this.#client?.lost(task) ?? 0));
   }
 
   unconfirmed(task: TaskId): number {
-    return this.#client?.unconfirmed(task) ?? 0;
+    return (this.#records.get(task)?.length ?? 0) + (this.#client?.unconfirmed(task) ?? 0);
   }
 
-  /** A delivery is acknowledged when its lease is settled, which the journal has on disk, or void. */
+  /** Nothing is on its way to the broker. */
+  get isQuiet(): boolean {
+    return this.#records.size === 0 && this.#client?.isEmpty !== false;
+  }
+
   #arrived(delivery: Delivery): void {
     const message = delivery.body as DeliveredMessage;
-    const { task, lease, way, bytes, correct } = message;
-    this.#release(lease);
-    this.#held.set(lease, { task, delivery });
-    if (way === 'stream') this.#life.files.receive(task, lease, { bytes, correct });
-    const here = this.#life.files.incoming(task, lease)?.bytes === bytes;
-    if (way === 'inline' || way === 'stream' || (way === 'store' && here)) this.#life.delivered(message);
-    if (!this.#life.state.leases.has(lease)) this.#release(lease);
+    const { task, lease } = message;
+    const ack = (): void => {
+      if (!this.#copies.has(lease)) this.#world.witness.acknowledges(message);
+      delivery.ack();
+    };
+    if (!this.#copies.hold({ task, lease, ack })) return;
+    if (message.way === 'stream' && !this.#bring(message)) return;
+    if (message.way !== 'wire' && this.#isHere(message)) this.#life.delivered(message);
+    this.#copies.looked(lease);
   }
 
-  #release(lease: number): void {
-    this.#held.get(lease)?.delivery.ack();
-    this.#held.delete(lease);
+  /** From the task's stream, which is read as long as it takes; where the disk is full, in vain. */
+  #bring({ task, lease, bytes, correct }: DeliveredMessage): boolean {
+    if (this.#broker?.hasBlocks(task, [streamedKey(task, lease)]) !== true || !this.#life.journal.hasRoom) return false;
+    if (this.#life.state.leases.get(lease)?.phase === 'checking') return false;
+    this.#life.files.receive(task, lease, { bytes, correct });
+    return true;
+  }
+
+  #isHere({ task, lease, way, bytes }: DeliveredMessage): boolean {
+    return way === 'inline' || this.#life.files.incoming(task, lease)?.bytes === bytes;
   }
 }
 
 const leaseKey = (lease: number): string => `l${lease}`;
+
+export const streamedKey = (task: TaskId, lease: number): string => `${task}.r${lease}`;

@@ -6,7 +6,8 @@ import type { SimProcess } from '../sim-process.ts';
 import type { World } from '../world.ts';
 import { BrokerClient, type Delivery } from './broker-client.ts';
 import type { Broker } from './broker.ts';
-import { providerQueue, RESULTS, type BrokeredOrder, type DeliveredMessage } from './head-mirror.ts';
+import { BLOCKS } from './broker.ts';
+import { providerQueue, RESULTS, streamedKey, type BrokeredOrder, type DeliveredMessage } from './head-mirror.ts';
 
 const PREFETCH = 64;
 
@@ -17,6 +18,11 @@ export interface ProviderLinkPorts {
   readonly traits: ProviderTraits;
 }
 
+export interface Sent {
+  readonly way: DeliveredMessage['way'];
+  readonly correct: boolean;
+}
+
 export interface BrokeredLease extends BrokeredOrder {
   readonly again: boolean;
 }
@@ -24,11 +30,15 @@ export interface BrokeredLease extends BrokeredOrder {
 export class ProviderLink {
   readonly #traits: ProviderTraits;
   readonly #client: BrokerClient | null;
+  readonly #broker: Broker | null;
   readonly #copies = new Map<number, Delivery>();
   readonly #delivered = new Set<number>();
+  /** Results whose bytes went to their task's stream. */
+  readonly #streams = new Set<number>();
 
   constructor({ world, broker, process, traits }: ProviderLinkPorts) {
     this.#traits = traits;
+    this.#broker = broker;
     this.#client = broker === null ? null : new BrokerClient(world, broker, process);
   }
 
@@ -44,17 +54,23 @@ export class ProviderLink {
   #take(delivery: Delivery, onLease: (brokered: BrokeredLease) => boolean): void {
     const { order, epoch } = delivery.body as BrokeredOrder;
     const held = onLease({ order, epoch, again: delivery.again });
+    this.#acknowledge(order.lease);
     if (held && !this.#delivered.has(order.lease)) this.#copies.set(order.lease, delivery);
     else delivery.ack();
   }
 
-  deliver(
-    { lease, attempt, task, ranges, result, fetchMs }: HeldWork,
-    way: DeliveredMessage['way'],
-    correct: boolean,
-  ): void {
-    if (result === null || this.#delivered.has(lease)) return;
-    const { bytes, computeMs } = result;
+  deliver(held: HeldWork, sent: Sent): void {
+    const { lease, task, result } = held;
+    if (result === null || this.#delivered.has(lease) || this.#streams.has(lease)) return;
+    if (sent.way !== 'stream') return this.#announce(held, sent);
+    this.#streams.add(lease);
+    this.#client?.publish({ to: BLOCKS, key: streamedKey(task, lease), task, body: null }, (outcome) => {
+      if (outcome === 'confirmed' && this.#streams.has(lease)) this.#announce(held, sent);
+    });
+  }
+
+  #announce({ lease, attempt, task, ranges, result, fetchMs }: HeldWork, { way, correct }: Sent): void {
+    const { bytes = 0, computeMs = 0 } = result ?? {};
     const body: DeliveredMessage = {
       provider: this.#traits.id,
       task,
@@ -67,15 +83,17 @@ export class ProviderLink {
       fetchMs,
       correct,
     };
-    this.#client?.publish({ queue: RESULTS, key: resultKey(lease), task, body }, () => {
+    this.#client?.publish({ to: RESULTS, key: resultKey(lease), task, body }, (outcome) => {
+      if (outcome !== 'confirmed') return;
       this.#delivered.add(lease);
       this.#acknowledge(lease);
     });
   }
 
   /** It is over: settled, revoked or failed. */
-  release(lease: number): void {
-    this.#client?.withdraw([resultKey(lease)]);
+  release({ task, lease }: HeldWork): void {
+    this.#client?.withdraw([resultKey(lease), streamedKey(task, lease)]);
+    this.#streams.delete(lease);
     this.#acknowledge(lease);
     this.#delivered.delete(lease);
   }
@@ -87,7 +105,8 @@ export class ProviderLink {
 
   /** Are these blocks in the task's stream? */
   has(task: TaskId, blocks: readonly string[]): boolean {
-    return this.#client?.isUp === true && this.#client.hasBlocks(task, blocks);
+    const keys = blocks.map((block) => `${task}.${block}`);
+    return this.#client?.isUp === true && this.#broker?.hasBlocks(task, keys) === true;
   }
 
   end(): void {

@@ -29,7 +29,9 @@ export class ClientDesk {
     this.#life = life;
   }
 
+  /** Refused when there is no room for one more: the client tries again. */
   submit(caller: Caller, { id, type, spec, nodes, waitNodesMs, timeoutMs, durability }: TaskTraits): void {
+    if (!this.#life.state.tasks.has(id) && !this.#life.journal.hasRoom) return;
     this.#submitters.set(id, (this.#submitters.get(id) ?? new Set()).add(caller));
     this.#life.post({ type: 'submitted', task: id, taskType: type, spec, nodes, waitNodesMs, timeoutMs, durability });
   }

@@ -1,5 +1,6 @@
 /** The head's store: operand blocks, results that are coming in, and accepted ones. Files outlive the process. */
 import type { BlockId, TaskId } from '@muster/shared';
+import type { HeadEffect, JournalRecord } from '@muster/head-node/core';
 
 export interface ResultFile {
   readonly bytes: number;
@@ -7,12 +8,19 @@ export interface ResultFile {
   readonly correct: boolean;
 }
 
+/** An accepted one. */
+export interface KeptFile extends ResultFile {
+  readonly digest: string;
+}
+
 const nameOf = (task: TaskId, lease: number): string => `${task}-${lease}`;
 
 export class HeadFiles {
   readonly blocks = new Set<BlockId>();
   readonly #incoming = new Map<string, ResultFile & { readonly task: TaskId }>();
-  readonly #results = new Map<TaskId, Map<number, ResultFile>>();
+  readonly #results = new Map<TaskId, Map<number, KeptFile>>();
+  /** Tasks whose results count no more, and are still there. */
+  readonly #givenUp = new Set<TaskId>();
 
   /** At the start of a head what was coming in is dropped, but for results of open tasks. */
   open(isOpen: (task: TaskId) => boolean): void {
@@ -37,27 +45,51 @@ export class HeadFiles {
   }
 
   /** False when there is no such file. */
-  accept(task: TaskId, lease: number, index: number): boolean {
+  accept({ task, lease, index, digest }: HeadEffect & { type: 'keep' }): boolean {
     const file = this.incoming(task, lease);
     if (file === undefined) return false;
     this.discard(task, lease);
-    this.#results.set(task, (this.#results.get(task) ?? new Map<number, ResultFile>()).set(index, file));
+    const results = this.#results.get(task) ?? new Map<number, KeptFile>();
+    this.#results.set(task, results.set(index, { ...file, digest }));
     return true;
   }
 
   /** Of accepted results. */
   get resultBytes(): number {
-    return [...this.#results.values()].reduce((sum, results) => sum + bytesOf(results), 0);
+    return [...this.#results].reduce((sum, [task, files]) => sum + (this.#givenUp.has(task) ? 0 : bytesOf(files)), 0);
   }
 
-  result(task: TaskId, index: number): ResultFile | undefined {
+  result(task: TaskId, index: number): KeptFile | undefined {
     return this.#results.get(task)?.get(index);
+  }
+
+  /** Is this very result here? */
+  holds({ task, index, bytes, digest }: JournalRecord & { type: 'subtask' }): boolean {
+    const file = this.result(task, index);
+    return file?.bytes === bytes && file.digest === digest;
+  }
+
+  giveUp(task: TaskId): void {
+    this.#givenUp.add(task);
   }
 
   remove(task: TaskId): void {
     this.#results.delete(task);
+    this.#givenUp.delete(task);
+  }
+
+  /** At the start of a head those go that no task can have. */
+  removeUnless(mayHave: (task: TaskId) => boolean): void {
+    for (const task of this.#results.keys()) if (!mayHave(task)) this.remove(task);
+    this.#givenUp.clear();
+  }
+
+  /** A power failure: some of them are not what was written. */
+  lose(task: TaskId, isLost: () => boolean): void {
+    const results = this.#results.get(task);
+    for (const index of results?.keys() ?? []) if (isLost()) results?.delete(index);
   }
 }
 
-const bytesOf = (results: ReadonlyMap<number, ResultFile>): number =>
+const bytesOf = (results: ReadonlyMap<number, KeptFile>): number =>
   [...results.values()].reduce((sum, { bytes }) => sum + bytes, 0);

@@ -2,15 +2,19 @@
  * One life of the head: the real core, and an interpreter of its effects that mirrors head-node/src/driver.ts on simulated
  * disk, network and verifier.
  */
-import type { SessionId, TaskId } from '@muster/shared';
+import { MusterError, toWireError, type TaskId, type TaskStatus } from '@muster/shared';
 import {
   assertInvariants,
+  settledMessages,
+  Settlements,
   type CheckOrder,
   type ClusterState,
   type HeadEffect,
   type HeadEvent,
+  type JournalRecord,
   type LeaseOrder,
   type Policy,
+  type Settlement,
 } from '@muster/head-node/core';
 import type { Broker } from '../broker/broker.ts';
 import { HeadMirror, type DeliveredMessage } from '../broker/head-mirror.ts';
@@ -28,6 +32,7 @@ import { ResultIntake, type ResultMessage } from './result-intake.ts';
 
 const TICK_MS = 50;
 const SETTLE_MS = 20;
+const ROOM_CHECK_MS = 250;
 const CHECK_MS = { least: 0.5, most: 8 };
 
 export interface HeadPorts {
@@ -41,12 +46,6 @@ export interface HeadPorts {
 
 /** Noted only when they bring something about. */
 const ROUTINE: ReadonlySet<string> = new Set(['tick', 'heartbeat']);
-
-interface Settlement {
-  readonly session: SessionId | null;
-  readonly task: TaskId;
-  readonly lease: number;
-}
 
 export class HeadLife {
   readonly epoch: number;
@@ -65,14 +64,15 @@ export class HeadLife {
   readonly #core: HeadCore;
   readonly #draw: Draw;
   readonly #events: HeadEvent[] = [];
-  readonly #settlements: Settlement[] = [];
+  readonly #settlements = new Settlements();
+  /** Tasks that have ended, and the journal has not that on disk. */
+  readonly #ending = new Set<TaskId>();
   /** Whether the bytes of an inline result are right; until its check, in the same turn. */
   readonly #inline = new Map<number, boolean>();
   #keep: readonly number[] = [];
   readonly #early: (() => void)[] = [];
   #serving = false;
   #busy = false;
-  #settling = false;
 
   constructor(ports: HeadPorts) {
     const { world, disk, files } = ports;
@@ -84,7 +84,7 @@ export class HeadLife {
     this.#core = headCore(world.plant);
     this.#draw = world.draw.fork(`head ${this.epoch}`);
     this.process = new SimProcess(world.timeline);
-    this.journal = new Journal({ world, disk, process: this.process, failed: () => ports.fail('disk full') });
+    this.journal = new Journal({ world, disk, process: this.process });
     this.state = this.#core.newClusterState(this.policy, this.epoch, this.nowMs);
     this.registration = new Registration(this, this.#draw.fork('registration'));
     this.publisher = new Publisher(world, {
@@ -103,6 +103,7 @@ export class HeadLife {
   /** After what the journal knows: first what the broker has, then everybody. */
   serve(): void {
     this.mirror.start(() => {
+      this.post({ type: 'recovered' });
       this.process.every(TICK_MS, () => this.post({ type: 'tick' }));
       this.#serving = true;
       for (const run of this.#early.splice(0)) run();
@@ -115,6 +116,20 @@ export class HeadLife {
       if (this.#serving) run();
       else this.#early.push(run);
     });
+  }
+
+  /** What the restart itself finds out. */
+  write(record: JournalRecord): void {
+    this.#world.witness.appended(record);
+    this.journal.append(record);
+  }
+
+  isOpen(lease: number): boolean {
+    return this.state.leases.has(lease) || this.#settlements.has(lease);
+  }
+
+  isRunning(task: TaskId): boolean {
+    return this.state.tasks.get(task)?.state === 'running' || this.#ending.has(task);
   }
 
   post(event: HeadEvent): void {
@@ -153,7 +168,7 @@ export class HeadLife {
     const effects = this.#core.handle(this.state, event, { nowMs: this.nowMs, random: this.#draw.unit() });
     if (!ROUTINE.has(event.type) || effects.length > 0) chronicle.note('head', describeHeadEvent(event, effects));
     assertInvariants(this.state);
-    witness.handled(this.state, effects);
+    witness.handled(this.state, event, effects);
     for (const effect of effects) this.#perform(effect);
     if (effects.some(({ type }) => type === 'append')) this.#tempt();
   }
@@ -193,26 +208,37 @@ export class HeadLife {
       case 'mirror-block':
         return this.mirror.block(effect.task, effect.block);
       case 'await-mirror':
-        return this.mirror.complete(effect.task, () => this.post({ type: 'mirrored', task: effect.task, lost: 0 }));
+        return this.mirror.complete(effect.task, (lost) => this.post({ type: 'mirrored', task: effect.task, lost }));
       case 'check':
         return this.#check(effect);
       case 'discard':
+        if (!this.isOpen(effect.lease)) this.mirror.settled([effect.lease]);
         return this.files.discard(effect.task, effect.lease);
       case 'keep':
         return this.#keepResult(effect);
       case 'ended':
         this.files.end(effect.task);
-        this.mirror.ended(effect.task);
-        return this.journal.durable(() => this.desk.ended(effect.task, effect.status));
+        return this.#tellEnd(effect.task, effect.status);
       case 'forget':
+        this.files.giveUp(effect.task);
         return this.journal.durable(() => this.files.remove(effect.task));
     }
   }
 
+  #tellEnd(task: TaskId, status: TaskStatus): void {
+    this.#ending.add(task);
+    this.journal.durable(() => {
+      this.#ending.delete(task);
+      this.mirror.ended(task);
+      this.desk.ended(task, status);
+    });
+  }
+
   #keepResult(effect: HeadEffect & { type: 'keep' }): void {
+    if (!this.journal.hasRoom) return this.#keepLater(effect);
     const { witness, faults, scenario } = this.#world;
-    const { task, lease, index, bytes, digest } = effect;
-    witness.kept(effect, this.files.accept(task, lease, index));
+    const { lease, bytes, digest } = effect;
+    witness.kept(effect, this.files.accept(effect));
     this.post({ type: 'kept', lease, bytes, digest });
     const excessBytes = this.files.resultBytes - scenario.maxResultBytes;
     if (excessBytes <= 0) return;
@@ -220,35 +246,40 @@ export class HeadLife {
     this.post({ type: 'results-too-large', task: effect.task, excessBytes });
   }
 
-  #sendLease(order: LeaseOrder): void {
-    const { session, lease } = order;
-    this.mirror.leaseFirst(order, () => {
-      if (!this.state.leases.has(lease)) return;
-      this.publisher.publish(session, { type: 'lease', order }, () => this.post({ type: 'lease-undelivered', lease }));
-      this.mirror.copyLease(order);
-      if (order.durability === 'strict') this.post({ type: 'lease-sent', lease });
+  #keepLater(effect: HeadEffect & { type: 'keep' }): void {
+    this.process.after(ROOM_CHECK_MS, () => {
+      if (this.state.leases.has(effect.lease)) this.#keepResult(effect);
     });
   }
 
+  #sendLease(order: LeaseOrder): void {
+    const { session, lease } = order;
+    const undelivered = (): void => this.post({ type: 'lease-undelivered', lease });
+    const send = (): void => {
+      if (!this.state.leases.has(lease)) return;
+      this.#world.witness.sent(lease);
+      this.publisher.publish(session, { type: 'lease', order }, undelivered);
+      this.mirror.copyLease(order);
+      if (order.durability === 'strict') this.post({ type: 'lease-sent', lease });
+    };
+    this.mirror.leaseFirst(order, { send, fail: undelivered });
+  }
+
   #settle(settlement: Settlement): void {
-    this.#settlements.push(settlement);
-    if (this.#settling) return;
-    this.#settling = true;
+    if (this.#world.plant === 'drop-copies') this.mirror.settled([settlement.lease]);
+    if (!this.#settlements.add(settlement)) return;
     this.process.after(SETTLE_MS, () => {
-      this.#settling = false;
-      const settlements = this.#settlements.splice(0);
+      const settlements = this.#settlements.take();
       this.journal.durable(() => this.#publishSettlements(settlements));
     });
   }
 
   #publishSettlements(settlements: readonly Settlement[]): void {
-    const groups = new Map<SessionId, number[]>();
-    this.mirror.settled(settlements.map(({ lease }) => lease));
-    for (const { session, task, lease } of settlements) {
-      this.#world.witness.settles(task, lease);
-      if (session !== null) groups.set(session, [...(groups.get(session) ?? []), lease]);
-    }
-    for (const [session, leases] of groups) this.publisher.publish(session, { type: 'settled', leases });
+    const settled = this.#settlements.written(settlements, (lease) => this.state.leases.has(lease));
+    for (const { task, lease } of settled) this.#world.witness.settles(task, lease);
+    this.mirror.settled(settled.map(({ lease }) => lease));
+    for (const { session, leases } of settledMessages(settled))
+      this.publisher.publish(session, { type: 'settled', leases });
   }
 
   #confirm(task: TaskId): void {
@@ -257,11 +288,11 @@ export class HeadLife {
       this.desk.accepted(task);
     };
     const isLocal = this.state.tasks.get(task)?.durability === 'local';
-    this.journal.durable(isLocal ? confirmed : () => this.mirror.accepted(task, confirmed));
+    this.journal.durable(isLocal ? confirmed : () => this.mirror.recorded(task, confirmed));
   }
 
   #check({ task, taskType, lease, returned }: CheckOrder): void {
-    const { witness } = this.#world;
+    const { witness, faults } = this.#world;
     const checked = (ok: boolean): void =>
       this.post({
         type: 'checked',
@@ -269,14 +300,17 @@ export class HeadLife {
         ok,
         why: ok ? '' : 'wrong',
         verifyMs: 1,
-        digest: 'd',
+        digest: `of lease ${lease}`,
         bytes: returned.bytes,
       });
     if (taskType === 'echo') return checked(this.#inline.get(lease) === true);
     this.process.after(this.#draw.between(CHECK_MS.least, CHECK_MS.most), () => {
       const file = this.files.incoming(task, lease);
       if (this.state.leases.get(lease)?.phase === 'checking') witness.reads(lease, file !== undefined);
+      if (faults.strikes('check-failed')) return this.post({ type: 'check-failed', lease, error: noVerdict });
       checked(file?.correct === true);
     });
   }
 }
+
+const noVerdict = toWireError(new MusterError('BLOCK_MISSING', 'a result could not be checked'));

@@ -1,5 +1,6 @@
 /** The machine of the head: its disk, and one life of the head after another. */
 import type { TaskId } from '@muster/shared';
+import { lostBetween, recordsOf, type TaskHistory } from '@muster/head-node/core';
 import type { Broker } from '../broker/broker.ts';
 import type { Draw } from '../draw.ts';
 import type { World } from '../world.ts';
@@ -11,6 +12,7 @@ import { JournalDisk } from './journal.ts';
 const RESTART_MS = { least: 200, most: 3000 };
 /** While the disk is full it does not start. */
 const RETRY_MS = 1000;
+const MAY_HAVE_RESULTS: ReadonlySet<string> = new Set(['running', 'done']);
 
 export class HeadMachine {
   readonly disk = new JournalDisk();
@@ -55,6 +57,7 @@ export class HeadMachine {
     });
     this.#life = life;
     witness.headStarts(life);
+    if (!life.mirror.isOff) life.post({ type: 'backbone', state: 'connecting', congested: false });
     this.#restore(life);
     witness.headRestored(life);
     life.serve();
@@ -69,7 +72,7 @@ export class HeadMachine {
     life.mirror.end();
     life.journal.tear();
     this.#world.witness.headCrashed();
-    this.#loseBlocks();
+    this.#loseFiles();
     for (const subscription of life.publisher.all()) subscription.closeFromHead();
     this.#world.timeline.after(this.#draw.between(RESTART_MS.least, RESTART_MS.most), () => this.start());
   }
@@ -81,14 +84,34 @@ export class HeadMachine {
 
   #restore(life: HeadLife): void {
     for (const history of this.disk.replay()) {
-      const bound = history.bound.filter(({ id }) => this.files.blocks.has(id));
+      const found = history.ended === null ? this.#whatIsLeft(history) : history;
       const task = this.#world.scenario.tasks.find(({ id }) => id === history.record.task);
-      if (task !== undefined) life.post({ type: 'restored', history: { ...history, bound }, taskType: task.type });
+      if (history.ended === null) writeAgain(life, history, found);
+      if (task !== undefined) life.post({ type: 'restored', history: found, taskType: task.type });
     }
+    this.files.removeUnless((task) => MAY_HAVE_RESULTS.has(life.state.tasks.get(task)?.state ?? ''));
   }
 
-  #loseBlocks(): void {
-    if (!this.#world.faults.strikes('block-loss')) return;
-    for (const id of this.files.blocks) if (this.#draw.chance(0.3)) this.files.blocks.delete(id);
+  #whatIsLeft(history: TaskHistory): TaskHistory {
+    const bound = history.bound.filter(({ id }) => this.files.blocks.has(id));
+    return { ...history, bound, subtasks: history.subtasks.filter((subtask) => this.files.holds(subtask)) };
   }
+
+  #loseFiles(): void {
+    const { faults } = this.#world;
+    if (faults.strikes('block-loss'))
+      for (const id of this.files.blocks) if (this.#draw.chance(0.3)) this.files.blocks.delete(id);
+    if (!faults.strikes('result-loss')) return;
+    for (const { record, ended } of this.disk.replay())
+      if (ended === null) this.files.lose(record.task, () => this.#draw.chance(0.3));
+  }
+}
+
+/** As head-node.ts does: a crash may have come between the journal and the broker. */
+function writeAgain(life: HeadLife, history: TaskHistory, found: TaskHistory): void {
+  const lost = lostBetween(history, found);
+  for (const record of lost) life.write(record);
+  if (history.record.durability === 'local') return;
+  for (const record of [...recordsOf(found), ...lost]) life.mirror.record(record);
+  if (found.bound.length > 0) life.mirror.open(history.record.task);
 }

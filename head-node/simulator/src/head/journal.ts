@@ -1,12 +1,12 @@
-/** The head's journal on a disk that syncs when it likes, may be full, and keeps at a crash what it had synced. */
+/** The head's journal on a disk that syncs when it likes, may be full, and keeps at a crash what it had synced. Mirrors head-node/src/io/journal.ts. */
 import type { TaskId } from '@muster/shared';
 import { historyOf, type JournalRecord, type TaskHistory } from '@muster/head-node/core';
 import type { Draw } from '../draw.ts';
 import type { SimProcess } from '../sim-process.ts';
 import type { World } from '../world.ts';
 
-/** As in head-node/src/io/journal.ts. */
 const LINGER_MS = 10;
+const ROOM_CHECK_MS = 250;
 
 /** What survives a crash. */
 export class JournalDisk {
@@ -45,16 +45,16 @@ export interface JournalPorts {
   readonly world: World;
   readonly disk: JournalDisk;
   readonly process: SimProcess;
-  /** The disk is full: nothing more can be promised. */
-  readonly failed: () => void;
 }
 
 /** The journal of one life of the head. */
 export class Journal {
   readonly #ports: JournalPorts;
   readonly #draw: Draw;
-  #waiting: JournalRecord[] = [];
-  #lingering = false;
+  readonly #waiting: JournalRecord[] = [];
+  /** Called when what is waiting has been written and synced. */
+  readonly #onSynced: (() => void)[] = [];
+  #looksAgain = false;
   /** Written, not synced; the first is being synced. */
   readonly #batches: Batch[] = [];
 
@@ -65,16 +65,20 @@ export class Journal {
 
   append(record: JournalRecord): void {
     this.#waiting.push(record);
-    if (this.#lingering) return;
-    this.#lingering = true;
-    this.#ports.process.after(LINGER_MS, () => this.#write());
+    this.#lookAgain(LINGER_MS);
   }
 
-  /** Calls when everything appended so far is on disk. */
+  /** Room for the records of one more task. */
+  get hasRoom(): boolean {
+    return !this.#ports.disk.full;
+  }
+
+  /** Calls when everything appended so far is on disk, be it that room for it must be made first. */
   durable(then: () => void): void {
     const { world, process } = this.#ports;
     this.#write();
     if (world.plant === 'ack-before-fsync') process.after(0, then);
+    else if (this.#waiting.length > 0) this.#onSynced.push(then);
     else if (this.#batches.length > 0) this.#batches.at(-1)?.synced.push(then);
     else process.after(0, then);
   }
@@ -90,20 +94,27 @@ export class Journal {
     world.witness.synced(survivors);
   }
 
+  #lookAgain(afterMs: number): void {
+    if (this.#looksAgain) return;
+    this.#looksAgain = true;
+    this.#ports.process.after(afterMs, () => {
+      this.#looksAgain = false;
+      this.#write();
+    });
+  }
+
   #write(): void {
-    this.#lingering = false;
     if (this.#waiting.length === 0) return;
-    this.#batches.push({ records: this.#waiting, synced: [] });
-    this.#waiting = [];
+    if (!this.hasRoom) return this.#lookAgain(ROOM_CHECK_MS);
+    this.#batches.push({ records: this.#waiting.splice(0), synced: this.#onSynced.splice(0) });
     if (this.#batches.length === 1) this.#sync();
   }
 
+  /** What is under way ends, also on a disk that is full by now: room for it was there. */
   #sync(): void {
     const { world, disk, process } = this.#ports;
     world.timeline.after(this.#draw.between(0.2, disk.syncMs), () => {
-      if (process.isDead) return;
-      if (disk.full) process.hear(this.#ports.failed);
-      else this.#synced();
+      if (!process.isDead) this.#synced();
     });
   }
 

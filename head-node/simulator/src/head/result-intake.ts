@@ -48,9 +48,10 @@ export class ResultIntake {
     return this.#life.files.incoming(task, lease)?.bytes === bytes;
   }
 
-  /** Only the provider that holds the lease may write, and not while the verifier reads. */
+  /** Only the provider that holds the lease may write, where there is room, and not while the verifier reads. */
   #write({ session, task, lease, bytes, correct }: ResultMessage): void {
-    const { state, files } = this.#life;
+    const { state, files, journal } = this.#life;
+    if (!journal.hasRoom) return;
     const held = state.leases.get(lease);
     if (held === undefined || held.phase === 'checking' || state.sessions.get(session) !== held.provider) return;
     files.receive(task, lease, { bytes, correct });

@@ -3,13 +3,14 @@ import type { Draw } from '../draw.ts';
 import type { SimProcess } from '../sim-process.ts';
 
 /** How a tile ends. Wedged: never, unless it is aborted. */
-export type Fate = 'right' | 'wrong' | 'crash' | 'wedged';
+export type Fate = 'right' | 'wrong' | 'crash' | 'no room' | 'wedged';
+export type Failure = 'aborted' | 'the process died' | 'no room';
 
 export interface Job {
   readonly durationMs: number;
   readonly fate: () => Fate;
   readonly done: (correct: boolean) => void;
-  readonly failed: (why: 'aborted' | 'the process died') => void;
+  readonly failed: (why: Failure) => void;
 }
 
 const RESPAWN_MS = 300;
@@ -54,6 +55,7 @@ export class Compute {
     this.#jobs.shift();
     this.#begin(fate === 'crash' ? RESPAWN_MS : 0);
     if (fate === 'crash') job.failed('the process died');
+    else if (fate === 'no room') job.failed('no room');
     else job.done(fate === 'right');
   }
 }

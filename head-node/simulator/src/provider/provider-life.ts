@@ -18,12 +18,13 @@ import type { TopicMessage } from '../network/subscription.ts';
 import type { ProviderTraits } from '../scenario.ts';
 import { SimProcess } from '../sim-process.ts';
 import type { World } from '../world.ts';
-import { Compute, type Fate } from './compute.ts';
+import { Compute, type Failure, type Fate } from './compute.ts';
 import { Membership } from './membership.ts';
 import { isInHead, pathIn, type Place, type ProviderDisk } from './provider-disk.ts';
 import type { ProviderMachine } from './provider-machine.ts';
 
 const ABORT_AFTER_MS = 1000;
+const NO_ROOM: Failure = 'no room';
 /** To look for blocks in a task's stream, or to read them. */
 const STREAM_MS = 20;
 
@@ -165,20 +166,20 @@ export class ProviderLife {
   #fetchBlocks(held: HeldWork, fetched: () => void): void {
     const { task, lease, blocks } = held;
     const { link } = this.membership;
-    const failed = (): void => {
+    const failed = (why = 'the blocks are not here'): void => {
       if (link !== this.membership.link && this.#broker.isThere) this.#fetchBlocks(held, fetched);
-      else this.post({ type: 'fetch-failed', lease, error: failure('the blocks are not here') });
+      else this.post({ type: 'fetch-failed', lease, error: failure(why) });
     };
     const arrived = (): void => {
       for (const block of blocks) this.#disk.blocks.add(block);
       fetched();
     };
     if (blocks.every((block) => this.#disk.blocks.has(block))) this.process.after(0, fetched);
-    else if (this.#machine.diskFull) this.process.after(0, failed);
-    else if (link !== null) link.fetch(blocks, { fetched: arrived, failed });
+    else if (this.#machine.diskFull) this.process.after(0, () => failed(NO_ROOM));
+    else if (link !== null) link.fetch(blocks, { fetched: arrived, failed: () => failed() });
     else if (this.#broker.has(task, blocks)) this.process.after(STREAM_MS, arrived);
     else if (this.#broker.isThere) this.process.after(STREAM_MS, () => this.#fetchBlocks(held, fetched));
-    else this.process.after(0, failed);
+    else this.process.after(0, () => failed());
   }
 
   #computeTile(held: HeldWork): void {
@@ -197,8 +198,13 @@ export class ProviderLife {
 
   #fateOf({ task, ranges }: HeldWork): Fate {
     if (this.#machine.wedged) return 'wedged';
-    if (this.#machine.diskFull || this.#machine.isPoison(task, ranges)) return 'crash';
+    if (this.#machine.isPoison(task, ranges)) return 'crash';
+    if (this.#isDiskFull) return 'no room';
     return this.#lies() ? 'wrong' : 'right';
+  }
+
+  get #isDiskFull(): boolean {
+    return this.#store === 'head' ? this.#machine.head.disk.full : this.#machine.diskFull;
   }
 
   #lies(): boolean {
@@ -221,12 +227,12 @@ export class ProviderLife {
     if (way !== 'inline') this.#disk.spool(held);
     const correct = way === 'inline' ? this.#honest.get(held.lease) === true : this.#disk.read(held)?.correct === true;
     if (session !== null) this.#sendStraight(session, held, { way, correct });
-    if (held.mirrored) this.#broker.deliver(held, way, correct);
+    if (held.mirrored) this.#broker.deliver(held, { way, correct });
   }
 
   #wayOf(session: SessionId | null, { result }: HeldWork): Way {
     if (result === null || result.path === '') return 'inline';
-    if (this.#store === 'head' && isInHead(result.path)) return 'store';
+    if (isInHead(result.path) && (this.#store === 'head' || session === null)) return 'store';
     return session === null ? 'stream' : 'wire';
   }
 
@@ -240,7 +246,7 @@ export class ProviderLife {
   #release(held: HeldWork): void {
     const { lease, blocks, result } = held;
     this.#honest.delete(lease);
-    this.#broker.release(lease);
+    this.#broker.release(held);
     if (blocks.length === 0 || result === null) return;
     this.#disk.remove(held);
     this.#disk.unspool(lease);
@@ -261,4 +267,4 @@ export class ProviderLife {
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
 
 const failure = (why: string): ReturnType<typeof toWireError> =>
-  toWireError(new MusterError('COMPUTE_FAILED', 'a tile was not computed', { why }));
+  toWireError(new MusterError(why === NO_ROOM ? 'DISK_FULL' : 'COMPUTE_FAILED', 'a tile was not computed', { why }));

@@ -13,6 +13,8 @@ function acceptedIn(record: JournalRecord): readonly number[] {
 
 export class Acceptances {
   readonly #tasks = new Map<TaskId, Map<number, Certainty>>();
+  /** Taken back by a restart that did not find the result, and that is not on disk. */
+  readonly #lost = new Set<JournalRecord & { type: 'lost' }>();
 
   appended(record: JournalRecord): void {
     const accepted = this.#of(record.task);
@@ -20,12 +22,14 @@ export class Acceptances {
       must(!accepted.has(index), `subtask ${index} of task ${record.task} is accepted once`);
       accepted.set(index, 'written');
     }
+    if (record.type === 'lost' && accepted.delete(record.index)) this.#lost.add(record);
     if (record.type === 'forgotten') this.#tasks.delete(record.task);
   }
 
   synced(record: JournalRecord): void {
     const accepted = this.#of(record.task);
     for (const index of acceptedIn(record)) accepted.set(index, 'on disk');
+    if (record.type === 'lost') this.#lost.delete(record);
     if (record.type === 'forgotten') this.#tasks.delete(record.task);
   }
 
@@ -33,6 +37,8 @@ export class Acceptances {
   headCrashed(): void {
     for (const accepted of this.#tasks.values())
       for (const [index, certainty] of accepted) if (certainty === 'written') accepted.delete(index);
+    for (const { task, index } of this.#lost) this.#of(task).set(index, 'on disk');
+    this.#lost.clear();
   }
 
   certaintyOf(task: TaskId, index: number): Certainty | undefined {

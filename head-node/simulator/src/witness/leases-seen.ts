@@ -21,11 +21,16 @@ export class LeasesSeen {
   /** In this life of the head: who holds which lease, and the session that each provider registered last. */
   readonly #holders = new Map<number, ProviderId>();
   readonly #sessions = new Map<ProviderId, SessionId>();
+  /** Given, and not on the wire yet. */
+  readonly #unsent = new Set<number>();
   #arriving: Arrival | null = null;
+  /** What is being checked, by lease: a check that came to no verdict is made again. */
+  readonly #checked = new Map<number, CheckOrder['returned']>();
 
   headStarts(): void {
     this.#holders.clear();
     this.#sessions.clear();
+    this.#unsent.clear();
   }
 
   registered({ provider, session, held }: HeadEvent & { type: 'registered' }, keep: readonly number[]): void {
@@ -46,6 +51,15 @@ export class LeasesSeen {
     must(provider.leases.size <= provider.credit, `${provider.name} holds no more leases than it has credit for`);
     this.#indices.set(lease, fromRanges(ranges));
     this.#holders.set(lease, provider.id);
+    this.#unsent.add(lease);
+  }
+
+  sent(lease: number): void {
+    this.#unsent.delete(lease);
+  }
+
+  late(lease: number): void {
+    must(!this.#unsent.has(lease), `lease ${leaseName(lease)} is late only when it has been sent`);
   }
 
   indicesOf(lease: number): readonly number[] {
@@ -57,7 +71,9 @@ export class LeasesSeen {
   }
 
   /** Only what its holder delivers in its present session is taken, and only for what it was computed for. */
-  checked({ lease, task, indices }: CheckOrder): void {
+  checked({ lease, task, indices, returned }: CheckOrder): void {
+    if (this.#checked.get(lease) === returned) return;
+    this.#checked.set(lease, returned);
     const name = `the result of lease ${leaseName(lease)}`;
     const result = this.#arriving;
     must(result?.lease === lease, `${name} is checked because it has just arrived`);

@@ -42,6 +42,10 @@ export class Promises {
     if (life !== null) this.#resultsAreThere(status, life);
   }
 
+  brokerLetsGo(task: TaskId): void {
+    must(this.#endOnDisk.has(task), `the end of task ${task} is on disk before the broker lets go of it`);
+  }
+
   /** At the start of a life, and at the end. */
   verify(life: HeadLife): void {
     for (const task of this.#accepted)

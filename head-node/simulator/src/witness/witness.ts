@@ -3,13 +3,14 @@ import type { TaskId, TaskStatus } from '@muster/shared';
 import type { ClusterState, HeadEffect, HeadEvent, JournalRecord } from '@muster/head-node/core';
 import { subtaskState } from '@muster/head-node/core';
 import type { ProviderEffect, ProviderEvent } from '@muster/provider-node/core';
+import type { DeliveredMessage } from '../broker/head-mirror.ts';
 import { leaseName } from '../describe.ts';
 import type { Faults } from '../faults.ts';
 import type { HeadLife } from '../head/head-life.ts';
 import type { ProviderLife } from '../provider/provider-life.ts';
 import { Acceptances } from './acceptances.ts';
 import { isBalanced } from './accounting.ts';
-import { hasCause } from './causes.ts';
+import { hasCause, isLocalForACause } from './causes.ts';
 import { LeasesSeen, type Arrival } from './leases-seen.ts';
 import { Promises } from './promises.ts';
 import { must } from './violation.ts';
@@ -22,11 +23,8 @@ export class Witness {
   readonly #acceptances = new Acceptances();
   readonly #leases = new LeasesSeen();
   readonly #promises = new Promises();
-  /**
-   * Accepted subtasks that settlements on their way say are safe, by lease and in order: a lease may be settled twice, when its
-   * result is dismissed and then comes by the broker after all.
-   */
-  readonly #owed = new Map<number, (readonly number[])[]>();
+  /** Accepted subtasks that settlements on their way say are safe, by lease. */
+  readonly #owed = new Map<number, readonly number[]>();
   #head: HeadLife | null = null;
 
   constructor(faults: Faults) {
@@ -65,24 +63,31 @@ export class Witness {
     this.#leases.arrives(message);
   }
 
-  handled(state: ClusterState, effects: readonly HeadEffect[]): void {
+  handled(state: ClusterState, event: HeadEvent, effects: readonly HeadEffect[]): void {
+    const ended = effects.flatMap((effect) => (effect.type === 'ended' ? [effect.task] : []));
     for (const effect of effects) {
+      if (effect.type === 'revoke' && event.type === 'tick' && !ended.includes(effect.task))
+        for (const lease of effect.leases) this.#leases.late(lease);
       if (effect.type === 'send-lease') this.#leases.given(state, effect);
       else if (effect.type === 'check') this.#leases.checked(effect);
-      else if (effect.type === 'append') this.#appended(effect.record);
+      else if (effect.type === 'append') this.appended(effect.record);
       else if (effect.type === 'ended') this.#ended(effect.status);
     }
     for (const effect of effects) if (effect.type === 'settle') this.#owe(effect);
+  }
+
+  sent(lease: number): void {
+    this.#leases.sent(lease);
   }
 
   #owe({ task, lease }: HeadEffect & { type: 'settle' }): void {
     const accepted = this.#leases
       .indicesOf(lease)
       .filter((index) => this.#acceptances.certaintyOf(task, index) !== undefined);
-    this.#owed.set(lease, [...(this.#owed.get(lease) ?? []), accepted]);
+    this.#owed.set(lease, [...(this.#owed.get(lease) ?? []), ...accepted]);
   }
 
-  #appended(record: JournalRecord): void {
+  appended(record: JournalRecord): void {
     this.#acceptances.appended(record);
     this.#promises.appended(record);
   }
@@ -96,6 +101,7 @@ export class Witness {
       `task ${status.taskId} is done with ${accepted} of ${status.tiles} subtasks journalled`,
     );
     this.#isMirrored(status);
+    if (this.#head !== null) isLocalForACause(status, this.#head, this.#faults);
   }
 
   #isMirrored({ taskId, state, durability }: TaskStatus): void {
@@ -124,11 +130,30 @@ export class Witness {
 
   /** From now on the provider may forget the result. */
   settles(task: TaskId, lease: number): void {
-    for (const index of this.#owed.get(lease)?.shift() ?? [])
+    this.#isOnDisk(task, lease, 'is settled');
+    this.#owed.delete(lease);
+  }
+
+  /** The broker forgets its copy of a result. */
+  acknowledges({ task, lease }: Pick<DeliveredMessage, 'task' | 'lease'>): void {
+    must(
+      this.#head?.state.leases.has(lease) !== true,
+      `the copy of lease ${leaseName(lease)} is acknowledged when nobody waits for it`,
+    );
+    this.#isOnDisk(task, lease, 'has its copy acknowledged');
+  }
+
+  #isOnDisk(task: TaskId, lease: number, what: string): void {
+    for (const index of this.#owed.get(lease) ?? [])
       must(
         this.#acceptances.certaintyOf(task, index) !== 'written',
-        `lease ${leaseName(lease)} is settled when subtask ${index} of task ${task} is on disk`,
+        `lease ${leaseName(lease)} ${what} when subtask ${index} of task ${task} is on disk`,
       );
+  }
+
+  /** The broker forgets all that it has of a task. */
+  letsGo(task: TaskId): void {
+    this.#promises.brokerLetsGo(task);
   }
 
   // -- clients ---------------------------------------------------------------------------------------------------------
