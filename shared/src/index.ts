@@ -28,6 +28,7 @@ export {
 export { silentLogger, type Logger } from './logger.ts';
 export { formatBytes, formatDuration, parseDurationMs, parseSizeBytes, parseWhole } from './quantities.ts';
 export { seededRandom, type Random } from './random.ts';
+export { RecentLeases } from './recent-leases.ts';
 export {
   channels,
   DEFAULT_HTTP_PORT,

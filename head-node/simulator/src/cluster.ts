@@ -80,6 +80,7 @@ export class Cluster {
     if (life === null || !this.clients.every(({ hasEnded }) => hasEnded)) return false;
     const { tasks, leases } = life.state;
     return (
+      life.journal.isQuiet &&
       life.mirror.isQuiet &&
       leases.size === 0 &&
       [...tasks.values()].every(({ endedAtMs }) => endedAtMs !== null) &&

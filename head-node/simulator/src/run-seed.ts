@@ -12,8 +12,8 @@ import { Violation } from './witness/violation.ts';
 import { Witness } from './witness/witness.ts';
 import type { World } from './world.ts';
 
-/** Long enough for every deadline of the policy, one after the other. */
-const CALM_MS = 300_000;
+/** Long enough for every deadline of the policy, one after the other, and for the slowest node with three tasks of its own. */
+const CALM_MS = 900_000;
 const LOOK_MS = 1000;
 
 export interface SeedOptions {

@@ -1,6 +1,7 @@
 /** Everything the head knows: plain data, changed only by `handle`. */
 import {
   firstLeaseOf,
+  RecentLeases,
   type BackboneReport,
   type BlockId,
   type DeviceFacts,
@@ -195,6 +196,8 @@ export interface ClusterState {
   /** The tasks that have a run. */
   readonly running: Set<Task>;
   readonly leases: Map<number, Lease>;
+  /** Their providers were told to forget them: what they have of them goes at any moment, so no copy of a result counts any more. */
+  readonly closed: RecentLeases;
   nextLease: number;
   /** What the wall clock said beyond `nowMs` when this life of the head began: for ages across lives, and nothing else. */
   wallOffsetMs: number;
@@ -229,6 +232,7 @@ export function newClusterState(policy: Policy, epoch: number, nowMs: number): C
     ended: [],
     running: new Set(),
     leases: new Map(),
+    closed: new RecentLeases(),
     nextLease: firstLeaseOf(epoch),
     wallOffsetMs: 0,
     lastTickMs: nowMs,

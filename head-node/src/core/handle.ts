@@ -37,6 +37,7 @@ export function handle(state: ClusterState, event: HeadEvent, moment: Moment): H
   const turn: Turn = { ...moment, state, effects: [] };
   apply(turn, event);
   dispatch(turn);
+  closeLeases(turn);
   return turn.effects;
 }
 
@@ -91,6 +92,13 @@ function apply(turn: Turn, event: HeadEvent): void {
       return onResultsTooLarge(turn, event);
     case 'tick':
       return onTick(turn);
+  }
+}
+
+function closeLeases({ state, effects }: Turn): void {
+  for (const effect of effects) {
+    if (effect.type === 'settle') state.closed.add(effect.lease);
+    else if (effect.type === 'revoke') for (const lease of effect.leases) state.closed.add(lease);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Registration and liveness of providers. */
-import { backoffMs, type ProviderId, type SessionId } from '@muster/shared';
+import { backoffMs, type HeldLease, type ProviderId, type SessionId } from '@muster/shared';
 import type { Provider, ProviderPhase } from './cluster-state.ts';
 import type { HeadEvent, Registration } from './events.ts';
 import { learnedRates } from './learned-rates.ts';
@@ -84,13 +84,21 @@ export function onRegistered(turn: Turn, event: Registration): void {
 
 /** Which of the leases that it still holds are wanted. Those that it does not hold any more are given to others. */
 function reconcile(turn: Turn, provider: Provider, { held }: Registration): number[] {
-  const keep = held.filter((offer) => adoptLease(turn, provider.id, offer)).map(({ lease }) => lease);
+  const keep = held.filter((offer) => answer(turn, provider, offer)).map(({ lease }) => lease);
   for (const id of provider.leases) {
     const lease = turn.state.leases.get(id);
     if (lease !== undefined && lease.phase !== 'checking' && !keep.includes(id))
       voidLease(turn, lease, { retry: true });
   }
   return keep;
+}
+
+/** It has it still, whatever it was told before; or it is told now to forget it. */
+function answer(turn: Turn, provider: Provider, offer: HeldLease): boolean {
+  const wanted = adoptLease(turn, provider.id, offer);
+  if (wanted) turn.state.closed.delete(offer.lease);
+  else turn.state.closed.add(offer.lease);
+  return wanted;
 }
 
 function newProvider(event: Registration, nowMs: number): Provider {

@@ -70,6 +70,7 @@ function dismiss(
  * where its lease is from an earlier life of the head, the lease is taken up again.
  */
 export function onDelivered(turn: Turn, event: HeadEvent & { type: 'delivered' }): void {
+  if (turn.state.closed.has(event.lease)) return;
   if (!adoptLease(turn, event.provider, { ...event, ranges: [...event.ranges] })) return;
   const context = contextOf(turn, event.lease);
   if (context !== null && context.lease.phase !== 'checking') check(turn, context, event);

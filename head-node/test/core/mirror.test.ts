@@ -3,6 +3,7 @@ import { taskTypeNamed, type Durability, type SessionId, type TaskId } from '@mu
 import type { LeaseOrder } from '../../src/core/effects.ts';
 import type { BackboneView } from '../../src/core/cluster-state.ts';
 import { defaultPolicy } from '../../src/core/policy.ts';
+import { subtaskState } from '../../src/core/subtask-states.ts';
 import { ClusterRig, heldOf, historyOf, idOf, indicesOf, ofType, restarted } from './cluster-rig.ts';
 
 function withBroker(state: BackboneView['state'] = 'up'): ClusterRig {
@@ -188,6 +189,34 @@ describe('a result by the broker', () => {
     expect([...rig.acceptances(task).keys()]).toEqual(indicesOf(order));
     rig.join('a', { held: [heldOf(order)] });
     expect(rig.ordersOf('a').flatMap(indicesOf)).not.toContain(indicesOf(order)[0]);
+  });
+
+  describe('of a lease that its node was told to forget is none: its file may go at any moment', () => {
+    test('when it registered', () => {
+      const before = withBroker('off');
+      const task = before.product();
+      const [order] = before.ordersOf('a') as [LeaseOrder];
+      const rig = restarted(before, task);
+      const rival = { ...heldOf(order), lease: order.lease + 1000 };
+      const session = rig.register('b', { held: [rival] });
+      rig.register('a', { held: [heldOf(order)] });
+      expect(ofType(rig.effects, 'reply-registered').at(-1)?.keep).toEqual([]);
+      rig.post({ type: 'bye', session, handBack: [rival.lease] });
+      expect(delivered(rig, order)).toEqual([]);
+      rig.register('a', { held: [heldOf(order)] });
+      expect(ofType(delivered(rig, order), 'check')).toHaveLength(1);
+    });
+
+    test('because it was late', () => {
+      const rig = withBroker('off');
+      rig.product();
+      const [order] = rig.ordersOf('a') as [LeaseOrder];
+      const alive = [rig.provider('a').session];
+      while (rig.orders.has(order.lease)) rig.pass(100, { alive });
+      const [index] = indicesOf(order);
+      expect(rig.task(order.task).run?.states.at(index!)).toBe(subtaskState.pending);
+      expect(delivered(rig, order)).toEqual([]);
+    });
   });
 
   test('of subtasks that are none of the task, or of a node that does not have the lease, is none', () => {

@@ -1,6 +1,5 @@
 /** Everything the provider knows about its work: plain data, changed only by `handle`. */
-import type { BlockId, SessionId, TaskId } from '@muster/shared';
-import { RecentLeases } from './recent-leases.ts';
+import { RecentLeases, type BlockId, type SessionId, type TaskId } from '@muster/shared';
 
 /**
  * fetching   operand blocks are on their way
@@ -45,6 +44,7 @@ export interface ProviderState {
   firstLease: number;
   /** Reads and writes the head's store by path. */
   sharesStore: boolean;
+  /** Not worked on again. */
   readonly over: RecentLeases;
   /** By lease, in order of arrival. */
   readonly held: Map<number, HeldWork>;
@@ -54,16 +54,13 @@ export interface ProviderState {
 /** One computing and one behind it, so that the compute process never waits for us. */
 export const COMPUTE_SLOTS = 2;
 
-/** Ten seconds of the fastest echo. */
-const OVER_REMEMBERED = 20_000;
-
 /** `spooled`: results from an earlier life of this process, which no head has settled. */
 export const newProviderState = (spooled: readonly HeldWork[] = []): ProviderState => ({
   session: null,
   epoch: 0,
   firstLease: 0,
   sharesStore: false,
-  over: new RecentLeases(OVER_REMEMBERED),
+  over: new RecentLeases(),
   held: new Map(spooled.map((held) => [held.lease, held])),
   stopping: false,
 });

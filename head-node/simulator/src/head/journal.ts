@@ -68,6 +68,11 @@ export class Journal {
     this.#lookAgain(LINGER_MS);
   }
 
+  /** Everything is on disk. */
+  get isQuiet(): boolean {
+    return this.#waiting.length === 0 && this.#batches.length === 0;
+  }
+
   /** Room for the records of one more task. */
   get hasRoom(): boolean {
     return !this.#ports.disk.full;
