@@ -13,6 +13,4 @@ export type {
   Subscription,
 } from './backbone.ts';
 export { openBackbone, type BackboneOptions } from './rabbit-backbone.ts';
-export { type MemoryBackboneOptions } from './memory-backbone.ts';
-export { MemoryBroker } from './memory-broker.ts';
 export { hashPassword } from './password-hash.ts';

@@ -1,4 +1,4 @@
-import { MemoryBroker } from '../src/index.ts';
+import { MemoryBroker } from '@muster/rabbitmq/testkit';
 import type { BrokerUnderTest } from './broker-under-test.ts';
 import { backboneConformance } from './conformance.ts';
 

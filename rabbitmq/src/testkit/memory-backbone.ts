@@ -19,19 +19,19 @@ import type {
   QueueSource,
   StreamSource,
   Subscription,
-} from './backbone.ts';
-import { checkSize } from './body.ts';
-import { STREAM_CREDIT } from './consumer.ts';
-import { Lane } from './lane.ts';
-import { outboxStatus } from './outbox-status.ts';
+} from '../backbone.ts';
+import { checkSize } from '../body.ts';
+import { STREAM_CREDIT } from '../consumer.ts';
+import { Lane } from '../lane.ts';
+import { outboxStatus } from '../outbox-status.ts';
 import type { MemoryBroker } from './memory-broker.ts';
 import type { MemoryConsumer, Store } from './memory-queue.ts';
-import type { Entry } from './outbox.ts';
-import { Patience } from './patience.ts';
-import { Silence, SILENCE_MS, type Traffic } from './silence.ts';
-import { StateNotice } from './state-notice.ts';
-import { blockStream, providerQueue, queueOf, type QueueSpec, type Role } from './topology.ts';
-import { Watermarks } from './watermarks.ts';
+import type { Entry } from '../outbox.ts';
+import { Patience } from '../patience.ts';
+import { Silence, SILENCE_MS, type Traffic } from '../silence.ts';
+import { StateNotice } from '../state-notice.ts';
+import { blockStream, providerQueue, queueOf, type QueueSpec, type Role } from '../topology.ts';
+import { Watermarks } from '../watermarks.ts';
 
 export interface MemoryBackboneOptions {
   readonly role: Role;

@@ -1,5 +1,5 @@
-import { decodeBody } from './body.ts';
-import type { Delivery, OnDelivery } from './backbone.ts';
+import { decodeBody } from '../body.ts';
+import type { Delivery, OnDelivery } from '../backbone.ts';
 
 export interface StoredMessage {
   readonly key: string;

@@ -1,9 +1,9 @@
-import type { Backbone, BackboneState } from './backbone.ts';
-import { encodeBody } from './body.ts';
+import type { Backbone, BackboneState } from '../backbone.ts';
+import { encodeBody } from '../body.ts';
 import { MemoryBackbone, type MemoryBackboneOptions } from './memory-backbone.ts';
 import { MemoryQueue, MemoryStream, type Store } from './memory-queue.ts';
-import type { Entry } from './outbox.ts';
-import { queueOf, staticQueues, type QueueSpec } from './topology.ts';
+import type { Entry } from '../outbox.ts';
+import { queueOf, staticQueues, type QueueSpec } from '../topology.ts';
 
 /** How a broker looks from outside; a new client is told at once. */
 export interface BrokerClient {
