@@ -13,7 +13,6 @@ const BURST_MS = 50;
 const BURSTS_MAX = 20;
 /** More than a chunk holds, so that no acknowledgement is needed to see its end. */
 const PROBE_CREDIT = 10_000;
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Chosen here, so that a consumer can be cancelled whose start nobody has answered yet. */
 const CONSUMER_TAG = 'drain';
 
@@ -199,7 +198,7 @@ async function lastOffset(channel: Channel, name: string): Promise<number> {
     },
     { arguments: { 'x-stream-offset': 'last' } },
   );
-  await counter.reached(1, messageCount > 0 ? MAX_TIMER_MS : STALL_MS);
+  await counter.reached(1, messageCount > 0 ? Infinity : STALL_MS);
   for (let seen = 0, bursts = 0; counter.value > seen && bursts < BURSTS_MAX; bursts += 1) {
     seen = counter.value;
     await counter.reached(Infinity, BURST_MS);
@@ -243,10 +242,10 @@ class Counter {
     if (this.value >= this.#target) this.#resolve?.();
   }
 
-  /** Resolves at `target`, or after `ms`. */
+  /** Resolves at `target`, or after `ms`. Without an end there is no timer: it would outlive who waits, and keep the process. */
   reached(target: number, ms: number): Promise<void> {
     const { promise, resolve } = deferred<void>();
-    const timer = setTimeout(resolve, ms);
+    const timer = ms === Infinity ? undefined : setTimeout(resolve, ms);
     this.#target = target;
     this.#resolve = resolve;
     if (this.value >= target) resolve();
