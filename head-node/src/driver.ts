@@ -23,7 +23,7 @@ import { handle } from './core/handle.ts';
 import type { JournalRecord } from './core/journal-record.ts';
 import type { IncomingResults } from './io/incoming-results.ts';
 import type { Journal } from './io/journal.ts';
-import type { Mirror } from './io/mirror.ts';
+import type { Mirror, MirrorListener } from './io/mirror.ts';
 import type { Delivered } from './io/mirrored-results.ts';
 import type { ResultStore } from './io/result-store.ts';
 import type { TaskPublisher } from './io/task-publisher.ts';
@@ -63,7 +63,7 @@ interface Settlement {
 /** Nobody waits for a settlement, so as many as come in this time share one. */
 const SETTLE_MS = 20;
 
-export class Driver {
+export class Driver implements MirrorListener {
   readonly state: ClusterState;
   readonly #ports: DriverPorts;
   readonly #events: HeadEvent[] = [];
@@ -116,6 +116,23 @@ export class Driver {
     if (payload !== null) this.#payloads.set(result.lease, payload);
     this.post({ ...result, type: 'delivered' });
     this.#payloads.delete(result.lease);
+  }
+
+  /** Of a result that came by the broker: nobody waits for it, be it that it was accepted in this very moment. */
+  over({ task, lease }: Omit<Settlement, 'session'>): void {
+    if (!this.#stopped) this.#settle({ session: null, task, lease });
+  }
+
+  isOpen(lease: number): boolean {
+    return this.state.leases.has(lease);
+  }
+
+  isFree(lease: number): boolean {
+    return this.state.leases.get(lease)?.phase !== 'checking';
+  }
+
+  isRunning(task: TaskId): boolean {
+    return this.state.tasks.get(task)?.state === 'running';
   }
 
   #turn(event: HeadEvent): void {
@@ -172,7 +189,6 @@ export class Driver {
       case 'ended':
         verifier.close(effect.task);
         publisher.closeTask(effect.task);
-        this.#ports.mirror.ended(effect.task);
         this.#ports.incoming.end(effect.task);
         this.#unpin(effect.task);
         return this.#tellEnd(effect.task, effect.status);
@@ -183,10 +199,14 @@ export class Driver {
     }
   }
 
-  /** A client believes it for good, so not before a crash cannot take it back. */
+  /** A client believes it for good, and the broker's copies go for good, so not before a crash cannot take it back. */
   #tellEnd(task: TaskId, status: TaskStatus): void {
-    const { journal, audience } = this.#ports;
-    journal.durable().then(() => audience.ended(task, status), this.#journalFailed);
+    const { journal, audience, mirror } = this.#ports;
+    const told = (): void => {
+      if (!this.#stopped) mirror.ended(task);
+      audience.ended(task, status);
+    };
+    journal.durable().then(told, this.#journalFailed);
   }
 
   /** Not before the journal says so too: a head that died in between would hold the task's subtasks for done, without results. */

@@ -210,13 +210,7 @@ async function serve(opened: Opened): Promise<HeadNode> {
   // A task that is whole already waits for the broker like any other.
   if (options.amqpUrl !== null) driver.post({ type: 'backbone', state: 'connecting', congested: false });
   restore(driver, stores);
-  await stores.mirror.start({
-    post: (event) => driver.post(event),
-    delivered: (delivered) => driver.delivered(delivered),
-    isOpen: (lease) => driver.state.leases.has(lease),
-    isFree: (lease) => driver.state.leases.get(lease)?.phase !== 'checking',
-    isRunning: (task) => driver.state.tasks.get(task)?.state === 'running',
-  });
+  await stores.mirror.start(driver);
   const http = await openHttp(options, driver, stores.mirror);
   const loops = startLoops(opened, parts);
   const timers = startTimers(driver, { clients, clock: systemClock, incoming: stores.incoming });

@@ -37,6 +37,7 @@ export interface Mirror {
   cut(task: TaskId): void;
   /** Its result is in the journal, or nobody wants it. */
   settled(leases: readonly number[]): void;
+  /** Its end is in the journal: nothing of it is of use any more. */
   ended(task: TaskId): void;
   /** A task that goes on after a restart; nodes that are cut off may have left results in its stream. */
   resume(task: TaskId): void;
@@ -101,6 +102,8 @@ export interface MirrorListener {
   isOpen(lease: number): boolean;
   /** No result of the lease is being checked. */
   isFree(lease: number): boolean;
+  /** Nobody waits for it any more; it is `settled` when the journal has on disk why. */
+  over(lease: { readonly task: TaskId; readonly lease: number }): void;
   /** May results of the task still count? */
   isRunning(task: TaskId): boolean;
 }

@@ -81,12 +81,12 @@ export class MirroredResults {
 
   #arrived(result: Fields<'delivered'>, payload: Uint8Array | null, delivery: Delivery): void {
     this.release(result.lease);
-    if (!this.#ports.listener.isRunning(result.task)) return delivery.ack();
     this.#held.set(result.lease, { task: result.task, delivery });
-    if (result.way === 'stream') this.#streamed.want(result);
+    if (!this.#ports.listener.isRunning(result.task)) this.#ports.listener.over(result);
+    else if (result.way === 'stream') this.#streamed.want(result);
     else if (result.way === 'inline' || (result.way === 'store' && this.#isHere(result)))
       this.#hand({ result, payload });
-    else this.#releaseUnlessOpen(result.lease);
+    else this.#overUnlessOpen(result);
   }
 
   #isHere({ task, lease, bytes }: Fields<'delivered'>): boolean {
@@ -95,10 +95,10 @@ export class MirroredResults {
 
   #hand(delivered: Delivered): void {
     this.#ports.listener.delivered(delivered);
-    this.#releaseUnlessOpen(delivered.result.lease);
+    this.#overUnlessOpen(delivered.result);
   }
 
-  #releaseUnlessOpen(lease: number): void {
-    if (!this.#ports.listener.isOpen(lease)) this.release(lease);
+  #overUnlessOpen(result: Fields<'delivered'>): void {
+    if (!this.#ports.listener.isOpen(result.lease)) this.#ports.listener.over(result);
   }
 }

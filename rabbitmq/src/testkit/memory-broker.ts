@@ -72,6 +72,11 @@ export class MemoryBroker {
     for (const store of this.#stores.values()) if (store instanceof MemoryQueue) store.redeliver();
   }
 
+  /** Is there a queue or stream of this name? */
+  has(queue: string): boolean {
+    return this.#stores.has(queue);
+  }
+
   /** Messages that a queue could give out, or a stream holds. 0 for what does not exist. */
   count(queue: string): number {
     return this.#stores.get(queue)?.size ?? 0;
