@@ -128,17 +128,11 @@ export class BrokerMirror implements Mirror {
 
   constructor(ports: MirrorPorts) {
     this.#ports = ports;
-    this.#records = new RecordBatch(({ task, bytes, key }, onSettled) =>
-      ports.backbone.publish(
-        {
-          destination: { to: 'events' },
-          key,
-          task,
-          frames: [encode('recorded', { task }, { epoch: ports.epoch, seq: 0 }), bytes],
-        },
-        onSettled,
-      ),
-    );
+    const { backbone, epoch, logger } = ports;
+    this.#records = new RecordBatch(({ task, bytes, key }, onSettled) => {
+      const frames = [encode('recorded', { task }, { epoch, seq: 0 }), bytes];
+      backbone.publish({ destination: { to: 'events' }, key, task, frames }, onSettled);
+    }, logger);
     this.#blocks = new BlockMirror(ports);
   }
 
@@ -213,6 +207,7 @@ export class BrokerMirror implements Mirror {
   ended(task: TaskId): void {
     this.#results?.end(task);
     this.#blocks.end(task);
+    this.#records.forget(task);
     this.#ports.backbone.forget(task);
   }
 
@@ -235,7 +230,7 @@ export class BrokerMirror implements Mirror {
     this.#records.flush();
     this.#blocks.settle(task);
     await this.#ports.backbone.settled(task);
-    return this.#ports.backbone.lost(task);
+    return this.#ports.backbone.lost(task) + this.#records.lost(task);
   }
 
   async events(task: TaskId): Promise<StreamedHistory | null> {
