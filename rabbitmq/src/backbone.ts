@@ -44,8 +44,10 @@ export type Destination =
   | { readonly to: 'dead' }
   /** Stream of what happened, in order. */
   | { readonly to: 'events' }
-  /** Stream of block chunks of one task. */
-  | { readonly to: 'blocks'; readonly task: TaskId };
+  /** Stream of operand chunks of one task. */
+  | { readonly to: 'blocks'; readonly task: TaskId }
+  /** Stream of result chunks of one task, from nodes that cannot reach the head. */
+  | { readonly to: 'resultChunks'; readonly task: TaskId };
 
 export interface Publication {
   readonly destination: Destination;
@@ -93,7 +95,7 @@ export interface QueueSource {
 }
 
 export interface StreamSource {
-  readonly from: Destination & { readonly to: 'events' | 'blocks' };
+  readonly from: Destination & { readonly to: 'events' | 'blocks' | 'resultChunks' };
   /** First offset wanted; after a reconnect it goes on behind the last one delivered. */
   readonly offset: number;
 }
@@ -121,9 +123,9 @@ export interface Backbone {
   admit(provider: ProviderId): void;
   /** Its queue goes, with what is in it. */
   dismiss(provider: ProviderId): void;
-  /** The block stream of this task exists from here on / goes, also one that an earlier life has opened. */
+  /** The streams of this task exist from here on / go, also those that an earlier life has opened. `onClosed` when the broker says so. */
   openTask(task: TaskId): void;
-  closeTask(task: TaskId): void;
+  closeTask(task: TaskId, onClosed?: () => void): void;
 
   consume(source: QueueSource, onDelivery: OnDelivery): Subscription;
   read(source: StreamSource, onDelivery: OnDelivery): Subscription;
@@ -138,6 +140,6 @@ export interface Backbone {
     options: { readonly withinMs: number; readonly onDelivery: OnDelivery },
   ): Promise<number>;
 
-  /** What is in the outbox is sent if the broker takes it within `withinMs`; then everything is closed. */
+  /** What is in the outbox is sent, and what is to be deleted deleted, if the broker does it within `withinMs`; then all is closed. */
   close(options: { readonly withinMs: number }): Promise<void>;
 }

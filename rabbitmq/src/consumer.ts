@@ -7,7 +7,7 @@ import type { Link } from './link.ts';
 import { queueOf } from './topology.ts';
 
 /** Deliveries of a stream that wait for `ack`. Chunks are up to 1 MiB. */
-export const STREAM_CREDIT = { events: 256, blocks: 16 } as const;
+export const STREAM_CREDIT = { events: 256, blocks: 16, resultChunks: 16 } as const;
 
 export interface ConsumerOptions {
   readonly link: Link;

@@ -81,8 +81,11 @@ export function drainConformance(rig: BackboneRig): void {
     const left = (): Promise<number> =>
       second.drain({ from: blocks, offset: 0 }, { withinMs: WAIT_MS, onDelivery: settle });
     expect(await left()).toBe(1);
-    second.closeTask(rig.task);
-    await waitUntil(async () => (await left()) === 0, { what: 'the stream to be gone', timeoutMs: WAIT_MS });
+    const gone: string[] = [];
+    second.closeTask(rig.task, () => gone.push('streams'));
+    await wait('the streams to be gone', () => gone.length > 0);
+    expect(await left()).toBe(0);
+    expect(gone).toEqual(['streams']);
     expect(second.status().unrouted).toBe(0);
   });
 }

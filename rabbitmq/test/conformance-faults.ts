@@ -132,11 +132,27 @@ export function faultConformance(rig: BackboneRig): void {
     expect(rig.head.status()).toMatchObject({ dropped: 0, unrouted: 0 });
   });
 
-  test('closing sends what is left', async () => {
+  test('streams of a task that ended while the broker was away go when it is back', async () => {
+    rig.head.openTask(rig.task);
+    rig.head.publish(rig.message('chunk', { destination: { to: 'resultChunks', task: rig.task } }));
+    await rig.head.settled(rig.task);
+    await rig.broker.kill();
+    await wait('the news', () => rig.head.status().state === 'down');
+    let gone = false;
+    rig.head.closeTask(rig.task, () => (gone = true));
+    await rig.broker.restart();
+    await wait('the streams to be gone', () => gone);
+  });
+
+  test('closing sends what is left, and deletes what is to go', async () => {
     const brief = await rig.open({ role: 'head' });
     brief.admit(rig.provider);
+    brief.openTask(rig.task);
     for (const key of rig.numbered(10)) brief.publish(rig.message(key));
+    let gone = false;
+    brief.closeTask(rig.task, () => (gone = true));
     await brief.close({ withinMs: 10_000 });
+    expect(gone).toBe(true);
     expect(await rig.head.drain(rig.tasksOf(), { withinMs: TIMEOUT_MS, onDelivery: settle })).toBe(10);
   });
 

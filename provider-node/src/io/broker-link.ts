@@ -68,7 +68,7 @@ export class RabbitLink implements BrokerLink {
   readonly #ports: BrokerLinkPorts;
   readonly #copies = new Map<number, Delivery>();
   readonly #delivered = new Set<number>();
-  /** Keys of the chunks of results whose bytes went to their task's stream. */
+  /** Keys of the chunks of results whose bytes went to a stream of their task. */
   readonly #streams = new Map<number, readonly string[]>();
   readonly #blocks: StreamedBlocks;
   #subscription: Subscription | null = null;
@@ -131,7 +131,7 @@ export class RabbitLink implements BrokerLink {
         encode('streamedChunk', { task, lease, offset, total: bytes.length }),
         bytes.subarray(offset, offset + size),
       ];
-      this.#ports.backbone.publish({ destination: { to: 'blocks', task }, key, task, frames }, (outcome) => {
+      this.#ports.backbone.publish({ destination: { to: 'resultChunks', task }, key, task, frames }, (outcome) => {
         if (outcome === 'confirmed') missing -= 1;
         if (missing === 0 && this.#streams.has(lease)) then();
       });

@@ -30,7 +30,7 @@ import type { Entry } from '../outbox.ts';
 import { Patience } from '../patience.ts';
 import { Silence, SILENCE_MS, type Traffic } from '../silence.ts';
 import { StateNotice } from '../state-notice.ts';
-import { blockStream, providerQueue, queueOf, type QueueSpec, type Role } from '../topology.ts';
+import { isBulk, providerQueue, queueOf, streamsOf, type QueueSpec, type Role } from '../topology.ts';
 import { Watermarks } from '../watermarks.ts';
 
 export interface MemoryBackboneOptions {
@@ -110,7 +110,7 @@ export class MemoryBackbone implements Backbone {
     checkSize(publication.frames);
     const { destination } = publication;
     if (destination.to === 'work') this.#want(queueOf(destination));
-    const lane = destination.to === 'blocks' ? this.#blocks : this.#messages;
+    const lane = isBulk(destination) ? this.#blocks : this.#messages;
     lane.publish(publication, onSettled);
   }
 
@@ -135,15 +135,18 @@ export class MemoryBackbone implements Backbone {
   }
 
   dismiss(provider: ProviderId): void {
-    this.#discard(providerQueue(provider));
+    this.#change(() => this.#broker.delete(providerQueue(provider)));
   }
 
   openTask(task: TaskId): void {
-    this.#want(blockStream(task));
+    for (const stream of streamsOf(task)) this.#want(stream);
   }
 
-  closeTask(task: TaskId): void {
-    this.#discard(blockStream(task));
+  closeTask(task: TaskId, onClosed: () => void = () => undefined): void {
+    this.#change(() => {
+      for (const stream of streamsOf(task)) this.#broker.delete(stream);
+      this.#broker.answer(onClosed);
+    });
   }
 
   consume(source: QueueSource, onDelivery: OnDelivery): Subscription {
@@ -274,14 +277,12 @@ export class MemoryBackbone implements Backbone {
   }
 
   #want(queue: QueueSpec): void {
-    if (this.#isHead) this.#perform(() => this.#broker.declare(queue));
+    this.#change(() => this.#broker.declare(queue));
   }
 
-  #discard(queue: QueueSpec): void {
-    if (this.#isHead) this.#perform(() => this.#broker.delete(queue));
-  }
-
-  #perform(change: () => void): void {
+  /** Only the head may. */
+  #change(change: () => void): void {
+    if (!this.#isHead) return;
     if (this.#isUp) change();
     else this.#owed.push(change);
   }
