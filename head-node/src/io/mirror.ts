@@ -10,13 +10,13 @@ import {
   type ProviderId,
   type TaskId,
 } from '@muster/shared';
-import type { Backbone, PublicationOutcome } from '@muster/rabbitmq';
+import type { PublicationOutcome } from '@muster/rabbitmq';
 import type { JournalRecord } from '../core/journal-record.ts';
 import type { LeaseOrder } from '../core/effects.ts';
 import type { HeadEvent } from '../core/events.ts';
 import type { StreamedHistory } from '../core/streamed-records.ts';
 import { eventHistoryOf } from './event-history.ts';
-import { BlockMirror, type BlockMirrorPolicy } from './block-mirror.ts';
+import { BlockMirror, type BlockMirrorPorts } from './block-mirror.ts';
 import { MirroredResults, type Delivered } from './mirrored-results.ts';
 import { RecordBatch } from './record-batch.ts';
 
@@ -39,8 +39,6 @@ export interface Mirror {
   settled(leases: readonly number[]): void;
   /** Its end is in the journal: nothing of it is of use any more. */
   ended(task: TaskId): void;
-  /** A task that goes on after a restart; nodes that are cut off may have left results in its stream. */
-  resume(task: TaskId): void;
   /** Resolves when the broker has what was recorded of a task so far, or is not there to take it. */
   recorded(task: TaskId): Promise<void>;
   /** Resolves to the number of messages that are missing for good. */
@@ -73,7 +71,6 @@ export const noMirror: Mirror = {
   cut: nothing,
   settled: nothing,
   ended: nothing,
-  resume: nothing,
   recorded: () => Promise.resolve(),
   complete: () => Promise.resolve(0),
   events: () => Promise.reject(new MusterError('BACKBONE_DOWN', 'the head runs without a broker')),
@@ -81,15 +78,9 @@ export const noMirror: Mirror = {
   stop: () => Promise.resolve(),
 };
 
-export interface MirrorPorts {
-  readonly backbone: Backbone;
+export interface MirrorPorts extends BlockMirrorPorts {
   readonly logger: Logger;
   readonly epoch: number;
-  readonly blocks: {
-    bytesOf(id: BlockId): number | undefined;
-    read(id: BlockId, offset: number, length: number): Uint8Array;
-  };
-  readonly policy: BlockMirrorPolicy;
   /** Where bytes of a result that is on its way lie. */
   readonly incomingPath: (task: TaskId, lease: number) => string;
 }
@@ -144,6 +135,7 @@ export class BrokerMirror implements Mirror {
     };
     this.#stopListening = backbone.onState(tell);
     this.#timer = setInterval(() => this.#look(tell), LOOK_MS);
+    this.#blocks.resume((task) => listener.isRunning(task));
     this.#results = new MirroredResults({ backbone, incomingPath, logger, listener });
     await this.#results.start(RECOVER_MS);
   }
@@ -209,10 +201,6 @@ export class BrokerMirror implements Mirror {
     this.#blocks.end(task);
     this.#records.forget(task);
     this.#ports.backbone.forget(task);
-  }
-
-  resume(task: TaskId): void {
-    this.#blocks.open(task);
   }
 
   async recorded(task: TaskId): Promise<void> {

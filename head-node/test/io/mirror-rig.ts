@@ -17,6 +17,8 @@ export interface MirrorRigOptions {
   readonly policy?: Partial<BlockMirrorPolicy>;
   /** Where results on their way in lie. */
   readonly directory?: string;
+  /** Of an earlier life at the same broker. */
+  readonly streams?: Set<TaskId>;
 }
 
 const rigs: MirrorRig[] = [];
@@ -41,7 +43,7 @@ export class MirrorRig {
   readonly over: number[] = [];
   readonly #head: Backbone;
 
-  constructor({ broker = new MemoryBroker(), policy, directory = '' }: MirrorRigOptions = {}) {
+  constructor({ broker = new MemoryBroker(), policy, directory = '', streams = new Set() }: MirrorRigOptions = {}) {
     rigs.push(this);
     this.broker = broker;
     this.directory = directory;
@@ -54,6 +56,11 @@ export class MirrorRig {
       blocks: {
         bytesOf: (id) => this.blocks.get(id)?.length,
         read: (id, offset, length) => this.blocks.get(id)?.subarray(offset, offset + length) ?? new Uint8Array(),
+      },
+      streams: {
+        add: (task) => void streams.add(task),
+        remove: (task) => void streams.delete(task),
+        tasks: () => [...streams],
       },
       policy: { mode: 'always', budgetBytes: 2 ** 30, ...policy },
       incomingPath: (task, lease) => this.incomingPath(task, lease),
