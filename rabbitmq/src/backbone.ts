@@ -22,6 +22,8 @@ export interface BackboneStatus {
   readonly outboxMessages: number;
   readonly outboxBytes: number;
   readonly lagMs: number;
+  /** Queues that confirm nothing while others do. What waits for them does not count in `lagMs`: it may wait for ever. */
+  readonly muteQueues: number;
   /** Block chunks that the broker has not confirmed. Bulk may take its time: it is no sign of a broker that is slow. */
   readonly blockOutboxBytes: number;
   readonly confirmed: number;
@@ -29,6 +31,8 @@ export interface BackboneStatus {
   readonly resent: number;
   /** Confirmed by the broker, but no queue took them. */
   readonly unrouted: number;
+  /** What nobody could work off, and people may look at: messages in `dead`, as of a second ago. 0 for a provider. */
+  readonly dead: number;
   /** Thrown away because the outbox was full; such a task is reported as `local`, never as mirrored. */
   readonly dropped: number;
 }
@@ -112,6 +116,8 @@ export interface Backbone {
   publish(publication: Publication, onSettled?: OnSettled): void;
   /** Nobody needs these any more: what has not been sent yet leaves the outbox. */
   withdraw(keys: readonly string[]): void;
+  /** It confirms nothing while others do: what is published to it waits, and does not delay the rest. */
+  isMute(destination: Destination): boolean;
   /** Resolves when nothing of this task is in the outbox: all confirmed, withdrawn or dropped. */
   settled(task: TaskId): Promise<void>;
   /** Publications of this task that were dropped or unrouted: above 0 its mirror is incomplete. */

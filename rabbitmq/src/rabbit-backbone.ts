@@ -6,6 +6,7 @@ import type {
   Backbone,
   BackboneState,
   BackboneStatus,
+  Destination,
   OnDelivery,
   OnSettled,
   Publication,
@@ -15,6 +16,7 @@ import type {
 } from './backbone.ts';
 import { brokerAddress, parseBrokerUrl } from './broker-url.ts';
 import { QueueConsumer, StreamReader } from './consumer.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { DrainPass } from './drain.ts';
 import { Link, reasonOf } from './link.ts';
 import type { OutboxLimits } from './outbox.ts';
@@ -66,6 +68,7 @@ class RabbitBackbone implements Backbone {
   readonly #subscriptions = new Set<Subscription>();
   readonly #messages: Outlet;
   readonly #incoming: Link;
+  readonly #dead: DeadLetters | undefined;
   readonly #silence: Silence;
   readonly #looking: NodeJS.Timeout;
   #blocks: Outlet | undefined;
@@ -87,12 +90,14 @@ class RabbitBackbone implements Backbone {
     const maxBytes = this.#options.maxOutboxBytes;
     this.#messages = this.#outlet('publish', { maxBytes, windowMessages, windowBytes: MESSAGE_WINDOW_BYTES });
     this.#incoming = this.#link('consume');
+    if (options.role === 'head') this.#dead = new DeadLetters(this.#incoming, this.#options.logger);
     this.#silence = new Silence(this.#options.maxSilenceMs, () => this.#traffic());
     this.#looking = setInterval(() => this.#look(), this.#silence.lookMs).unref();
   }
 
   status(): BackboneStatus {
-    return { ...this.#state(), ...outboxStatus(this.#messages.lane, this.#blocks?.lane) };
+    const dead = this.#dead?.count ?? 0;
+    return { ...this.#state(), ...outboxStatus(this.#messages.lane, this.#blocks?.lane), dead };
   }
 
   onState(listener: (status: BackboneStatus) => void): () => void {
@@ -110,6 +115,10 @@ class RabbitBackbone implements Backbone {
   withdraw(keys: readonly string[]): void {
     this.#messages.lane.withdraw(keys);
     this.#blocks?.lane.withdraw(keys);
+  }
+
+  isMute(destination: Destination): boolean {
+    return this.#messages.lane.outbox.isMute(destination);
   }
 
   settled(task: TaskId): Promise<void> {
@@ -172,7 +181,8 @@ class RabbitBackbone implements Backbone {
     await within(done, withinMs, () => this.#unreachable()).catch(() => undefined);
     this.#notice.end();
     clearInterval(this.#looking);
-    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+    const open = this.#dead ? [...this.#subscriptions, this.#dead] : [...this.#subscriptions];
+    await Promise.all(open.map((subscription) => subscription.close()));
     const readers = this.#blockReader ? [this.#incoming, this.#blockReader] : [this.#incoming];
     await Promise.all([...outlets, ...readers].map((closable) => closable.close()));
   }
@@ -274,13 +284,13 @@ class RabbitBackbone implements Backbone {
 
   #traffic(): Traffic {
     const { link, lane, publisher } = this.#messages;
-    const { messages, counts } = lane.outbox;
-    const waits = messages > 0 && publisher.isOpen && link.blocked === undefined;
-    return { waits, answers: counts.confirmed + counts.unrouted };
+    return { isOpen: publisher.isOpen && link.blocked === undefined, destinations: lane.outbox.destinations };
   }
 
   #look(): void {
-    this.#silence.look();
+    for (const queue of this.#silence.look())
+      this.#options.logger.warn({ queue }, 'a queue of the broker confirms nothing; what is for it waits');
+    void this.#dead?.look();
     this.#changed();
   }
 

@@ -19,6 +19,8 @@ function inMemory(): BrokerUnderTest {
     unblock: now(() => broker.unblock()),
     freeze: () => broker.freeze(),
     thaw: () => broker.thaw(),
+    mute: (queue) => now(() => broker.mute(queue))(),
+    unmute: (queue) => now(() => broker.unmute(queue))(),
     close: () => Promise.resolve(),
   };
 }

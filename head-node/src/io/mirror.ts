@@ -112,6 +112,8 @@ export class BrokerMirror implements Mirror {
   readonly #ports: MirrorPorts;
   readonly #records: RecordBatch;
   readonly #blocks: BlockMirror;
+  /** Leases that go to the broker first and are not there yet. */
+  readonly #unsent = new Map<number, { readonly provider: ProviderId; readonly fail: () => void }>();
   #results: MirroredResults | null = null;
   #timer: NodeJS.Timeout | undefined;
   #congested = false;
@@ -141,6 +143,7 @@ export class BrokerMirror implements Mirror {
   }
 
   #look(tell: () => void): void {
+    this.#failMute();
     const congested = this.#ports.backbone.status().lagMs > CONGESTED_MS;
     if (congested === this.#congested) return;
     this.#congested = congested;
@@ -165,7 +168,21 @@ export class BrokerMirror implements Mirror {
     const fields = { task, lease, taskType, ranges: [...ranges], work, mirrored: true };
     const frame = encode('lease', fields, { epoch, seq: 0 });
     const frames = payload === null ? [frame] : [frame, payload];
-    this.#publishLease(order, frames, (outcome) => (outcome === 'confirmed' ? send() : fail()));
+    this.#unsent.set(lease, { provider: order.provider, fail });
+    this.#publishLease(order, frames, (outcome) => {
+      this.#unsent.delete(lease);
+      if (outcome === 'confirmed') send();
+      else fail();
+    });
+  }
+
+  /** The broker may never take them; other nodes have queues that work. */
+  #failMute(): void {
+    for (const [lease, { provider, fail }] of this.#unsent) {
+      if (!this.#ports.backbone.isMute({ to: 'provider', provider })) continue;
+      this.settled([lease]);
+      fail();
+    }
   }
 
   #publishLease(
@@ -193,7 +210,10 @@ export class BrokerMirror implements Mirror {
 
   settled(leases: readonly number[]): void {
     this.#ports.backbone.withdraw(leases.map(leaseKey));
-    for (const lease of leases) this.#results?.release(lease);
+    for (const lease of leases) {
+      this.#unsent.delete(lease);
+      this.#results?.release(lease);
+    }
   }
 
   ended(task: TaskId): void {

@@ -1,9 +1,18 @@
 /** The head's mirror at a broker in memory. What stands behind it is played by the test, and so is the node at the other side. */
-import { encode, silentLogger, type BlockId, type Fields, type ProviderId, type TaskId } from '@muster/shared';
+import {
+  encode,
+  silentLogger,
+  type BlockId,
+  type Clock,
+  type Fields,
+  type ProviderId,
+  type TaskId,
+} from '@muster/shared';
 import { waitUntil } from '@muster/shared/testkit';
 import type { Backbone } from '@muster/rabbitmq';
 import { MemoryBroker } from '@muster/rabbitmq/testkit';
 import { join } from 'node:path';
+import type { HeadEvent } from '../../src/core/events.ts';
 import type { SubtasksRecord } from '../../src/core/journal-record.ts';
 import type { BlockMirrorPolicy } from '../../src/io/block-mirror.ts';
 import { BrokerMirror, type MirrorListener } from '../../src/io/mirror.ts';
@@ -17,6 +26,8 @@ export interface MirrorRigOptions {
   readonly policy?: Partial<BlockMirrorPolicy>;
   /** Where results on their way in lie. */
   readonly directory?: string;
+  readonly clock?: Clock;
+  readonly maxSilenceMs?: number;
   /** Of an earlier life at the same broker. */
   readonly streams?: Set<TaskId>;
 }
@@ -41,13 +52,15 @@ export class MirrorRig {
   readonly checking = new Set<number>();
   readonly delivered: Delivered[] = [];
   readonly over: number[] = [];
+  readonly news: (HeadEvent & { type: 'backbone' })[] = [];
   readonly #head: Backbone;
 
-  constructor({ broker = new MemoryBroker(), policy, directory = '', streams = new Set() }: MirrorRigOptions = {}) {
+  constructor(options: MirrorRigOptions = {}) {
+    const { broker = new MemoryBroker(), policy, directory = '', streams = new Set<TaskId>(), ...head } = options;
     rigs.push(this);
     this.broker = broker;
     this.directory = directory;
-    this.#head = broker.open({ role: 'head' });
+    this.#head = broker.open({ role: 'head', ...head });
     this.node = broker.open({ role: 'provider' });
     this.mirror = new BrokerMirror({
       backbone: this.#head,
@@ -74,7 +87,7 @@ export class MirrorRig {
 
   #listener(): MirrorListener {
     return {
-      post: () => undefined,
+      post: (event) => void this.news.push(event),
       delivered: (delivered) => void this.delivered.push(delivered),
       isOpen: (lease) => this.open.has(lease),
       over: ({ lease }) => void this.over.push(lease),

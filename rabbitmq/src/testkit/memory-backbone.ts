@@ -12,6 +12,7 @@ import type {
   Backbone,
   BackboneState,
   BackboneStatus,
+  Destination,
   Delivery,
   OnDelivery,
   OnSettled,
@@ -99,7 +100,8 @@ export class MemoryBackbone implements Backbone {
   }
 
   status(): BackboneStatus {
-    return { ...this.#report(), ...outboxStatus(this.#messages, this.#blocks) };
+    const dead = this.#isHead ? this.#broker.count('dead') : 0;
+    return { ...this.#report(), ...outboxStatus(this.#messages, this.#blocks), dead };
   }
 
   onState(listener: (status: BackboneStatus) => void): () => void {
@@ -116,6 +118,10 @@ export class MemoryBackbone implements Backbone {
 
   withdraw(keys: readonly string[]): void {
     for (const lane of this.#lanes) lane.withdraw(keys);
+  }
+
+  isMute(destination: Destination): boolean {
+    return this.#messages.outbox.isMute(destination);
   }
 
   settled(task: TaskId): Promise<void> {
@@ -240,8 +246,7 @@ export class MemoryBackbone implements Backbone {
   }
 
   #traffic(): Traffic {
-    const { messages, counts } = this.#messages.outbox;
-    return { waits: messages > 0 && this.#state === 'up', answers: counts.confirmed + counts.unrouted };
+    return { isOpen: this.#state === 'up', destinations: this.#messages.outbox.destinations };
   }
 
   #look(): void {
@@ -270,8 +275,7 @@ export class MemoryBackbone implements Backbone {
 
   /** The confirm comes in a later turn, and not at all when the broker goes down before. */
   #send(entry: Entry, lane: Lane): void {
-    this.#broker.take(entry);
-    this.#broker.answer(() => {
+    this.#broker.take(entry, () => {
       if (this.#isUp && entry.state !== 'waiting') lane.confirmed([entry]);
     });
   }

@@ -23,6 +23,8 @@ export class MemoryBroker {
   #blocked = false;
   /** What it owes its clients while it hangs. */
   #owed: (() => void)[] | undefined;
+  /** What came for queues that do nothing. */
+  readonly #muted = new Map<string, (() => void)[]>();
 
   constructor({ reachable = true }: { readonly reachable?: boolean } = {}) {
     this.#reachable = reachable;
@@ -37,6 +39,7 @@ export class MemoryBroker {
   down(): void {
     this.#reachable = false;
     this.#owed = undefined;
+    for (const came of this.#muted.values()) came.length = 0;
     this.#tell();
   }
 
@@ -65,6 +68,17 @@ export class MemoryBroker {
     const owed = this.#owed ?? [];
     this.#owed = undefined;
     for (const answer of owed) this.answer(answer);
+  }
+
+  /** This queue takes nothing and confirms nothing, as one without a majority; the others go on. */
+  mute(queue: string): void {
+    this.#muted.set(queue, []);
+  }
+
+  unmute(queue: string): void {
+    const came = this.#muted.get(queue) ?? [];
+    this.#muted.delete(queue);
+    for (const step of came) step();
   }
 
   /** Every delivery that nobody has acknowledged comes once more. */
@@ -114,8 +128,19 @@ export class MemoryBroker {
     else setImmediate(step);
   }
 
-  /** @internal For its clients. A message that no queue takes is marked, as the broker's return does. */
-  take(entry: Entry): void {
+  /** @internal For its clients. */
+  take(entry: Entry, confirm: () => void): void {
+    const take = (): void => {
+      this.#keep(entry);
+      this.answer(confirm);
+    };
+    const came = this.#muted.get(queueOf(entry.publication.destination).name);
+    if (came) came.push(take);
+    else take();
+  }
+
+  /** A message that no queue takes is marked, as the broker's return does. */
+  #keep(entry: Entry): void {
     const { destination, key, frames } = entry.publication;
     const message = { key, body: encodeBody(frames), redelivered: false };
     const store = this.store(queueOf(destination).name);
