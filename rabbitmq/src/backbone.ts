@@ -98,10 +98,15 @@ export interface QueueSource {
   readonly prefetch: number;
 }
 
+/** What came at this time by the broker's clock, in full seconds, or later; perhaps a little of what came before. */
+export interface Since {
+  readonly sinceWallMs: number;
+}
+
 export interface StreamSource {
   readonly from: Destination & { readonly to: 'events' | 'blocks' | 'resultChunks' };
   /** First offset wanted; after a reconnect it goes on behind the last one delivered. */
-  readonly offset: number;
+  readonly offset: number | Since;
 }
 
 export interface Backbone {

@@ -2,7 +2,7 @@ import type { Logger } from '@muster/shared';
 import type { Channel, ChannelModel } from 'amqplib';
 import type { OnDelivery, QueueSource, StreamSource, Subscription } from './backbone.ts';
 import { ChannelKeeper, type KeepChannel } from './channel-keeper.ts';
-import { Incoming, offsetOf } from './incoming.ts';
+import { Incoming, offsetArgument, offsetOf } from './incoming.ts';
 import type { Link } from './link.ts';
 import { queueOf } from './topology.ts';
 
@@ -54,7 +54,7 @@ export class StreamReader implements Subscription {
   readonly #source: StreamSource;
   readonly #options: ConsumerOptions;
   readonly #keeper: ChannelKeeper;
-  #next: number;
+  #next: StreamSource['offset'];
 
   constructor(source: StreamSource, options: ConsumerOptions) {
     this.#source = source;
@@ -87,7 +87,7 @@ export class StreamReader implements Subscription {
         this.#next = offsetOf(message) + 1;
         incoming.deliver(message, this.#options.onDelivery);
       },
-      { arguments: { 'x-stream-offset': this.#next } },
+      { arguments: offsetArgument(this.#next) },
     );
   }
 }

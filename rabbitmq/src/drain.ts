@@ -2,7 +2,7 @@ import { deferred, type Logger } from '@muster/shared';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Delivery, OnDelivery, QueueSource, StreamSource } from './backbone.ts';
 import { STREAM_CREDIT } from './consumer.ts';
-import { Incoming, offsetOf, type SourceKind } from './incoming.ts';
+import { Incoming, offsetArgument, offsetOf, type SourceKind } from './incoming.ts';
 import type { Patience } from './patience.ts';
 import { queueOf } from './topology.ts';
 
@@ -148,7 +148,7 @@ class StreamContents implements Contents {
   readonly kind = 'stream';
   readonly #name: string;
   readonly #credit: number;
-  #next: number;
+  #next: StreamSource['offset'];
   #last = -1;
 
   constructor({ from, offset }: StreamSource) {
@@ -159,7 +159,7 @@ class StreamContents implements Contents {
 
   async look(channel: Channel): Promise<boolean> {
     this.#last = await lastOffset(channel, this.#name);
-    return this.#next <= this.#last;
+    return typeof this.#next === 'number' ? this.#next <= this.#last : this.#last >= 0;
   }
 
   async takeAll(channel: Channel, intake: Intake): Promise<void> {
@@ -170,7 +170,7 @@ class StreamContents implements Contents {
       if (offset >= this.#last) resolve();
     };
     await channel.prefetch(this.#credit);
-    const args = { 'x-stream-offset': this.#next };
+    const args = offsetArgument(this.#next);
     await channel.consume(this.#name, onMessage, { consumerTag: CONSUMER_TAG, arguments: args });
     await promise;
   }

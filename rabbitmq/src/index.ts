@@ -9,6 +9,7 @@ export type {
   Publication,
   PublicationOutcome,
   QueueSource,
+  Since,
   StreamSource,
   Subscription,
 } from './backbone.ts';

@@ -15,7 +15,7 @@ import type { JournalRecord } from '../core/journal-record.ts';
 import type { LeaseOrder } from '../core/effects.ts';
 import type { HeadEvent } from '../core/events.ts';
 import type { StreamedHistory } from '../core/streamed-records.ts';
-import { eventHistoryOf } from './event-history.ts';
+import { eventHistoryOf, type Period } from './event-history.ts';
 import { BlockMirror, type BlockMirrorPorts } from './block-mirror.ts';
 import { MirroredResults, type Delivered } from './mirrored-results.ts';
 import { RecordBatch } from './record-batch.ts';
@@ -47,7 +47,7 @@ export interface Mirror {
    * What the broker has of the task. Null when its stream does not go back to the task's beginning; BACKBONE_DOWN where there is no
    * broker, or it does not answer.
    */
-  events(task: TaskId): Promise<StreamedHistory | null>;
+  events(period: Period): Promise<StreamedHistory | null>;
   report(): BackboneReport;
   stop(): Promise<void>;
 }
@@ -241,12 +241,12 @@ export class BrokerMirror implements Mirror {
     return this.#ports.backbone.lost(task) + this.#records.lost(task);
   }
 
-  async events(task: TaskId): Promise<StreamedHistory | null> {
+  async events(period: Period): Promise<StreamedHistory | null> {
     const { state, reason } = this.#ports.backbone.status();
     if (state !== 'up' && state !== 'blocked')
       throw new MusterError('BACKBONE_DOWN', 'the broker does not answer', { why: reason });
-    await within(this.recorded(task), SETTLE_MS, () => new Error('late')).catch(nothing);
-    return eventHistoryOf(task, this.#ports);
+    await within(this.recorded(period.task), SETTLE_MS, () => new Error('late')).catch(nothing);
+    return eventHistoryOf(period, this.#ports);
   }
 
   report(): BackboneReport {

@@ -5,6 +5,7 @@ import {
   type BlockId,
   type Clock,
   type Fields,
+  type Logger,
   type ProviderId,
   type TaskId,
 } from '@muster/shared';
@@ -13,7 +14,7 @@ import type { Backbone } from '@muster/rabbitmq';
 import { MemoryBroker } from '@muster/rabbitmq/testkit';
 import { join } from 'node:path';
 import type { HeadEvent } from '../../src/core/events.ts';
-import type { SubtasksRecord } from '../../src/core/journal-record.ts';
+import type { SubtasksRecord, TaskRecord } from '../../src/core/journal-record.ts';
 import type { BlockMirrorPolicy } from '../../src/io/block-mirror.ts';
 import { BrokerMirror, type MirrorListener } from '../../src/io/mirror.ts';
 import type { Delivered } from '../../src/io/mirrored-results.ts';
@@ -26,6 +27,7 @@ export interface MirrorRigOptions {
   readonly policy?: Partial<BlockMirrorPolicy>;
   /** Where results on their way in lie. */
   readonly directory?: string;
+  readonly logger?: Logger;
   readonly clock?: Clock;
   readonly maxSilenceMs?: number;
   /** Of an earlier life at the same broker. */
@@ -56,7 +58,8 @@ export class MirrorRig {
   readonly #head: Backbone;
 
   constructor(options: MirrorRigOptions = {}) {
-    const { broker = new MemoryBroker(), policy, directory = '', streams = new Set<TaskId>(), ...head } = options;
+    const { broker = new MemoryBroker(), policy, directory = '', streams = new Set<TaskId>() } = options;
+    const { logger = silentLogger, ...head } = options;
     rigs.push(this);
     this.broker = broker;
     this.directory = directory;
@@ -64,7 +67,7 @@ export class MirrorRig {
     this.node = broker.open({ role: 'provider' });
     this.mirror = new BrokerMirror({
       backbone: this.#head,
-      logger: silentLogger,
+      logger,
       epoch: 1,
       blocks: {
         bytesOf: (id) => this.blocks.get(id)?.length,
@@ -123,6 +126,18 @@ export class MirrorRig {
     await this.node.close({ withinMs: 0 });
   }
 }
+
+export const submitted: TaskRecord = {
+  type: 'task',
+  task: TASK,
+  name: 'echo',
+  spec: { count: 1, bytes: 8, batch: 1 },
+  nodes: 1,
+  waitNodesMs: 1000,
+  timeoutMs: 1000,
+  durability: 'mirrored',
+  acceptedWallMs: 0,
+};
 
 /** An accepted lease of one subtask. */
 export const accepted = (index: number): SubtasksRecord => ({

@@ -170,8 +170,8 @@ export class MemoryBackbone implements Backbone {
     const patience = new Patience(options.withinMs);
     try {
       if (!(await this.#reached(patience))) throw new MusterError('BACKBONE_DOWN', 'the broker in memory is down');
-      const size = this.#broker.store(queueOf(source.from).name)?.size ?? 0;
-      const end = 'offset' in source ? size - source.offset : size;
+      const store = this.#broker.store(queueOf(source.from).name);
+      const end = (store?.size ?? 0) - (store?.first('offset' in source ? source.offset : 0) ?? 0);
       return end > 0 ? await this.#take(source, { end, patience, onDelivery: options.onDelivery }) : 0;
     } finally {
       patience.end();
@@ -295,7 +295,7 @@ export class MemoryBackbone implements Backbone {
 class MemorySubscription {
   readonly queue: string;
   readonly #consumer: MemoryConsumer;
-  #next: number;
+  #next: StreamSource['offset'];
   #store: Store | undefined;
   #detach: (() => void) | undefined;
 
@@ -316,7 +316,7 @@ class MemorySubscription {
     if (store === this.#store) return;
     this.detach();
     this.#store = store;
-    this.#detach = store?.attach(this.#consumer, this.#next);
+    this.#detach = store?.attach(this.#consumer, store.first(this.#next));
   }
 
   detach(): void {

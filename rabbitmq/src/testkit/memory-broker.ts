@@ -12,6 +12,13 @@ export interface BrokerClient {
   onTopology(): void;
 }
 
+export interface MemoryBrokerOptions {
+  /** True without it. */
+  readonly reachable?: boolean;
+  /** Its clock. */
+  readonly wallMs?: () => number;
+}
+
 /**
  * RabbitMQ for tests of what stands on the backbone: the same topology in memory, with switches for what goes wrong. What it holds
  * survives `down`, as on a disk. Clients are opened by `open` and share it.
@@ -19,6 +26,7 @@ export interface BrokerClient {
 export class MemoryBroker {
   readonly #stores = new Map<string, Store>();
   readonly #clients = new Set<BrokerClient>();
+  readonly #wallMs: () => number;
   #reachable: boolean;
   #blocked = false;
   /** What it owes its clients while it hangs. */
@@ -26,8 +34,9 @@ export class MemoryBroker {
   /** What came for queues that do nothing. */
   readonly #muted = new Map<string, (() => void)[]>();
 
-  constructor({ reachable = true }: { readonly reachable?: boolean } = {}) {
+  constructor({ reachable = true, wallMs = Date.now }: MemoryBrokerOptions = {}) {
     this.#reachable = reachable;
+    this.#wallMs = wallMs;
     for (const queue of staticQueues) this.declare(queue);
   }
 
@@ -142,7 +151,7 @@ export class MemoryBroker {
   /** A message that no queue takes is marked, as the broker's return does. */
   #keep(entry: Entry): void {
     const { destination, key, frames } = entry.publication;
-    const message = { key, body: encodeBody(frames), redelivered: false };
+    const message = { key, body: encodeBody(frames), redelivered: false, wallMs: this.#wallMs() };
     const store = this.store(queueOf(destination).name);
     entry.unrouted = store === undefined;
     (store ?? this.store('unrouted'))?.add(message);

@@ -1,10 +1,12 @@
 import { decodeBody } from '../body.ts';
-import type { Delivery, OnDelivery } from '../backbone.ts';
+import type { Delivery, OnDelivery, StreamSource } from '../backbone.ts';
 
 export interface StoredMessage {
   readonly key: string;
   readonly body: Uint8Array;
   redelivered: boolean;
+  /** When it came. */
+  readonly wallMs: number;
 }
 
 export interface MemoryConsumer {
@@ -16,8 +18,10 @@ export interface MemoryConsumer {
 export interface Store {
   readonly size: number;
   add(message: StoredMessage): void;
+  /** Position of the first message wanted; 0 for a queue. */
+  first(offset: StreamSource['offset']): number;
   /** Returns what ends it. What it still holds is given out again. */
-  attach(consumer: MemoryConsumer, offset: number): () => void;
+  attach(consumer: MemoryConsumer, first: number): () => void;
 }
 
 /** What its receiver fails at is refused. */
@@ -46,6 +50,10 @@ export class MemoryQueue implements Store {
 
   get size(): number {
     return this.#ready.length;
+  }
+
+  first(): number {
+    return 0;
   }
 
   add(message: StoredMessage): void {
@@ -126,13 +134,20 @@ export class MemoryStream implements Store {
     return this.#log.length;
   }
 
+  first(offset: StreamSource['offset']): number {
+    if (typeof offset === 'number') return offset;
+    const sinceMs = 1000 * Math.floor(offset.sinceWallMs / 1000);
+    const at = this.#log.findIndex(({ wallMs }) => wallMs >= sinceMs);
+    return at < 0 ? this.#log.length : at;
+  }
+
   add(message: StoredMessage): void {
     this.#log.push(message);
     this.#schedule();
   }
 
-  attach(consumer: MemoryConsumer, offset: number): () => void {
-    const reader = { ...consumer, next: offset, held: 0 };
+  attach(consumer: MemoryConsumer, first: number): () => void {
+    const reader = { ...consumer, next: first, held: 0 };
     this.#readers.add(reader);
     this.#schedule();
     return () => this.#readers.delete(reader);
