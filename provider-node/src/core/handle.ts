@@ -73,7 +73,9 @@ function beginAnew(held: HeldWork): ProviderEffect {
 }
 
 function onLeased(state: ProviderState, event: ProviderEvent & { type: 'leased' }, nowMs: number): ProviderEffect[] {
-  if (state.stopping || state.held.has(event.lease) || !isMeant(state, event)) return [];
+  const known = state.held.get(event.lease);
+  if (known !== undefined) return onHeldAgain(state, known, event);
+  if (state.stopping || !isMeant(state, event)) return [];
   const { lease, task, taskType, ranges, work, payload, blocks, inline, mirrored } = event;
   const held: HeldWork = {
     lease,
@@ -95,6 +97,16 @@ function onLeased(state: ProviderState, event: ProviderEvent & { type: 'leased' 
   held.phase = 'returned';
   held.result = { bytes: payload?.length ?? 0, computeMs: 0, path: '' };
   return [{ type: 'answer', session: state.session, held }];
+}
+
+/** Its copy is still there, so its result is not: an earlier life of this process did not get so far. A head that is here asks for itself. */
+function onHeldAgain(
+  { session }: ProviderState,
+  held: HeldWork,
+  { via }: ProviderEvent & { type: 'leased' },
+): ProviderEffect[] {
+  const isLeft = via.broker && session === null && held.phase === 'returned' && !held.revoked;
+  return isLeft ? [{ type: 'send-result', session: null, held }] : [];
 }
 
 /**
