@@ -118,7 +118,7 @@ export class RabbitLink implements BrokerLink {
     });
   }
 
-  /** `then` when all of it is with the broker: a result without its bytes would be none. */
+  /** `then` when all of it is with the broker: a result without its bytes would be none. What is lost of it is sent with the next try. */
   #stream({ task, lease, path }: StreamedFile, then: () => void): void {
     const bytes = readFileSync(path);
     const size = limits.chunkBytesMax.value;
@@ -133,6 +133,7 @@ export class RabbitLink implements BrokerLink {
       ];
       this.#ports.backbone.publish({ destination: { to: 'resultChunks', task }, key, task, frames }, (outcome) => {
         if (outcome === 'confirmed') missing -= 1;
+        else this.#streams.delete(lease);
         if (missing === 0 && this.#streams.has(lease)) then();
       });
     }
