@@ -72,6 +72,22 @@ export function drainConformance(rig: BackboneRig): void {
     expect(await rig.head.drain(rig.tasksOf(2), { withinMs: TIMEOUT_MS, onDelivery: settle })).toBe(4);
   });
 
+  test('what comes behind a drain that holds its deliveries goes to others, and what it holds to them when it is cut off', async () => {
+    rig.head.publish(rig.message('first'));
+    await rig.head.settled(rig.task);
+    const held: Delivery[] = [];
+    const onDelivery = (delivery: Delivery): void => void held.push(delivery);
+    expect(await rig.head.drain(rig.tasksOf(), { withinMs: TIMEOUT_MS, onDelivery })).toBe(1);
+    const got = rig.collect(rig.head, () => undefined);
+    rig.head.publish(rig.message('second'));
+    await wait('the second', () => got.length === 1);
+    await rig.broker.cutConnections();
+    await wait('both', () => got.length === 3);
+    expect(got.map(({ key }) => key).toSorted()).toEqual(['first', 'second', 'second']);
+    expect(held).toHaveLength(1);
+    for (const delivery of got) delivery.ack();
+  });
+
   test('the stream of an earlier life is deleted by a head that never opened it', async () => {
     const blocks = { to: 'blocks', task: rig.task } as const;
     rig.head.openTask(rig.task);

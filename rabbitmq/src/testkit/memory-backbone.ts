@@ -195,7 +195,7 @@ export class MemoryBackbone implements Backbone {
     return (await patience.await(promise).finally(stop)) ?? false;
   }
 
-  /** The subscription stays until its last delivery is acknowledged, as the real one does. */
+  /** The subscription takes nothing more at the end, but stays until its last delivery is acknowledged, as the real one does. */
   async #take(source: Source, { end, patience, onDelivery }: Taking): Promise<number> {
     const { promise, resolve } = deferred<boolean>();
     const held = new Set<Delivery>();
@@ -208,8 +208,7 @@ export class MemoryBackbone implements Backbone {
       held.delete(delivery);
       closeWhenSettled();
     };
-    const subscription = this.#subscribe(source, (delivery) => {
-      if (count === end || isOver) return;
+    const take = (delivery: Delivery): void => {
       count += 1;
       patience.renew();
       held.add(delivery);
@@ -219,15 +218,16 @@ export class MemoryBackbone implements Backbone {
         ack: settled(delivery, () => delivery.ack()),
         reject: settled(delivery, () => delivery.reject()),
       });
-    });
+    };
+    const subscription = this.#subscribe(source, take, () => !isOver && count < end);
     await patience.await(promise);
     isOver = true;
     closeWhenSettled();
     return count;
   }
 
-  #subscribe(source: Source, onDelivery: OnDelivery): Subscription {
-    const subscription = new MemorySubscription(source, onDelivery);
+  #subscribe(source: Source, onDelivery: OnDelivery, wants = (): boolean => true): Subscription {
+    const subscription = new MemorySubscription(source, onDelivery, wants);
     this.#consumers.add(subscription);
     this.#attach(subscription);
     return {
@@ -299,11 +299,12 @@ class MemorySubscription {
   #store: Store | undefined;
   #detach: (() => void) | undefined;
 
-  constructor(source: Source, onDelivery: OnDelivery) {
+  constructor(source: Source, onDelivery: OnDelivery, wants: () => boolean) {
     this.queue = queueOf(source.from).name;
     this.#next = 'offset' in source ? source.offset : 0;
     this.#consumer = {
       prefetch: 'prefetch' in source ? source.prefetch : STREAM_CREDIT[source.from.to],
+      wants,
       onDelivery: (delivery) => {
         this.#next = delivery.offset + 1;
         onDelivery(delivery);
@@ -315,6 +316,7 @@ class MemorySubscription {
   attach(store: Store | undefined): void {
     if (store === this.#store) return;
     this.detach();
+    if (!this.#consumer.wants()) return;
     this.#store = store;
     this.#detach = store?.attach(this.#consumer, store.first(this.#next));
   }

@@ -11,6 +11,8 @@ export interface StoredMessage {
 
 export interface MemoryConsumer {
   readonly prefetch: number;
+  /** False when it takes nothing more; it may still hold something. */
+  readonly wants: () => boolean;
   readonly onDelivery: OnDelivery;
 }
 
@@ -94,7 +96,7 @@ export class MemoryQueue implements Store {
   }
 
   #feed(consumer: Attached): void {
-    while (consumer.held.size < consumer.prefetch) {
+    while (consumer.wants() && consumer.held.size < consumer.prefetch) {
       const message = this.#ready.shift();
       if (!message) return;
       consumer.held.add(message);
@@ -163,7 +165,7 @@ export class MemoryStream implements Store {
   }
 
   #feed(reader: Reader): void {
-    while (reader.held < reader.prefetch && this.#readers.has(reader)) {
+    while (reader.wants() && reader.held < reader.prefetch && this.#readers.has(reader)) {
       const message = this.#log[reader.next];
       if (!message) return;
       reader.next += 1;
