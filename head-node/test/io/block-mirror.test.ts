@@ -1,12 +1,11 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { decode, limits, type BlockId, type TaskId } from '@muster/shared';
+import { decode, type BlockId, type TaskId } from '@muster/shared';
 import { waitUntil } from '@muster/shared/testkit';
 import type { Delivery } from '@muster/rabbitmq';
-import { MirrorRig, stopRigs, TASK, type MirrorRigOptions } from './mirror-rig.ts';
+import { CHUNK, MirrorRig, stopRigs, TASK, type MirrorRigOptions } from './mirror-rig.ts';
 
 afterEach(stopRigs);
 
-const CHUNK = limits.chunkBytesMax.value;
 const STREAMS = [`t.${TASK}.blocks`, `t.${TASK}.results`];
 const idOf = (name: string): BlockId => name.repeat(32) as BlockId;
 

@@ -1,6 +1,7 @@
 /** The head's mirror at a broker in memory. What stands behind it is played by the test, and so is the node at the other side. */
 import {
   encode,
+  limits,
   silentLogger,
   type BlockId,
   type Clock,
@@ -20,6 +21,7 @@ import { BrokerMirror, type MirrorListener } from '../../src/io/mirror.ts';
 import type { Delivered } from '../../src/io/mirrored-results.ts';
 
 export const TASK = '00000000000000aa' as TaskId;
+export const CHUNK = limits.chunkBytesMax.value;
 export const NODE = '00000000000000f1' as ProviderId;
 
 export interface MirrorRigOptions {
@@ -55,6 +57,7 @@ export class MirrorRig {
   readonly delivered: Delivered[] = [];
   readonly over: number[] = [];
   readonly news: (HeadEvent & { type: 'backbone' })[] = [];
+  readonly #settled = new Set<number>();
   readonly #head: Backbone;
 
   constructor(options: MirrorRigOptions = {}) {
@@ -93,10 +96,20 @@ export class MirrorRig {
       post: (event) => void this.news.push(event),
       delivered: (delivered) => void this.delivered.push(delivered),
       isOpen: (lease) => this.open.has(lease),
-      over: ({ lease }) => void this.over.push(lease),
+      over: ({ lease }) => {
+        this.over.push(lease);
+        if (this.#settled.has(lease)) this.mirror.settled([lease]);
+      },
       isFree: (lease) => !this.checking.has(lease),
       isRunning: (task) => this.running.has(task),
     };
+  }
+
+  /** The journal has on disk what became of the lease. */
+  settle(lease: number): void {
+    this.open.delete(lease);
+    this.#settled.add(lease);
+    this.mirror.settled([lease]);
   }
 
   incomingPath(task: TaskId, lease: number): string {
@@ -109,6 +122,17 @@ export class MirrorRig {
     const head = encode('delivered', { ...result, way: 'inline', ...fields });
     const frames = payload === undefined ? [head] : [head, payload];
     this.node.publish({ destination: { to: 'results' }, key: `r${lease}`, task: TASK, frames });
+    await this.node.settled(TASK);
+  }
+
+  /** The node leaves a result, or its chunks before `upTo`, with the broker. */
+  async stream(lease: number, bytes: Uint8Array, upTo = bytes.length): Promise<void> {
+    for (let offset = 0; offset < upTo; offset += CHUNK) {
+      const head = encode('streamedChunk', { task: TASK, lease, offset, total: bytes.length });
+      const frames = [head, bytes.subarray(offset, offset + CHUNK)];
+      const key = `r${lease}.${offset}`;
+      this.node.publish({ destination: { to: 'resultChunks', task: TASK }, key, task: TASK, frames });
+    }
     await this.node.settled(TASK);
   }
 
