@@ -24,7 +24,7 @@ import { settledMessages, Settlements, type Settlement } from './core/settlement
 import type { IncomingResults } from './io/incoming-results.ts';
 import type { Journal } from './io/journal.ts';
 import { leaseFields } from './io/lease-message.ts';
-import type { Mirror } from './io/mirror.ts';
+import type { Mirror, MirrorListener } from './io/mirror.ts';
 import type { Delivered } from './io/mirrored-results.ts';
 import type { ResultStore } from './io/result-store.ts';
 import type { TaskPublisher } from './io/task-publisher.ts';
@@ -59,7 +59,7 @@ export interface Audience {
 const SETTLE_MS = 20;
 const ROOM_CHECK_MS = 250;
 
-export class Driver {
+export class Driver implements MirrorListener {
   readonly state: ClusterState;
   readonly #ports: DriverPorts;
   readonly #events: HeadEvent[] = [];
@@ -105,6 +105,10 @@ export class Driver {
   /** Also when it has ended, as long as a crash could take that back. */
   isRunning(task: TaskId): boolean {
     return this.state.tasks.get(task)?.state === 'running' || this.#ending.has(task);
+  }
+
+  isFree(lease: number): boolean {
+    return this.state.leases.get(lease)?.phase !== 'checking';
   }
 
   /** Leases that a provider that registers shall go on with. */

@@ -29,6 +29,7 @@ import { Driver } from './driver.ts';
 import { ClientEndpoint } from './io/client-endpoint.ts';
 import { ClientRequests } from './io/client-requests.ts';
 import { BrokerMirror, noMirror, type Mirror } from './io/mirror.ts';
+import { OpenStreams } from './io/open-streams.ts';
 import { openHeadSockets, type HeadSockets } from './io/head-sockets.ts';
 import { startHttp, type HttpServer } from './io/http.ts';
 import { IncomingResults } from './io/incoming-results.ts';
@@ -124,7 +125,7 @@ function isResultOfOpenTask(journal: Journal, name: string): boolean {
 }
 
 function openMirror(
-  { amqpUrl, blockMirror, logger }: ResolvedHeadNodeOptions,
+  { amqpUrl, blockMirror, stateDirectory, logger }: ResolvedHeadNodeOptions,
   { headId, epoch }: Journal,
   blocks: BlockStore,
 ): Mirror {
@@ -135,6 +136,7 @@ function openMirror(
     epoch,
     blocks,
     policy: blockMirror,
+    streams: new OpenStreams(stateDirectory, logger),
     incomingPath: (task, lease) => blocks.incomingPath(incomingResultName(task, lease)),
   });
 }
@@ -210,13 +212,7 @@ async function serve(opened: Opened): Promise<HeadNode> {
   // A task that is whole already waits for the broker like any other, but not for longer than this start.
   if (options.amqpUrl !== null) driver.post({ type: 'backbone', state: 'connecting', congested: false });
   restore(driver, stores);
-  await stores.mirror.start({
-    post: (event) => driver.post(event),
-    delivered: (delivered) => driver.delivered(delivered),
-    isOpen: (lease) => driver.isOpen(lease),
-    isFree: (lease) => driver.state.leases.get(lease)?.phase !== 'checking',
-    isRunning: (task) => driver.isRunning(task),
-  });
+  await stores.mirror.start(driver);
   driver.post({ type: 'recovered' });
   const http = await openHttp(options, driver, stores.mirror);
   const loops = startLoops(opened, parts);
@@ -260,7 +256,6 @@ function writeAgain(history: TaskHistory, found: TaskHistory, { journal, mirror 
   journal.append(lost);
   if (history.record.durability === 'local') return;
   for (const record of [...recordsOf(found), ...lost]) mirror.record(record);
-  if (found.bound.length > 0) mirror.resume(history.record.task);
 }
 
 const whatIsLeft = (history: TaskHistory, { blocks, results }: Stores): TaskHistory => ({

@@ -22,6 +22,8 @@ export interface BackboneStatus {
   readonly outboxMessages: number;
   readonly outboxBytes: number;
   readonly lagMs: number;
+  /** Queues that confirm nothing while others do. What waits for them does not count in `lagMs`: it may wait for ever. */
+  readonly muteQueues: number;
   /** Block chunks that the broker has not confirmed. Bulk may take its time: it is no sign of a broker that is slow. */
   readonly blockOutboxBytes: number;
   readonly confirmed: number;
@@ -29,6 +31,8 @@ export interface BackboneStatus {
   readonly resent: number;
   /** Confirmed by the broker, but no queue took them. */
   readonly unrouted: number;
+  /** What nobody could work off, and people may look at: messages in `dead`, as of a second ago. 0 for a provider. */
+  readonly dead: number;
   /** Thrown away because the outbox was full; such a task is reported as `local`, never as mirrored. */
   readonly dropped: number;
 }
@@ -44,8 +48,10 @@ export type Destination =
   | { readonly to: 'dead' }
   /** Stream of what happened, in order. */
   | { readonly to: 'events' }
-  /** Stream of block chunks of one task. */
-  | { readonly to: 'blocks'; readonly task: TaskId };
+  /** Stream of operand chunks of one task. */
+  | { readonly to: 'blocks'; readonly task: TaskId }
+  /** Stream of result chunks of one task, from nodes that cannot reach the head. */
+  | { readonly to: 'resultChunks'; readonly task: TaskId };
 
 export interface Publication {
   readonly destination: Destination;
@@ -92,10 +98,15 @@ export interface QueueSource {
   readonly prefetch: number;
 }
 
+/** What came at this time by the broker's clock, in full seconds, or later; perhaps a little of what came before. */
+export interface Since {
+  readonly sinceWallMs: number;
+}
+
 export interface StreamSource {
-  readonly from: Destination & { readonly to: 'events' | 'blocks' };
+  readonly from: Destination & { readonly to: 'events' | 'blocks' | 'resultChunks' };
   /** First offset wanted; after a reconnect it goes on behind the last one delivered. */
-  readonly offset: number;
+  readonly offset: number | Since;
 }
 
 export interface Backbone {
@@ -110,6 +121,8 @@ export interface Backbone {
   publish(publication: Publication, onSettled?: OnSettled): void;
   /** Nobody needs these any more: what has not been sent yet leaves the outbox. */
   withdraw(keys: readonly string[]): void;
+  /** It confirms nothing while others do: what is published to it waits, and does not delay the rest. */
+  isMute(destination: Destination): boolean;
   /** Resolves when nothing of this task is in the outbox: all confirmed, withdrawn or dropped. */
   settled(task: TaskId): Promise<void>;
   /** Publications of this task that were dropped or unrouted: above 0 its mirror is incomplete. */
@@ -121,9 +134,9 @@ export interface Backbone {
   admit(provider: ProviderId): void;
   /** Its queue goes, with what is in it. */
   dismiss(provider: ProviderId): void;
-  /** The block stream of this task exists from here on / goes, also one that an earlier life has opened. */
+  /** The streams of this task exist from here on / go, also those that an earlier life has opened. `onClosed` when the broker says so. */
   openTask(task: TaskId): void;
-  closeTask(task: TaskId): void;
+  closeTask(task: TaskId, onClosed?: () => void): void;
 
   consume(source: QueueSource, onDelivery: OnDelivery): Subscription;
   read(source: StreamSource, onDelivery: OnDelivery): Subscription;
@@ -138,6 +151,6 @@ export interface Backbone {
     options: { readonly withinMs: number; readonly onDelivery: OnDelivery },
   ): Promise<number>;
 
-  /** What is in the outbox is sent if the broker takes it within `withinMs`; then everything is closed. */
+  /** What is in the outbox is sent, and what is to be deleted deleted, if the broker does it within `withinMs`; then all is closed. */
   close(options: { readonly withinMs: number }): Promise<void>;
 }

@@ -2,12 +2,12 @@ import type { Logger } from '@muster/shared';
 import type { Channel, ChannelModel } from 'amqplib';
 import type { OnDelivery, QueueSource, StreamSource, Subscription } from './backbone.ts';
 import { ChannelKeeper, type KeepChannel } from './channel-keeper.ts';
-import { Incoming, offsetOf } from './incoming.ts';
+import { Incoming, offsetArgument, offsetOf } from './incoming.ts';
 import type { Link } from './link.ts';
 import { queueOf } from './topology.ts';
 
 /** Deliveries of a stream that wait for `ack`. Chunks are up to 1 MiB. */
-export const STREAM_CREDIT = { events: 256, blocks: 16 } as const;
+export const STREAM_CREDIT = { events: 256, blocks: 16, resultChunks: 16 } as const;
 
 export interface ConsumerOptions {
   readonly link: Link;
@@ -54,7 +54,7 @@ export class StreamReader implements Subscription {
   readonly #source: StreamSource;
   readonly #options: ConsumerOptions;
   readonly #keeper: ChannelKeeper;
-  #next: number;
+  #next: StreamSource['offset'];
 
   constructor(source: StreamSource, options: ConsumerOptions) {
     this.#source = source;
@@ -87,7 +87,7 @@ export class StreamReader implements Subscription {
         this.#next = offsetOf(message) + 1;
         incoming.deliver(message, this.#options.onDelivery);
       },
-      { arguments: { 'x-stream-offset': this.#next } },
+      { arguments: offsetArgument(this.#next) },
     );
   }
 }

@@ -4,6 +4,9 @@ import type { Lane } from './lane.ts';
 import { reasonOf } from './link.ts';
 import { exchanges, staticQueues, type QueueSpec } from './topology.ts';
 
+/** A broker that has just started says of a stream that its home is down, for a moment. */
+const RETRY_MS = 2000;
+
 /**
  * What the head wants to exist, asserted at every connection and in between as it changes. While a queue is being declared the lane is
  * held, so that nothing is published to it before. Exchanges must succeed. A queue that cannot be declared is logged and costs that
@@ -13,17 +16,22 @@ import { exchanges, staticQueues, type QueueSpec } from './topology.ts';
 export class Declarations {
   readonly #lane: Lane;
   readonly #logger: Logger;
+  readonly #retryMs: number;
   readonly #wanted = new Map<string, QueueSpec>();
-  readonly #unwanted = new Set<string>();
+  /** What to do when they are gone, by name. */
+  readonly #unwanted = new Map<string, () => void>();
+  readonly #onDeleted: (() => void)[] = [];
   readonly #held = Symbol('declaring');
   #channel: Channel | undefined;
   #model: ChannelModel | undefined;
   #tail: Promise<void> = Promise.resolve();
   #pending = 0;
+  #retry: NodeJS.Timeout | undefined;
 
-  constructor(lane: Lane, logger: Logger) {
+  constructor(lane: Lane, logger: Logger, retryMs = RETRY_MS) {
     this.#lane = lane;
     this.#logger = logger;
+    this.#retryMs = retryMs;
   }
 
   want(queue: QueueSpec): void {
@@ -33,10 +41,15 @@ export class Declarations {
     this.#enqueue(queue.name, (channel) => assertQueue(channel, queue));
   }
 
-  discard({ name }: QueueSpec): void {
+  discard({ name }: QueueSpec, onDeleted: () => void = () => undefined): void {
     this.#wanted.delete(name);
-    this.#unwanted.add(name);
+    this.#unwanted.set(name, onDeleted);
     this.#enqueue(name, (channel) => this.#delete(name, channel));
+  }
+
+  /** Resolves when nothing is left to be deleted. */
+  async cleared(): Promise<void> {
+    while (this.#unwanted.size > 0) await new Promise<void>((resolve) => this.#onDeleted.push(resolve));
   }
 
   /** At every connection, before anything else uses it. Rejects when exchanges cannot be asserted or the connection is lost. */
@@ -46,7 +59,7 @@ export class Declarations {
     await assertExchanges(await this.#open(model));
     for (const queue of [...staticQueues, ...this.#wanted.values()])
       await this.#try(queue.name, (channel) => assertQueue(channel, queue));
-    for (const name of this.#unwanted) await this.#try(name, (channel) => this.#delete(name, channel));
+    for (const name of this.#unwanted.keys()) await this.#try(name, (channel) => this.#delete(name, channel));
     // What failed above may have failed with the connection; then this fails too, and so does the attempt.
     await (await model.createChannel()).close();
   }
@@ -68,10 +81,12 @@ export class Declarations {
     if (this.#pending === 0) this.#lane.release(this.#held);
   }
 
-  /** One that is not there is deleted. What fails is tried again by the next connection. */
+  /** One that is not there is deleted. What fails is tried again, by the next connection at the latest. */
   async #delete(name: string, channel: Channel): Promise<void> {
     await channel.deleteQueue(name);
+    this.#unwanted.get(name)?.();
     this.#unwanted.delete(name);
+    for (const deleted of this.#onDeleted.splice(0)) deleted();
   }
 
   async #try(name: string, step: (channel: Channel) => Promise<unknown>): Promise<void> {
@@ -79,7 +94,16 @@ export class Declarations {
       if (this.#model) await step(this.#channel ?? (await this.#open(this.#model)));
     } catch (error) {
       this.#logger.warn({ queue: name, reason: reasonOf(error) }, 'a queue could not be declared or deleted');
+      if (this.#unwanted.has(name)) this.#deleteSoon();
     }
+  }
+
+  #deleteSoon(): void {
+    if (this.#retry !== undefined) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      for (const name of this.#unwanted.keys()) this.#enqueue(name, (channel) => this.#delete(name, channel));
+    }, this.#retryMs).unref();
   }
 
   async #open(model: ChannelModel): Promise<Channel> {
@@ -98,7 +122,7 @@ async function assertExchanges(channel: Channel): Promise<void> {
   for (const { name, type } of exchanges) await channel.assertExchange(name, type, { durable: true });
 }
 
-async function assertQueue(channel: Channel, { name, arguments: args, bindings }: QueueSpec): Promise<void> {
+async function assertQueue(channel: Channel, { name, arguments: args, binding }: QueueSpec): Promise<void> {
   await channel.assertQueue(name, { durable: true, arguments: args });
-  for (const { exchange, routingKey } of bindings) await channel.bindQueue(name, exchange, routingKey);
+  await channel.bindQueue(name, binding.exchange, binding.routingKey);
 }

@@ -2,7 +2,7 @@ import { deferred, type Logger } from '@muster/shared';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Delivery, OnDelivery, QueueSource, StreamSource } from './backbone.ts';
 import { STREAM_CREDIT } from './consumer.ts';
-import { Incoming, offsetOf, type SourceKind } from './incoming.ts';
+import { Incoming, offsetArgument, offsetOf, type SourceKind } from './incoming.ts';
 import type { Patience } from './patience.ts';
 import { queueOf } from './topology.ts';
 
@@ -13,7 +13,6 @@ const BURST_MS = 50;
 const BURSTS_MAX = 20;
 /** More than a chunk holds, so that no acknowledgement is needed to see its end. */
 const PROBE_CREDIT = 10_000;
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Chosen here, so that a consumer can be cancelled whose start nobody has answered yet. */
 const CONSUMER_TAG = 'drain';
 
@@ -149,7 +148,7 @@ class StreamContents implements Contents {
   readonly kind = 'stream';
   readonly #name: string;
   readonly #credit: number;
-  #next: number;
+  #next: StreamSource['offset'];
   #last = -1;
 
   constructor({ from, offset }: StreamSource) {
@@ -160,7 +159,7 @@ class StreamContents implements Contents {
 
   async look(channel: Channel): Promise<boolean> {
     this.#last = await lastOffset(channel, this.#name);
-    return this.#next <= this.#last;
+    return typeof this.#next === 'number' ? this.#next <= this.#last : this.#last >= 0;
   }
 
   async takeAll(channel: Channel, intake: Intake): Promise<void> {
@@ -171,7 +170,7 @@ class StreamContents implements Contents {
       if (offset >= this.#last) resolve();
     };
     await channel.prefetch(this.#credit);
-    const args = { 'x-stream-offset': this.#next };
+    const args = offsetArgument(this.#next);
     await channel.consume(this.#name, onMessage, { consumerTag: CONSUMER_TAG, arguments: args });
     await promise;
   }
@@ -199,7 +198,7 @@ async function lastOffset(channel: Channel, name: string): Promise<number> {
     },
     { arguments: { 'x-stream-offset': 'last' } },
   );
-  await counter.reached(1, messageCount > 0 ? MAX_TIMER_MS : STALL_MS);
+  await counter.reached(1, messageCount > 0 ? Infinity : STALL_MS);
   for (let seen = 0, bursts = 0; counter.value > seen && bursts < BURSTS_MAX; bursts += 1) {
     seen = counter.value;
     await counter.reached(Infinity, BURST_MS);
@@ -243,10 +242,10 @@ class Counter {
     if (this.value >= this.#target) this.#resolve?.();
   }
 
-  /** Resolves at `target`, or after `ms`. */
+  /** Resolves at `target`, or after `ms`. Without an end there is no timer: it would outlive who waits, and keep the process. */
   reached(target: number, ms: number): Promise<void> {
     const { promise, resolve } = deferred<void>();
-    const timer = setTimeout(resolve, ms);
+    const timer = ms === Infinity ? undefined : setTimeout(resolve, ms);
     this.#target = target;
     this.#resolve = resolve;
     if (this.value >= target) resolve();

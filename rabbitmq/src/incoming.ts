@@ -1,7 +1,7 @@
 import type { Logger } from '@muster/shared';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { AckWindow } from './ack-window.ts';
-import type { Delivery, OnDelivery } from './backbone.ts';
+import type { Delivery, OnDelivery, StreamSource } from './backbone.ts';
 import { decodeBody } from './body.ts';
 import { reasonOf } from './link.ts';
 
@@ -97,6 +97,12 @@ export class Incoming {
 /** Position in a stream; 0 for a queue. */
 export const offsetOf = ({ properties }: ConsumeMessage): number =>
   Number(properties.headers?.['x-stream-offset'] ?? 0);
+
+/** As the broker wants to be asked for it. */
+export const offsetArgument = (offset: StreamSource['offset']): object => ({
+  'x-stream-offset':
+    typeof offset === 'number' ? offset : { '!': 'timestamp', value: Math.floor(offset.sinceWallMs / 1000) },
+});
 
 class Received implements Delivery {
   readonly key: string;

@@ -9,10 +9,9 @@ export type {
   Publication,
   PublicationOutcome,
   QueueSource,
+  Since,
   StreamSource,
   Subscription,
 } from './backbone.ts';
 export { openBackbone, type BackboneOptions } from './rabbit-backbone.ts';
-export { type MemoryBackboneOptions } from './memory-backbone.ts';
-export { MemoryBroker } from './memory-broker.ts';
 export { hashPassword } from './password-hash.ts';

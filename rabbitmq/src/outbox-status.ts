@@ -2,13 +2,17 @@ import type { BackboneStatus } from './backbone.ts';
 import type { Lane } from './lane.ts';
 
 /** What waits in the lane of messages and in that of block chunks, and what became of all of them. */
-export function outboxStatus(messages: Lane, blocks: Lane | undefined): Omit<BackboneStatus, 'state' | 'reason'> {
+export function outboxStatus(
+  messages: Lane,
+  blocks: Lane | undefined,
+): Omit<BackboneStatus, 'state' | 'reason' | 'dead'> {
   const total = messages.outbox.counts;
   const bulk = blocks?.outbox.counts;
   return {
     outboxMessages: messages.outbox.messages,
     outboxBytes: messages.outbox.bytes,
     lagMs: messages.lagMs,
+    muteQueues: messages.outbox.muteQueues,
     blockOutboxBytes: blocks?.outbox.bytes ?? 0,
     confirmed: total.confirmed + (bulk?.confirmed ?? 0),
     resent: total.resent + (bulk?.resent ?? 0),

@@ -2,10 +2,12 @@
  * What the broker has not confirmed yet, in order and bounded in bytes. Pure: it is told what happened and says what to send next.
  *
  * An entry is `waiting` until it is taken, `sent` until the broker confirms it, then `gone`. A lost connection makes every sent entry
- * wait again, in the order of publication; withdrawn ones are gone at once and are not sent again.
+ * wait again, in the order of publication; withdrawn ones are gone at once and are not sent again. Of what is for a mute destination
+ * something is in flight and the rest waits aside: it would fill the window, and no other would get anything.
  */
 import { bodyBytes } from './body.ts';
-import type { OnSettled, Publication } from './backbone.ts';
+import type { Destination, OnSettled, Publication } from './backbone.ts';
+import { isBulk, queueOf } from './topology.ts';
 import type { Watermarks } from './watermarks.ts';
 
 /** Object, map slot and key of an entry, roughly. */
@@ -13,12 +15,27 @@ const ENTRY_BYTES = 256;
 
 export interface Entry {
   readonly publication: Publication;
+  readonly destination: DestinationTraffic;
   readonly bytes: number;
   readonly sinceMs: number;
   readonly onSettled: OnSettled[];
   state: 'waiting' | 'sent' | 'gone';
   /** The broker gave it back: no queue takes it. Its confirm still comes. */
   unrouted: boolean;
+}
+
+/** One queue or stream, as this outbox sees it. */
+export interface DestinationTraffic {
+  readonly name: string;
+  /** Not confirmed, the oldest first. */
+  readonly waiting: Set<Entry>;
+  /** Those of them that are not sent before it answers. */
+  readonly parked: Set<Entry>;
+  inFlight: number;
+  /** Confirmations so far, of what was withdrawn meanwhile as well. */
+  answers: number;
+  /** It confirms nothing while others do. Ends with its first answer, or with the connection. */
+  isMute: boolean;
 }
 
 export interface OutboxLimits {
@@ -41,6 +58,7 @@ export class Outbox {
   readonly #watermarks: Watermarks;
   /** In the order of publication. */
   readonly #entries = new Map<string, Entry>();
+  readonly #destinations = new Map<string, DestinationTraffic>();
   /** What waits from `#next` on, and entries that are gone between them. */
   #queue: Entry[] = [];
   #next = 0;
@@ -62,9 +80,23 @@ export class Outbox {
     return this.#bytes;
   }
 
-  /** When the oldest came in; undefined when empty. */
+  /** Of which something waits for an answer. */
+  get muteQueues(): number {
+    return this.destinations.filter(({ isMute, waiting }) => isMute && waiting.size > 0).length;
+  }
+
+  get destinations(): readonly DestinationTraffic[] {
+    return [...this.#destinations.values()];
+  }
+
+  /** When the oldest came in that is not for a mute destination; undefined when there is none. */
   get oldestMs(): number | undefined {
-    return this.#entries.values().next().value?.sinceMs;
+    let oldest: number | undefined;
+    for (const { isMute, waiting } of this.#destinations.values()) {
+      const [first] = isMute ? [] : waiting;
+      if (first) oldest = Math.min(oldest ?? Infinity, first.sinceMs);
+    }
+    return oldest;
   }
 
   /** False when there is no room for it: it is dropped. */
@@ -77,17 +109,19 @@ export class Outbox {
     }
     const bytes = bodyBytes(publication.frames) + ENTRY_BYTES;
     if (this.#bytes + bytes > this.#limits.maxBytes) return this.#drop(publication);
-    this.#keep({ publication, bytes, sinceMs: nowMs, onSettled: callbacks, state: 'waiting', unrouted: false });
+    const destination = this.#destinationOf(publication);
+    const state = { sinceMs: nowMs, state: 'waiting', unrouted: false } as const;
+    this.#keep({ publication, destination, bytes, onSettled: callbacks, ...state });
     return true;
   }
 
   /** The next to send; from here on it is in flight. Undefined when nothing waits or the window is full. */
   take(): Entry | undefined {
-    this.#skipGone();
-    const entry = this.#queue[this.#next];
+    const entry = this.#first();
     if (!entry || !this.#fitsWindow(entry)) return undefined;
     this.#next += 1;
     entry.state = 'sent';
+    entry.destination.inFlight += 1;
     this.#inFlight.add(entry);
     this.#inFlightBytes += entry.bytes;
     return entry;
@@ -96,6 +130,7 @@ export class Outbox {
   /** The broker has it, or nobody could take it. */
   confirm(entry: Entry): void {
     this.#land(entry);
+    this.#answered(entry.destination);
     if (entry.state === 'gone') return;
     if (entry.unrouted) this.#watermarks.wasLost(entry.publication.task);
     this.counts[entry.unrouted ? 'unrouted' : 'confirmed'] += 1;
@@ -120,6 +155,10 @@ export class Outbox {
     }
     this.#inFlight.clear();
     this.#inFlightBytes = 0;
+    for (const destination of this.#destinations.values()) {
+      Object.assign(destination, { isMute: false, inFlight: 0 });
+      destination.parked.clear();
+    }
     this.#requeue(waiting);
   }
 
@@ -128,7 +167,32 @@ export class Outbox {
     if (!entry) return;
     const waited = entry.state === 'waiting';
     this.#remove(entry);
-    if (waited) this.#leaveQueue();
+    if (waited && !entry.destination.parked.delete(entry)) this.#leaveQueue();
+  }
+
+  isMute(destination: Destination): boolean {
+    return this.#destinations.get(nameOf(destination))?.isMute ?? false;
+  }
+
+  #destinationOf({ destination }: Publication): DestinationTraffic {
+    const name = nameOf(destination);
+    const known = this.#destinations.get(name);
+    if (known) return known;
+    const counts = { inFlight: 0, answers: 0, isMute: false };
+    const fresh: DestinationTraffic = { name, waiting: new Set(), parked: new Set(), ...counts };
+    this.#destinations.set(name, fresh);
+    return fresh;
+  }
+
+  #answered(destination: DestinationTraffic): void {
+    destination.answers += 1;
+    destination.isMute = false;
+    this.#unpark(destination);
+  }
+
+  #unpark({ parked }: DestinationTraffic): void {
+    this.#queue.push(...parked);
+    parked.clear();
   }
 
   #drop({ task }: Publication): false {
@@ -139,6 +203,7 @@ export class Outbox {
 
   #keep(entry: Entry): void {
     this.#entries.set(entry.publication.key, entry);
+    entry.destination.waiting.add(entry);
     this.#queue.push(entry);
     this.#bytes += entry.bytes;
     this.#watermarks.opened(entry.publication.task);
@@ -147,18 +212,34 @@ export class Outbox {
   #remove(entry: Entry): void {
     entry.state = 'gone';
     this.#entries.delete(entry.publication.key);
+    entry.destination.waiting.delete(entry);
     this.#bytes -= entry.bytes;
     this.#watermarks.closed(entry.publication.task);
   }
 
   #land(entry: Entry): void {
-    if (this.#inFlight.delete(entry)) this.#inFlightBytes -= entry.bytes;
+    if (!this.#inFlight.delete(entry)) return;
+    this.#inFlightBytes -= entry.bytes;
+    entry.destination.inFlight -= 1;
+    // A queue that refuses what it gets is tried again with the next.
+    if (entry.destination.inFlight === 0) this.#unpark(entry.destination);
   }
 
   #fitsWindow(entry: Entry): boolean {
     if (this.#inFlight.size === 0) return true;
     const { windowMessages, windowBytes } = this.#limits;
     return this.#inFlight.size < windowMessages && this.#inFlightBytes + entry.bytes <= windowBytes;
+  }
+
+  /** The first that waits for a destination that answers, or has nothing to answer. */
+  #first(): Entry | undefined {
+    for (;;) {
+      this.#skipGone();
+      const entry = this.#queue[this.#next];
+      if (!entry?.destination.isMute || entry.destination.inFlight === 0) return entry;
+      entry.destination.parked.add(entry);
+      this.#next += 1;
+    }
   }
 
   #skipGone(): void {
@@ -182,3 +263,6 @@ export class Outbox {
     this.#gone = 0;
   }
 }
+
+/** The streams of tasks are one, so that there are few. */
+const nameOf = (destination: Destination): string => (isBulk(destination) ? 'chunks' : queueOf(destination).name);

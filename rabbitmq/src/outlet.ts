@@ -41,13 +41,20 @@ export class Outlet {
     this.#declarations?.want(queue);
   }
 
-  discard(queue: QueueSpec): void {
-    this.#declarations?.discard(queue);
+  discard(queue: QueueSpec, onDeleted?: () => void): void {
+    this.#declarations?.discard(queue, onDeleted);
+  }
+
+  /** Resolves when nothing is left to be sent or deleted. */
+  async idle(): Promise<void> {
+    await this.lane.emptied();
+    await this.#declarations?.cleared();
   }
 
   async close(): Promise<void> {
     await this.publisher.close();
     await this.link.close();
+    this.#declarations?.disconnected();
   }
 
   #onLink(onChange: () => void): void {

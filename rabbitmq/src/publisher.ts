@@ -5,7 +5,7 @@ import { ConfirmWindow, type Confirm } from './confirm-window.ts';
 import type { Lane } from './lane.ts';
 import type { Link } from './link.ts';
 import type { Entry } from './outbox.ts';
-import { routeTo, UNROUTED_EXCHANGE, type Role } from './topology.ts';
+import { queueOf, UNROUTED_EXCHANGE, type Role } from './topology.ts';
 
 const REFUSED_PAUSE_MS = 200;
 
@@ -74,7 +74,7 @@ export class Publisher {
 
   #send(entry: Entry, channel: ConfirmChannel, window: ConfirmWindow): void {
     const { destination, key, frames } = entry.publication;
-    const { exchange, routingKey } = routeTo(destination, this.#options.role);
+    const { exchange, routingKey } = queueOf(destination).binding;
     channel.publish(exchange, routingKey, encodeBody(frames), {
       persistent: true,
       mandatory: true,

@@ -6,6 +6,7 @@ import type {
   Backbone,
   BackboneState,
   BackboneStatus,
+  Destination,
   OnDelivery,
   OnSettled,
   Publication,
@@ -15,6 +16,7 @@ import type {
 } from './backbone.ts';
 import { brokerAddress, parseBrokerUrl } from './broker-url.ts';
 import { QueueConsumer, StreamReader } from './consumer.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { DrainPass } from './drain.ts';
 import { Link, reasonOf } from './link.ts';
 import type { OutboxLimits } from './outbox.ts';
@@ -23,7 +25,7 @@ import { Outlet } from './outlet.ts';
 import { Patience } from './patience.ts';
 import { Silence, SILENCE_MS, type Traffic } from './silence.ts';
 import { StateNotice } from './state-notice.ts';
-import { blockStream, providerQueue, queueOf, type Role } from './topology.ts';
+import { isBulk, providerQueue, queueOf, streamsOf, type Role } from './topology.ts';
 import { Watermarks } from './watermarks.ts';
 
 export interface BackboneOptions {
@@ -54,9 +56,9 @@ const BLOCK_WINDOW = { windowMessages: 64, windowBytes: 32 * 2 ** 20 };
 export const openBackbone = (options: BackboneOptions): Backbone => new RabbitBackbone(options);
 
 /**
- * Three connections: one to publish by, one to consume by (a broker with an alarm stops reading from publishers, acknowledgements
- * included), and one for block chunks when there are any, so that bulk never delays confirms. `up` means that publications are taken
- * and deliveries come; the block connection has no part in it.
+ * One connection to publish by, and one to consume by: a broker with an alarm stops reading from publishers, acknowledgements
+ * included. Chunks have two of their own as soon as there are any, so that bulk delays neither confirms nor deliveries. `up` means that
+ * publications are taken and deliveries come; the connections for chunks have no part in it.
  */
 class RabbitBackbone implements Backbone {
   readonly #options: Required<BackboneOptions>;
@@ -66,9 +68,11 @@ class RabbitBackbone implements Backbone {
   readonly #subscriptions = new Set<Subscription>();
   readonly #messages: Outlet;
   readonly #incoming: Link;
+  readonly #dead: DeadLetters | undefined;
   readonly #silence: Silence;
   readonly #looking: NodeJS.Timeout;
   #blocks: Outlet | undefined;
+  #blockReader: Link | undefined;
   #wasUp = false;
 
   constructor(options: BackboneOptions) {
@@ -85,14 +89,15 @@ class RabbitBackbone implements Backbone {
     const windowMessages = limits.backboneWindow.value;
     const maxBytes = this.#options.maxOutboxBytes;
     this.#messages = this.#outlet('publish', { maxBytes, windowMessages, windowBytes: MESSAGE_WINDOW_BYTES });
-    this.#incoming = new Link({ broker: this.#broker, name: `${options.name}: consume` });
-    this.#incoming.onChange(() => this.#changed());
+    this.#incoming = this.#link('consume');
+    if (options.role === 'head') this.#dead = new DeadLetters(this.#incoming, this.#options.logger);
     this.#silence = new Silence(this.#options.maxSilenceMs, () => this.#traffic());
     this.#looking = setInterval(() => this.#look(), this.#silence.lookMs).unref();
   }
 
   status(): BackboneStatus {
-    return { ...this.#state(), ...outboxStatus(this.#messages.lane, this.#blocks?.lane) };
+    const dead = this.#dead?.count ?? 0;
+    return { ...this.#state(), ...outboxStatus(this.#messages.lane, this.#blocks?.lane), dead };
   }
 
   onState(listener: (status: BackboneStatus) => void): () => void {
@@ -103,13 +108,17 @@ class RabbitBackbone implements Backbone {
     checkSize(publication.frames);
     const { destination } = publication;
     if (destination.to === 'work') this.#messages.want(queueOf(destination));
-    const outlet = destination.to === 'blocks' ? this.#blockOutlet() : this.#messages;
+    const outlet = isBulk(destination) ? this.#blockOutlet() : this.#messages;
     outlet.lane.publish(publication, onSettled);
   }
 
   withdraw(keys: readonly string[]): void {
     this.#messages.lane.withdraw(keys);
     this.#blocks?.lane.withdraw(keys);
+  }
+
+  isMute(destination: Destination): boolean {
+    return this.#messages.lane.outbox.isMute(destination);
   }
 
   settled(task: TaskId): Promise<void> {
@@ -133,11 +142,13 @@ class RabbitBackbone implements Backbone {
   }
 
   openTask(task: TaskId): void {
-    this.#blockOutlet().want(blockStream(task));
+    for (const stream of streamsOf(task)) this.#blockOutlet().want(stream);
   }
 
-  closeTask(task: TaskId): void {
-    this.#blockOutlet().discard(blockStream(task));
+  closeTask(task: TaskId, onClosed?: () => void): void {
+    const streams = streamsOf(task);
+    const onDeleted = onClosed && afterAll(streams.length, onClosed);
+    for (const stream of streams) this.#blockOutlet().discard(stream, onDeleted);
   }
 
   consume(source: QueueSource, onDelivery: OnDelivery): Subscription {
@@ -166,12 +177,14 @@ class RabbitBackbone implements Backbone {
 
   async close({ withinMs }: { readonly withinMs: number }): Promise<void> {
     const outlets = this.#blocks ? [this.#messages, this.#blocks] : [this.#messages];
-    const sent = Promise.all(outlets.map(({ lane }) => lane.emptied()));
-    await within(sent, withinMs, () => this.#unreachable()).catch(() => undefined);
+    const done = Promise.all(outlets.map((outlet) => outlet.idle()));
+    await within(done, withinMs, () => this.#unreachable()).catch(() => undefined);
     this.#notice.end();
     clearInterval(this.#looking);
-    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
-    await Promise.all([...outlets, this.#incoming].map((closable) => closable.close()));
+    const open = this.#dead ? [...this.#subscriptions, this.#dead] : [...this.#subscriptions];
+    await Promise.all(open.map((subscription) => subscription.close()));
+    const readers = this.#blockReader ? [this.#incoming, this.#blockReader] : [this.#incoming];
+    await Promise.all([...outlets, ...readers].map((closable) => closable.close()));
   }
 
   #outlet(purpose: string, outboxLimits: OutboxLimits): Outlet {
@@ -186,8 +199,16 @@ class RabbitBackbone implements Backbone {
     return this.#blocks;
   }
 
+  #link(purpose: string): Link {
+    const link = new Link({ broker: this.#broker, name: `${this.#options.name}: ${purpose}` });
+    link.onChange(() => this.#changed());
+    return link;
+  }
+
   #linkFor({ from }: QueueSource | StreamSource): Link {
-    return from.to === 'blocks' ? this.#blockOutlet().link : this.#incoming;
+    if (!isBulk(from)) return this.#incoming;
+    this.#blockReader ??= this.#link('read blocks');
+    return this.#blockReader;
   }
 
   #keep(subscription: Subscription): Subscription {
@@ -263,13 +284,13 @@ class RabbitBackbone implements Backbone {
 
   #traffic(): Traffic {
     const { link, lane, publisher } = this.#messages;
-    const { messages, counts } = lane.outbox;
-    const waits = messages > 0 && publisher.isOpen && link.blocked === undefined;
-    return { waits, answers: counts.confirmed + counts.unrouted };
+    return { isOpen: publisher.isOpen && link.blocked === undefined, destinations: lane.outbox.destinations };
   }
 
   #look(): void {
-    this.#silence.look();
+    for (const queue of this.#silence.look())
+      this.#options.logger.warn({ queue }, 'a queue of the broker confirms nothing; what is for it waits');
+    void this.#dead?.look();
     this.#changed();
   }
 
@@ -278,6 +299,15 @@ class RabbitBackbone implements Backbone {
     this.#wasUp ||= state === 'up';
     if (this.#notice.changed()) this.#options.logger.info({ state, reason }, 'backbone');
   }
+}
+
+/** Calls `then` when what this returns has been called `times` times. */
+function afterAll(times: number, then: () => void): () => void {
+  let left = times;
+  return () => {
+    left -= 1;
+    if (left === 0) then();
+  };
 }
 
 const NOT_FOUND = 404;

@@ -19,13 +19,13 @@ export interface Binding {
 export interface QueueSpec {
   readonly name: string;
   readonly arguments: Readonly<Record<string, string | number>>;
-  readonly bindings: readonly [Binding, ...Binding[]];
+  readonly binding: Binding;
 }
 
 export type Role = 'head' | 'provider';
 
 /**
- * The head writes to `tasks`, providers may write to `results` only, also the blocks that they leave for the head. Neither has an alternate exchange: it would count as a route, so
+ * The head writes to `tasks`, providers may write to `results` only. Neither has an alternate exchange: it would count as a route, so
  * that `mandatory` never told the publisher. Instead the head copies what came back to `unrouted`, for people to look at.
  */
 const TASKS = 'muster.tasks';
@@ -65,22 +65,22 @@ const stream = { 'x-queue-type': 'stream', 'x-stream-max-segment-size-bytes': SE
 const RESULTS_QUEUE: QueueSpec = {
   name: 'results',
   arguments: { ...quorum, ...deadLettering, 'x-delivery-limit': RESULT_DELIVERIES_MAX },
-  bindings: [{ exchange: RESULTS, routingKey: 'results' }],
+  binding: { exchange: RESULTS, routingKey: 'results' },
 };
 const DEAD_QUEUE: QueueSpec = {
   name: 'dead',
   arguments: { ...quorum, 'x-max-length-bytes': DEAD_BYTES_MAX },
-  bindings: [{ exchange: DEAD, routingKey: '' }],
+  binding: { exchange: DEAD, routingKey: '' },
 };
 const UNROUTED_QUEUE: QueueSpec = {
   name: 'unrouted',
   arguments: { ...quorum, 'x-max-length': 10_000, 'x-max-length-bytes': UNROUTED_BYTES_MAX },
-  bindings: [{ exchange: UNROUTED_EXCHANGE, routingKey: '' }],
+  binding: { exchange: UNROUTED_EXCHANGE, routingKey: '' },
 };
 const EVENTS_QUEUE: QueueSpec = {
   name: 'events',
   arguments: { ...stream, 'x-max-length-bytes': EVENTS_BYTES_MAX, 'x-max-age': '30D' },
-  bindings: [{ exchange: TASKS, routingKey: 'events' }],
+  binding: { exchange: TASKS, routingKey: 'events' },
 };
 
 export const staticQueues: readonly QueueSpec[] = [RESULTS_QUEUE, DEAD_QUEUE, UNROUTED_QUEUE, EVENTS_QUEUE];
@@ -92,18 +92,23 @@ export const workQueue = (capability: string): QueueSpec => taskQueue(`work.${ca
 const taskQueue = (name: string): QueueSpec => ({
   name,
   arguments: { ...quorum, ...deadLettering, 'x-delivery-limit': TASK_DELIVERIES_MAX },
-  bindings: [{ exchange: TASKS, routingKey: name }],
+  binding: { exchange: TASKS, routingKey: name },
 });
 
-/** The head deletes it with its task; the age is for a head that never came back. */
-export const blockStream = (task: TaskId): QueueSpec => ({
-  name: `t.${task}.blocks`,
+/**
+ * Operands, and results of nodes that cannot reach the head: apart, so that nobody reads the one to find the other. The head deletes both
+ * with their task. The age bounds only what a head that never comes back leaves: a stream is looked at when it begins a segment, and
+ * the last one always stays.
+ */
+const taskStream = (name: string, exchange: string): QueueSpec => ({
+  name,
   arguments: { ...stream, 'x-max-age': '7D' },
-  bindings: [
-    { exchange: TASKS, routingKey: `t.${task}.blocks` },
-    { exchange: RESULTS, routingKey: `t.${task}.blocks` },
-  ],
+  binding: { exchange, routingKey: name },
 });
+
+export const blockStream = (task: TaskId): QueueSpec => taskStream(`t.${task}.blocks`, TASKS);
+export const resultStream = (task: TaskId): QueueSpec => taskStream(`t.${task}.results`, RESULTS);
+export const streamsOf = (task: TaskId): readonly QueueSpec[] => [blockStream(task), resultStream(task)];
 
 export function queueOf(destination: Destination): QueueSpec {
   switch (destination.to) {
@@ -119,15 +124,13 @@ export function queueOf(destination: Destination): QueueSpec {
       return EVENTS_QUEUE;
     case 'blocks':
       return blockStream(destination.task);
+    case 'resultChunks':
+      return resultStream(destination.task);
   }
 }
 
-/** The way there for what this role publishes. */
-export function routeTo(destination: Destination, role: Role): Binding {
-  const { bindings } = queueOf(destination);
-  const own = role === 'provider' && bindings.find(({ exchange }) => exchange === RESULTS);
-  return own || bindings[0];
-}
+/** Chunks of a MiB, which have a way of their own. */
+export const isBulk = ({ to }: Destination): boolean => to === 'blocks' || to === 'resultChunks';
 
 export interface PolicySpec {
   readonly name: string;

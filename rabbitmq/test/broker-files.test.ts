@@ -32,16 +32,14 @@ describe("the broker's files", () => {
       })),
     );
     expect(definitions['bindings']).toEqual(
-      staticQueues.flatMap(({ name, bindings }) =>
-        bindings.map(({ exchange, routingKey }) => ({
-          source: exchange,
-          routing_key: routingKey,
-          destination: name,
-          destination_type: 'queue',
-          vhost,
-          arguments: {},
-        })),
-      ),
+      staticQueues.map(({ name, binding: { exchange, routingKey } }) => ({
+        source: exchange,
+        routing_key: routingKey,
+        destination: name,
+        destination_type: 'queue',
+        vhost,
+        arguments: {},
+      })),
     );
     expect(definitions['policies']).toEqual(
       policies.map(({ name, pattern, definition }) => ({

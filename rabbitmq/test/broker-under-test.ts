@@ -18,5 +18,8 @@ export interface BrokerUnderTest {
   /** It stays connected and confirms nothing. */
   freeze(): void;
   thaw(): void;
+  /** One queue takes nothing and confirms nothing; the others go on. */
+  mute(queue: string): Promise<void>;
+  unmute(queue: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -72,6 +72,22 @@ export function drainConformance(rig: BackboneRig): void {
     expect(await rig.head.drain(rig.tasksOf(2), { withinMs: TIMEOUT_MS, onDelivery: settle })).toBe(4);
   });
 
+  test('what comes behind a drain that holds its deliveries goes to others, and what it holds to them when it is cut off', async () => {
+    rig.head.publish(rig.message('first'));
+    await rig.head.settled(rig.task);
+    const held: Delivery[] = [];
+    const onDelivery = (delivery: Delivery): void => void held.push(delivery);
+    expect(await rig.head.drain(rig.tasksOf(), { withinMs: TIMEOUT_MS, onDelivery })).toBe(1);
+    const got = rig.collect(rig.head, () => undefined);
+    rig.head.publish(rig.message('second'));
+    await wait('the second', () => got.length === 1);
+    await rig.broker.cutConnections();
+    await wait('both', () => got.length === 3);
+    expect(got.map(({ key }) => key).toSorted()).toEqual(['first', 'second', 'second']);
+    expect(held).toHaveLength(1);
+    for (const delivery of got) delivery.ack();
+  });
+
   test('the stream of an earlier life is deleted by a head that never opened it', async () => {
     const blocks = { to: 'blocks', task: rig.task } as const;
     rig.head.openTask(rig.task);
@@ -81,8 +97,11 @@ export function drainConformance(rig: BackboneRig): void {
     const left = (): Promise<number> =>
       second.drain({ from: blocks, offset: 0 }, { withinMs: WAIT_MS, onDelivery: settle });
     expect(await left()).toBe(1);
-    second.closeTask(rig.task);
-    await waitUntil(async () => (await left()) === 0, { what: 'the stream to be gone', timeoutMs: WAIT_MS });
+    const gone: string[] = [];
+    second.closeTask(rig.task, () => gone.push('streams'));
+    await wait('the streams to be gone', () => gone.length > 0);
+    expect(await left()).toBe(0);
+    expect(gone).toEqual(['streams']);
     expect(second.status().unrouted).toBe(0);
   });
 }

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { settle, TIMEOUT_MS, wait, type BackboneRig } from './conformance-rig.ts';
+import type { ProviderId } from '@muster/shared';
+import { hex, settle, TIMEOUT_MS, wait, type BackboneRig } from './conformance-rig.ts';
 
 /** Brokers that are away, blocked, full or silent. */
 export function faultConformance(rig: BackboneRig): void {
@@ -132,11 +133,27 @@ export function faultConformance(rig: BackboneRig): void {
     expect(rig.head.status()).toMatchObject({ dropped: 0, unrouted: 0 });
   });
 
-  test('closing sends what is left', async () => {
+  test('streams of a task that ended while the broker was away go when it is back', async () => {
+    rig.head.openTask(rig.task);
+    rig.head.publish(rig.message('chunk', { destination: { to: 'resultChunks', task: rig.task } }));
+    await rig.head.settled(rig.task);
+    await rig.broker.kill();
+    await wait('the news', () => rig.head.status().state === 'down');
+    let gone = false;
+    rig.head.closeTask(rig.task, () => (gone = true));
+    await rig.broker.restart();
+    await wait('the streams to be gone', () => gone);
+  });
+
+  test('closing sends what is left, and deletes what is to go', async () => {
     const brief = await rig.open({ role: 'head' });
     brief.admit(rig.provider);
+    brief.openTask(rig.task);
     for (const key of rig.numbered(10)) brief.publish(rig.message(key));
+    let gone = false;
+    brief.closeTask(rig.task, () => (gone = true));
     await brief.close({ withinMs: 10_000 });
+    expect(gone).toBe(true);
     expect(await rig.head.drain(rig.tasksOf(), { withinMs: TIMEOUT_MS, onDelivery: settle })).toBe(10);
   });
 
@@ -160,5 +177,40 @@ export function faultConformance(rig: BackboneRig): void {
     await wait('the other news', () => states.at(-1) === 'up');
     expect(states).toEqual(['up', 'blocked', 'up']);
     expect(rig.outcomes).toEqual(['mute confirmed']);
+  });
+
+  test('a queue that confirms nothing while others do is mute: what is for it waits, and delays nobody', async () => {
+    const hasty = await rig.open({ role: 'head', maxSilenceMs: 500 });
+    const provider = hex() as ProviderId;
+    const stuck = { destination: { to: 'provider', provider } } as const;
+    hasty.admit(provider);
+    hasty.publish(rig.message('before', stuck));
+    await hasty.settled(rig.task);
+    await rig.broker.mute(`p.${provider}.tasks`);
+    let confirmed = 0;
+    let next = 0;
+    const pace = setInterval(() => {
+      const key = `${rig.task}/${next++}`;
+      hasty.publish(rig.message(key, { destination: { to: 'results' } }), () => (confirmed += 1));
+    }, 10);
+    try {
+      const sinceMs = performance.now();
+      hasty.publish(rig.message('stuck', stuck), rig.outcomeOf('stuck'));
+      await wait('the news', () => hasty.status().muteQueues === 1);
+      expect(hasty.status()).toMatchObject({ state: 'up', reason: '' });
+      expect(hasty.status().lagMs).toBeLessThan(performance.now() - sinceMs);
+      expect(hasty.isMute(stuck.destination)).toBe(true);
+      hasty.publish(rig.message('later', stuck), rig.outcomeOf('later'));
+      const before = confirmed;
+      await wait('the others to go on', () => confirmed > before + 20);
+      expect(rig.outcomes).toEqual([]);
+    } finally {
+      clearInterval(pace);
+      await rig.broker.unmute(`p.${provider}.tasks`);
+    }
+    await hasty.settled(rig.task);
+    expect(rig.outcomes).toEqual(['stuck confirmed', 'later confirmed']);
+    expect(hasty.status()).toMatchObject({ muteQueues: 0, dropped: 0, unrouted: 0 });
+    hasty.dismiss(provider);
   });
 }

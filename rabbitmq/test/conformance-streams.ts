@@ -58,4 +58,30 @@ export function streamConformance(rig: BackboneRig): void {
     expect(await worker.drain({ from: blocks, offset: 30 }, { withinMs: TIMEOUT_MS, onDelivery })).toBe(0);
     rig.head.closeTask(rig.task);
   });
+
+  test('a stream is read from a time on', async () => {
+    const blocks = { to: 'blocks', task: rig.task } as const;
+    rig.head.openTask(rig.task);
+    rig.head.publish(rig.message('old', { destination: blocks }));
+    await rig.head.settled(rig.task);
+    // The broker counts in full seconds.
+    const sinceWallMs = 1000 * Math.ceil(Date.now() / 1000 + 1);
+    await wait('the time to come', () => Date.now() > sinceWallMs);
+    for (const key of ['new', 'newer']) rig.head.publish(rig.message(key, { destination: blocks }));
+    await rig.head.settled(rig.task);
+    const [drained, read]: [string[], string[]] = [[], []];
+    const into = (list: string[]) => (delivery: Delivery) => {
+      list.push(delivery.key);
+      delivery.ack();
+    };
+    const source = { from: blocks, offset: { sinceWallMs } };
+    expect(await rig.head.drain(source, { withinMs: TIMEOUT_MS, onDelivery: into(drained) })).toBe(2);
+    rig.head.read(source, into(read));
+    await wait('the reader', () => read.length === 2);
+    expect([drained, read]).toEqual([
+      ['new', 'newer'],
+      ['new', 'newer'],
+    ]);
+    rig.head.closeTask(rig.task);
+  });
 }

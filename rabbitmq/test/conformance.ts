@@ -93,8 +93,11 @@ function messageConformance(rig: BackboneRig): void {
     const worker = await rig.open({ role: 'provider' });
     rig.collect(worker, (delivery) => (delivery.key === 'poison' ? delivery.reject() : delivery.ack()));
     await rig.head.drain(dead, { withinMs: TIMEOUT_MS, onDelivery: settle });
+    await wait('none to be dead', () => rig.head.status().dead === 0);
     rig.head.publish(rig.message('fine'));
     rig.head.publish(rig.message('poison'));
+    await wait('the count of the dead', () => rig.head.status().dead === 1);
+    expect(worker.status().dead).toBe(0);
     const got: string[] = [];
     await waitUntil(
       async () => {

@@ -2,16 +2,20 @@ import { expect, test } from '@jest/globals';
 import { EventEmitter } from 'node:events';
 import type { ChannelModel } from 'amqplib';
 import { deferred, silentLogger } from '@muster/shared';
+import type { QueueSource, StreamSource } from '../src/index.ts';
 import { DrainPass } from '../src/drain.ts';
 import { Patience } from '../src/patience.ts';
 
 const source = { from: { to: 'results' }, prefetch: 1 } as const;
+const events = { from: { to: 'events' }, offset: 0 } as const;
 const never = (): Promise<never> => deferred<never>().promise;
 const modelOf = (channel: Promise<unknown>): ChannelModel => ({ createChannel: () => channel }) as never;
 
-function passOf(patience: Patience): DrainPass {
-  return new DrainPass(source, { onDelivery: () => undefined, logger: silentLogger, patience });
+function passOf(patience: Patience, from: QueueSource | StreamSource = source): DrainPass {
+  return new DrainPass(from, { onDelivery: () => undefined, logger: silentLogger, patience });
 }
+
+const timers = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
 
 test('a pass by a broker that opens no channel ends with patience; a channel that comes late is closed', async () => {
   const opening = deferred<unknown>();
@@ -27,4 +31,24 @@ test('a pass by a broker that does not say what there is ends with patience, and
   const silent = Object.assign(new EventEmitter(), { checkQueue: never, cancel: never, close });
   expect(await passOf(new Patience(1)).run(modelOf(Promise.resolve(silent)))).toBe(false);
   expect(await closed.promise).toBe('closed');
+});
+
+test('a pass whose channel ends before the last message of a stream has come leaves no timer, which would keep the process', async () => {
+  const consuming = deferred<void>();
+  const channel = Object.assign(new EventEmitter(), {
+    checkQueue: () => Promise.resolve({ messageCount: 1 }),
+    prefetch: () => Promise.resolve(),
+    consume: () => Promise.resolve(consuming.resolve()).then(() => ({ consumerTag: 'probe' })),
+    cancel: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  });
+  const before = timers();
+  const patience = new Patience(60_000);
+  const ended = passOf(patience, events).run(modelOf(Promise.resolve(channel)));
+  await consuming.promise;
+  await new Promise(setImmediate);
+  channel.emit('close');
+  await expect(ended).rejects.toThrow('channel closed');
+  patience.end();
+  expect(timers()).toBe(before);
 });

@@ -1,4 +1,4 @@
-import { MemoryBroker } from '../src/index.ts';
+import { MemoryBroker } from '@muster/rabbitmq/testkit';
 import type { BrokerUnderTest } from './broker-under-test.ts';
 import { backboneConformance } from './conformance.ts';
 
@@ -19,6 +19,8 @@ function inMemory(): BrokerUnderTest {
     unblock: now(() => broker.unblock()),
     freeze: () => broker.freeze(),
     thaw: () => broker.thaw(),
+    mute: (queue) => now(() => broker.mute(queue))(),
+    unmute: (queue) => now(() => broker.unmute(queue))(),
     close: () => Promise.resolve(),
   };
 }

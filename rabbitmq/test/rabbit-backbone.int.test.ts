@@ -7,6 +7,10 @@ backboneConformance('RabbitMQ', realBroker);
 
 async function realBroker(): Promise<BrokerUnderTest> {
   const node = await RabbitNode.start();
+  /** The Erlang process of a quorum queue, in the virtual host `/`. */
+  const ask = async (what: 'suspend' | 'resume', queue: string): Promise<void> => {
+    await node.control('eval', `sys:${what}('%2F_${queue}').`);
+  };
   return {
     open: (options) => openBackbone({ ...options, url: node.url, name: `test ${options.role}` }),
     cutConnections: () => node.closeConnections(),
@@ -19,6 +23,8 @@ async function realBroker(): Promise<BrokerUnderTest> {
     unblock: () => node.setDiskFreeLimit('50MB'),
     freeze: () => node.freeze(),
     thaw: () => node.thaw(),
+    mute: (queue) => ask('suspend', queue),
+    unmute: (queue) => ask('resume', queue),
     close: () => node.stop(),
   };
 }

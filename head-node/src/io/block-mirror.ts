@@ -19,6 +19,8 @@ export interface BlockMirrorPorts {
     read(id: BlockId, offset: number, length: number): Uint8Array;
   };
   readonly policy: BlockMirrorPolicy;
+  /** What this life or an earlier one has opened, and the broker has not deleted. */
+  readonly streams: { add(task: TaskId): void; remove(task: TaskId): void; tasks(): readonly TaskId[] };
 }
 
 export interface TaskBlocks {
@@ -42,6 +44,13 @@ export class BlockMirror {
     this.#ports = ports;
   }
 
+  /** Those of tasks that go on exist from here on: nodes may have left results in them. The others go. */
+  resume(isRunning: (task: TaskId) => boolean): void {
+    for (const task of this.#ports.streams.tasks())
+      if (isRunning(task)) this.open(task);
+      else this.#close(task);
+  }
+
   offer(task: TaskId, block: BlockId): void {
     const { mode } = this.#ports.policy;
     const blocks = this.open(task);
@@ -50,12 +59,13 @@ export class BlockMirror {
     this.#publishNext(task, blocks);
   }
 
-  /** The stream exists from here on: nodes that are cut off leave results in it as well. */
+  /** The streams exist from here on: nodes that are cut off leave results in the second. */
   open(task: TaskId): TaskBlocks {
     const known = this.#tasks.get(task);
     if (known !== undefined) return known;
     const fresh: TaskBlocks = { spentBytes: 0, kept: [], queue: [], keys: [], unconfirmed: 0 };
     this.#tasks.set(task, fresh);
+    this.#ports.streams.add(task);
     this.#ports.backbone.openTask(task);
     return fresh;
   }
@@ -77,7 +87,12 @@ export class BlockMirror {
 
   end(task: TaskId): void {
     this.settle(task);
-    if (this.#tasks.delete(task)) this.#ports.backbone.closeTask(task);
+    if (this.#tasks.delete(task)) this.#close(task);
+  }
+
+  #close(task: TaskId): void {
+    const { backbone, streams } = this.#ports;
+    backbone.closeTask(task, () => streams.remove(task));
   }
 
   /** A whole block at a time: in `queue` they stay numbers. */

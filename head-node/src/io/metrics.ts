@@ -70,7 +70,18 @@ function addBackboneMetrics(registry: Registry, view: HeadView): void {
       'Messages that the broker has not confirmed.',
       (it: BackboneReport) => it.outboxMessages,
     ],
-    muster_backbone_lag_seconds: ['Age of the oldest of them.', (it: BackboneReport) => it.lagMs / 1000],
+    muster_backbone_lag_seconds: [
+      'Age of the oldest of them, but for those of mute queues.',
+      (it: BackboneReport) => it.lagMs / 1000,
+    ],
+    muster_backbone_mute_queues: [
+      'Queues of the broker that confirm nothing while others do.',
+      (it: BackboneReport) => it.muteQueues,
+    ],
+    muster_backbone_dead_messages: [
+      'Messages in the queue `dead`, which nobody could work off.',
+      (it: BackboneReport) => it.dead,
+    ],
   } as const;
   for (const [name, [help, read]] of Object.entries(gauges)) {
     registry.registerMetric(

@@ -10,14 +10,14 @@ import {
   type ProviderId,
   type TaskId,
 } from '@muster/shared';
-import type { Backbone, PublicationOutcome } from '@muster/rabbitmq';
+import type { PublicationOutcome } from '@muster/rabbitmq';
 import type { JournalRecord } from '../core/journal-record.ts';
 import type { LeaseOrder } from '../core/effects.ts';
 import type { HeadEvent } from '../core/events.ts';
 import type { StreamedHistory } from '../core/streamed-records.ts';
-import { eventHistoryOf } from './event-history.ts';
+import { eventHistoryOf, type Period } from './event-history.ts';
 import { leaseFields } from './lease-message.ts';
-import { BlockMirror, type BlockMirrorPolicy } from './block-mirror.ts';
+import { BlockMirror, type BlockMirrorPorts } from './block-mirror.ts';
 import { MirroredResults, type Delivered } from './mirrored-results.ts';
 import { RecordBatch } from './record-batch.ts';
 
@@ -38,9 +38,8 @@ export interface Mirror {
   cut(task: TaskId): void;
   /** Its result is in the journal, or nobody wants it. */
   settled(leases: readonly number[]): void;
+  /** Its end is in the journal: nothing of it is of use any more. */
   ended(task: TaskId): void;
-  /** A task that goes on after a restart; nodes that are cut off may have left results in its stream. */
-  resume(task: TaskId): void;
   /** Resolves when the broker has what was recorded of a task so far, or is not there to take it. */
   recorded(task: TaskId): Promise<void>;
   /** Resolves to the number of messages that are missing for good. */
@@ -49,7 +48,7 @@ export interface Mirror {
    * What the broker has of the task. Null when its stream does not go back to the task's beginning; BACKBONE_DOWN where there is no
    * broker, or it does not answer.
    */
-  events(task: TaskId): Promise<StreamedHistory | null>;
+  events(period: Period): Promise<StreamedHistory | null>;
   report(): BackboneReport;
   stop(): Promise<void>;
 }
@@ -73,7 +72,6 @@ export const noMirror: Mirror = {
   cut: nothing,
   settled: nothing,
   ended: nothing,
-  resume: nothing,
   recorded: () => Promise.resolve(),
   complete: () => Promise.resolve(0),
   events: () => Promise.reject(new MusterError('BACKBONE_DOWN', 'the head runs without a broker')),
@@ -81,15 +79,9 @@ export const noMirror: Mirror = {
   stop: () => Promise.resolve(),
 };
 
-export interface MirrorPorts {
-  readonly backbone: Backbone;
+export interface MirrorPorts extends BlockMirrorPorts {
   readonly logger: Logger;
   readonly epoch: number;
-  readonly blocks: {
-    bytesOf(id: BlockId): number | undefined;
-    read(id: BlockId, offset: number, length: number): Uint8Array;
-  };
-  readonly policy: BlockMirrorPolicy;
   /** Where bytes of a result that is on its way lie. */
   readonly incomingPath: (task: TaskId, lease: number) => string;
 }
@@ -98,11 +90,11 @@ export interface MirrorPorts {
 export interface MirrorListener {
   post(event: HeadEvent & { type: 'backbone' }): void;
   delivered(delivered: Delivered): void;
-  /** Is the lease still waited for? */
+  /** Is the lease still waited for, or what became of it not on disk yet? */
   isOpen(lease: number): boolean;
   /** No result of the lease is being checked. */
   isFree(lease: number): boolean;
-  /** May results of the task still count? */
+  /** May results of the task still count, or could a crash take its end back? */
   isRunning(task: TaskId): boolean;
 }
 
@@ -119,6 +111,8 @@ export class BrokerMirror implements Mirror {
   readonly #ports: MirrorPorts;
   readonly #records: RecordBatch;
   readonly #blocks: BlockMirror;
+  /** Leases that go to the broker first and are not there yet. */
+  readonly #unsent = new Map<number, { readonly provider: ProviderId; readonly fail: () => void }>();
   #results: MirroredResults | null = null;
   #timer: NodeJS.Timeout | undefined;
   #congested = false;
@@ -126,17 +120,11 @@ export class BrokerMirror implements Mirror {
 
   constructor(ports: MirrorPorts) {
     this.#ports = ports;
-    this.#records = new RecordBatch(({ task, bytes, key }, onSettled) =>
-      ports.backbone.publish(
-        {
-          destination: { to: 'events' },
-          key,
-          task,
-          frames: [encode('recorded', { task }, { epoch: ports.epoch, seq: 0 }), bytes],
-        },
-        onSettled,
-      ),
-    );
+    const { backbone, epoch, logger } = ports;
+    this.#records = new RecordBatch(({ task, bytes, key }, onSettled) => {
+      const frames = [encode('recorded', { task }, { epoch, seq: 0 }), bytes];
+      backbone.publish({ destination: { to: 'events' }, key, task, frames }, onSettled);
+    }, logger);
     this.#blocks = new BlockMirror(ports);
   }
 
@@ -148,11 +136,13 @@ export class BrokerMirror implements Mirror {
     };
     this.#stopListening = backbone.onState(tell);
     this.#timer = setInterval(() => this.#look(tell), LOOK_MS);
+    this.#blocks.resume((task) => listener.isRunning(task));
     this.#results = new MirroredResults({ backbone, incomingPath, logger, listener });
     await this.#results.start(RECOVER_MS);
   }
 
   #look(tell: () => void): void {
+    this.#failMute();
     const congested = this.#ports.backbone.status().lagMs > CONGESTED_MS;
     if (congested === this.#congested) return;
     this.#congested = congested;
@@ -173,9 +163,24 @@ export class BrokerMirror implements Mirror {
 
   leaseFirst(order: LeaseOrder, epoch: number, { send, fail }: LeaseEnds): void {
     if (order.durability !== 'strict') return send();
+    const { lease, payload } = order;
     const frame = encode('lease', leaseFields(order), { epoch, seq: 0 });
-    const frames = order.payload === null ? [frame] : [frame, order.payload];
-    this.#publishLease(order, frames, (outcome) => (outcome === 'confirmed' ? send() : fail()));
+    const frames = payload === null ? [frame] : [frame, payload];
+    this.#unsent.set(lease, { provider: order.provider, fail });
+    this.#publishLease(order, frames, (outcome) => {
+      this.#unsent.delete(lease);
+      if (outcome === 'confirmed') send();
+      else fail();
+    });
+  }
+
+  /** The broker may never take them; other nodes have queues that work. */
+  #failMute(): void {
+    for (const [lease, { provider, fail }] of this.#unsent) {
+      if (!this.#ports.backbone.isMute({ to: 'provider', provider })) continue;
+      this.settled([lease]);
+      fail();
+    }
   }
 
   #publishLease(
@@ -203,17 +208,17 @@ export class BrokerMirror implements Mirror {
 
   settled(leases: readonly number[]): void {
     this.#ports.backbone.withdraw(leases.map(leaseKey));
-    for (const lease of leases) this.#results?.release(lease);
+    for (const lease of leases) {
+      this.#unsent.delete(lease);
+      this.#results?.release(lease);
+    }
   }
 
   ended(task: TaskId): void {
     this.#results?.end(task);
     this.#blocks.end(task);
+    this.#records.forget(task);
     this.#ports.backbone.forget(task);
-  }
-
-  resume(task: TaskId): void {
-    this.#blocks.open(task);
   }
 
   async recorded(task: TaskId): Promise<void> {
@@ -231,15 +236,15 @@ export class BrokerMirror implements Mirror {
     this.#records.flush();
     this.#blocks.settle(task);
     await this.#ports.backbone.settled(task);
-    return this.#ports.backbone.lost(task);
+    return this.#ports.backbone.lost(task) + this.#records.lost(task);
   }
 
-  async events(task: TaskId): Promise<StreamedHistory | null> {
+  async events(period: Period): Promise<StreamedHistory | null> {
     const { state, reason } = this.#ports.backbone.status();
     if (state !== 'up' && state !== 'blocked')
       throw new MusterError('BACKBONE_DOWN', 'the broker does not answer', { why: reason });
-    await within(this.recorded(task), SETTLE_MS, () => new Error('late')).catch(nothing);
-    return eventHistoryOf(task, this.#ports);
+    await within(this.recorded(period.task), SETTLE_MS, () => new Error('late')).catch(nothing);
+    return eventHistoryOf(period, this.#ports);
   }
 
   report(): BackboneReport {

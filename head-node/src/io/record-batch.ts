@@ -1,10 +1,13 @@
-/** Journal records of mirrored tasks on their way to the event stream: those of one moment and task are one message. */
-import { deferred, type TaskId } from '@muster/shared';
+/** Journal records of mirrored tasks on their way to the event stream: those of one moment and task are one message, or a few. */
+import { deferred, limits, type Logger, type TaskId } from '@muster/shared';
 import type { JournalRecord } from '../core/journal-record.ts';
 import { seal } from './sealed-value.ts';
 
 /** As long as the journal lets records wait for each other. */
 const LINGER_MS = 10;
+
+/** Half a MiB of accepted leases. A head that starts again writes all records of its tasks at once: 18 MiB for an echo of 10,000,000. */
+const RECORDS_MAX = 4096;
 
 export interface Batch {
   readonly task: TaskId;
@@ -16,14 +19,18 @@ export type PublishBatch = (batch: Batch, onSettled: () => void) => void;
 
 export class RecordBatch {
   readonly #publish: PublishBatch;
+  readonly #logger: Logger;
   readonly #waiting = new Map<TaskId, JournalRecord[]>();
   /** The last message of each task, while it is on its way. */
   readonly #last = new Map<TaskId, Promise<void>>();
+  /** Messages that could not even be published. */
+  readonly #lost = new Map<TaskId, number>();
   #timer: NodeJS.Timeout | undefined;
   #number = 0;
 
-  constructor(publish: PublishBatch) {
+  constructor(publish: PublishBatch, logger: Logger) {
     this.#publish = publish;
+    this.#logger = logger;
   }
 
   add(record: JournalRecord): void {
@@ -36,8 +43,19 @@ export class RecordBatch {
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    for (const [task, records] of this.#waiting) this.#send(task, records);
+    const waiting = [...this.#waiting];
     this.#waiting.clear();
+    for (const [task, records] of waiting) for (const bytes of sealedPieces(records)) this.#send(task, bytes);
+  }
+
+  lost(task: TaskId): number {
+    return this.#lost.get(task) ?? 0;
+  }
+
+  /** It has ended: nobody asks for `lost` any more. */
+  forget(task: TaskId): void {
+    this.flush();
+    this.#lost.delete(task);
   }
 
   /** Resolves when what was added of this task so far is with the broker, or lost to it. */
@@ -46,12 +64,32 @@ export class RecordBatch {
     return this.#last.get(task) ?? Promise.resolve();
   }
 
-  #send(task: TaskId, records: readonly JournalRecord[]): void {
+  #send(task: TaskId, bytes: Uint8Array): void {
     const settled = deferred<void>();
-    this.#last.set(task, settled.promise);
-    this.#publish({ task, bytes: seal(records), key: `e${task}.${(this.#number += 1)}` }, () => {
+    const onSettled = (): void => {
       settled.resolve();
       if (this.#last.get(task) === settled.promise) this.#last.delete(task);
-    });
+    };
+    this.#last.set(task, settled.promise);
+    try {
+      this.#publish({ task, bytes, key: `e${task}.${(this.#number += 1)}` }, onSettled);
+    } catch (error) {
+      this.#logger.warn({ error, task, bytes: bytes.length }, 'records of a task cannot be published');
+      this.#lost.set(task, this.lost(task) + 1);
+      onSettled();
+    }
   }
+}
+
+/** At most a MiB each: more than 4 no reader takes, more than 16 no broker. */
+function* sealedPieces(records: readonly JournalRecord[]): Generator<Uint8Array> {
+  for (let at = 0; at < records.length; at += RECORDS_MAX) yield* sealedHalves(records.slice(at, at + RECORDS_MAX));
+}
+
+function* sealedHalves(records: readonly JournalRecord[]): Generator<Uint8Array> {
+  const bytes = seal(records);
+  if (bytes.length <= limits.chunkBytesMax.value || records.length === 1) return yield bytes;
+  const half = Math.ceil(records.length / 2);
+  yield* sealedHalves(records.slice(0, half));
+  yield* sealedHalves(records.slice(half));
 }

@@ -1,5 +1,5 @@
 /**
- * Bytes of results that a node left in its task's stream, because it could not reach the head: read from the start, once. They come
+ * Bytes of results that a node left in a stream of the task, because it could not reach the head: read from the start, once. They come
  * in order; chunks that come again after the node's own reconnect are known by their offset.
  */
 import { decode, limits, type Fields, type Logger, type TaskId } from '@muster/shared';
@@ -53,9 +53,8 @@ export class StreamedResults {
   #streamOf(task: TaskId): TaskStream {
     const known = this.#streams.get(task);
     if (known !== undefined) return known;
-    const subscription = this.#ports.backbone.read({ from: { to: 'blocks', task }, offset: 0 }, (delivery) =>
-      this.#take(task, delivery),
-    );
+    const from = { to: 'resultChunks', task } as const;
+    const subscription = this.#ports.backbone.read({ from, offset: 0 }, (delivery) => this.#take(task, delivery));
     const stream: TaskStream = { subscription, received: new Map(), wanted: new Map() };
     this.#streams.set(task, stream);
     return stream;

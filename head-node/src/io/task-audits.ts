@@ -92,10 +92,10 @@ export class TaskAudits {
     return known.state;
   }
 
-  async #brokerOf({ record: { task, durability } }: TaskHistory): Promise<Evidence['broker']> {
-    if (durability === 'local') return { unread: 'the task was submitted with --durability local' };
+  async #brokerOf({ record }: TaskHistory): Promise<Evidence['broker']> {
+    if (record.durability === 'local') return { unread: 'the task was submitted with --durability local' };
     try {
-      return (await this.#ports.mirror.events(task)) ?? { unread: 'its event stream does not go back so far' };
+      return (await this.#ports.mirror.events(record)) ?? { unread: 'its event stream does not go back so far' };
     } catch (error) {
       if (!isMusterError(error)) throw error;
       return { unread: error.why === '' ? error.message : `${error.message}: ${error.why}` };

@@ -51,7 +51,13 @@ test('metrics follow the head', async () => {
   const counters = { subtasksAccepted: 5 };
   let nodes = [node('a', 'ready'), node('b', 'busy'), node('c', 'busy')];
   const tasks = [{ state: 'running' }, { state: 'done' }] as TaskBrief[];
-  const { port } = await start({ nodes: () => nodes, tasks: () => tasks, counters: () => counters });
+  const backbone = { ...noBackbone, state: 'up', muteQueues: 1, dead: 3 } as const;
+  const { port } = await start({
+    nodes: () => nodes,
+    tasks: () => tasks,
+    counters: () => counters,
+    backbone: () => backbone,
+  });
   const first = (await get(port, '/metrics')).body;
   for (const line of [
     'muster_nodes{state="busy"} 2',
@@ -59,6 +65,9 @@ test('metrics follow the head', async () => {
     'muster_tasks{state="done"} 1',
     'muster_subtasks_accepted_total 5',
     'muster_node_heartbeat_age_seconds{node="a"} 1.5',
+    'muster_backbone_up 1',
+    'muster_backbone_mute_queues 1',
+    'muster_backbone_dead_messages 3',
     '# TYPE muster_subtasks_accepted_total counter',
     '# TYPE muster_process_cpu_seconds_total counter',
   ]) {

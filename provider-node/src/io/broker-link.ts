@@ -70,7 +70,7 @@ export class RabbitLink implements BrokerLink {
   readonly #ports: BrokerLinkPorts;
   readonly #copies = new Map<number, Delivery>();
   readonly #delivered = new Set<number>();
-  /** Keys of the chunks of results whose bytes went to their task's stream. */
+  /** Keys of the chunks of results whose bytes went to a stream of their task. */
   readonly #streams = new Map<number, readonly string[]>();
   readonly #blocks: StreamedBlocks;
   #subscription: Subscription | null = null;
@@ -121,7 +121,7 @@ export class RabbitLink implements BrokerLink {
     });
   }
 
-  /** `then` when all of it is with the broker: a result without its bytes would be none. */
+  /** `then` when all of it is with the broker: a result without its bytes would be none. What is lost of it is sent with the next try. */
   #stream({ task, lease, path }: StreamedFile, then: () => void): void {
     const bytes = readFileSync(path);
     const size = limits.chunkBytesMax.value;
@@ -134,8 +134,9 @@ export class RabbitLink implements BrokerLink {
         encode('streamedChunk', { task, lease, offset, total: bytes.length }, stampOf(lease)),
         bytes.subarray(offset, offset + size),
       ];
-      this.#ports.backbone.publish({ destination: { to: 'blocks', task }, key, task, frames }, (outcome) => {
+      this.#ports.backbone.publish({ destination: { to: 'resultChunks', task }, key, task, frames }, (outcome) => {
         if (outcome === 'confirmed') missing -= 1;
+        else this.#streams.delete(lease);
         if (missing === 0 && this.#streams.has(lease)) then();
       });
     }

@@ -199,6 +199,16 @@ describe('leases from the broker', () => {
     expect(play(state, registered([1], 4))).toEqual(['send-result 1']);
   });
 
+  test('a result of an earlier life of this process goes to the broker when its copy comes again and no head is there', () => {
+    const earlier = joined();
+    play(earlier, leased(1), { type: 'fetched', lease: 1 }, computed(1));
+    const state = newProviderState([...earlier.held.values()]);
+    expect(play(state, brokered(1, 1, true))).toEqual(['send-result 1']);
+    expect(handle(state, brokered(1, 1, true), 0)).toMatchObject([{ type: 'send-result', session: null }]);
+    play(state, registered([1]));
+    expect(play(state, brokered(1, 1, true))).toEqual([]);
+  });
+
   test('what came between the offer and its answer is given up, but a result is not thrown away', () => {
     const state = joined();
     play(state, { type: 'disconnected' });

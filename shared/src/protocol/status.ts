@@ -101,11 +101,15 @@ export const backboneStatus = z.object({
   outboxMessages: whole,
   outboxBytes: whole,
   lagMs: positive,
+  /** Queues that confirm nothing while others do; what waits for them does not count in `lagMs`. */
+  muteQueues: whole,
   /** Block chunks that it has not confirmed. */
   blockOutboxBytes: whole,
   confirmed: whole,
   resent: whole,
   unrouted: whole,
+  /** Messages that nobody could work off: they lie in the broker's queue `dead`, for people to look at. */
+  dead: whole,
   dropped: whole,
 });
 export type BackboneReport = z.infer<typeof backboneStatus>;
@@ -117,10 +121,12 @@ export const noBackbone: BackboneReport = {
   outboxMessages: 0,
   outboxBytes: 0,
   lagMs: 0,
+  muteQueues: 0,
   blockOutboxBytes: 0,
   confirmed: 0,
   resent: 0,
   unrouted: 0,
+  dead: 0,
   dropped: 0,
 };
 

@@ -166,13 +166,15 @@ function nodeTable(nodes: readonly NodeStatus[]): string[] {
   );
 }
 
-function backboneLine({ state, reason, outboxMessages, outboxBytes, lagMs }: BackboneReport): string {
+function backboneLine(backbone: BackboneReport): string {
+  const { state, reason, outboxMessages, outboxBytes, lagMs, muteQueues, dead } = backbone;
   const why = reason === '' ? '' : ` (${reason})`;
-  const behind =
-    outboxMessages === 0
-      ? ''
-      : `, ${outboxMessages} messages (${formatBytes(outboxBytes)}) waiting since ${formatDuration(lagMs)}`;
-  return `backbone: ${state}${why}${behind}`;
+  const parts = [`backbone: ${state}${why}`];
+  if (outboxMessages > 0)
+    parts.push(`${outboxMessages} messages (${formatBytes(outboxBytes)}) waiting since ${formatDuration(lagMs)}`);
+  if (muteQueues > 0) parts.push(`queues that confirm nothing: ${muteQueues}`);
+  if (dead > 0) parts.push(`messages in the queue dead: ${dead}`);
+  return parts.join(', ');
 }
 
 function statusLines(status: TaskStatus): string[] {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { bytesOf, npyHeader, zeros, type Dtype, type Elements } from '@muster/shared';
+import { bytesOf, noBackbone, npyHeader, zeros, type Dtype, type Elements } from '@muster/shared';
 import { maxAbsError, naiveProduct, waitUntil } from '@muster/shared/testkit';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -139,6 +139,13 @@ describe('looking', () => {
       nodes: [{ name: 'one', state: 'ready', device: 'cpu', gflops: 90, rates: { int8: 380 } }],
     });
     expect((await run('nodes ls')).stdout).toMatch(/^NODE.*\n.*one.*90\.0 GFLOP\/s/);
+  });
+
+  test('nodes ls says what is wrong at the broker', async () => {
+    expect((await run('nodes ls')).stdout).toMatch(/^backbone: off$/m);
+    head.memory.backbone = { ...noBackbone, state: 'up', muteQueues: 1, dead: 3 };
+    const { stdout } = await run('nodes ls');
+    expect(stdout).toMatch(/^backbone: up, queues that confirm nothing: 1, messages in the queue dead: 3$/m);
   });
 
   test('tasks ls, show and cancel', async () => {

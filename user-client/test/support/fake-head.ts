@@ -10,6 +10,7 @@ import {
   encode,
   isTerminal,
   noBackbone,
+  type BackboneReport,
   limits,
   MusterError,
   parseMatrixMultSpec,
@@ -51,6 +52,7 @@ export class Memory {
   readonly tasks = new Map<string, Task>();
   readonly blocks = new Map<BlockId, Uint8Array>();
   nodes: NodeStatus[] = [];
+  backbone: BackboneReport = noBackbone;
 }
 
 export interface FakeHeadOptions {
@@ -184,7 +186,7 @@ export class FakeHead {
         { type: 'tasks', fields: { request, tasks: [...this.memory.tasks.values()].map(({ status }) => status) } },
       ];
     if (message.type === 'listNodes')
-      return [{ type: 'nodes', fields: { request, nodes: this.memory.nodes, backbone: noBackbone } }];
+      return [{ type: 'nodes', fields: { request, nodes: this.memory.nodes, backbone: this.memory.backbone } }];
     throw new MusterError('PROTOCOL', `a head is never sent '${message.type}'`);
   }
 

@@ -1,15 +1,22 @@
-import type { Backbone, BackboneState } from './backbone.ts';
-import { encodeBody } from './body.ts';
+import type { Backbone, BackboneState } from '../backbone.ts';
+import { encodeBody } from '../body.ts';
 import { MemoryBackbone, type MemoryBackboneOptions } from './memory-backbone.ts';
 import { MemoryQueue, MemoryStream, type Store } from './memory-queue.ts';
-import type { Entry } from './outbox.ts';
-import { queueOf, staticQueues, type QueueSpec } from './topology.ts';
+import type { Entry } from '../outbox.ts';
+import { queueOf, staticQueues, type QueueSpec } from '../topology.ts';
 
 /** How a broker looks from outside; a new client is told at once. */
 export interface BrokerClient {
   onBroker(state: BackboneState): void;
   /** Queues came or went. */
   onTopology(): void;
+}
+
+export interface MemoryBrokerOptions {
+  /** True without it. */
+  readonly reachable?: boolean;
+  /** Its clock. */
+  readonly wallMs?: () => number;
 }
 
 /**
@@ -19,13 +26,17 @@ export interface BrokerClient {
 export class MemoryBroker {
   readonly #stores = new Map<string, Store>();
   readonly #clients = new Set<BrokerClient>();
+  readonly #wallMs: () => number;
   #reachable: boolean;
   #blocked = false;
   /** What it owes its clients while it hangs. */
   #owed: (() => void)[] | undefined;
+  /** What came for queues that do nothing. */
+  readonly #muted = new Map<string, (() => void)[]>();
 
-  constructor({ reachable = true }: { readonly reachable?: boolean } = {}) {
+  constructor({ reachable = true, wallMs = Date.now }: MemoryBrokerOptions = {}) {
     this.#reachable = reachable;
+    this.#wallMs = wallMs;
     for (const queue of staticQueues) this.declare(queue);
   }
 
@@ -37,6 +48,7 @@ export class MemoryBroker {
   down(): void {
     this.#reachable = false;
     this.#owed = undefined;
+    for (const came of this.#muted.values()) came.length = 0;
     this.#tell();
   }
 
@@ -67,9 +79,25 @@ export class MemoryBroker {
     for (const answer of owed) this.answer(answer);
   }
 
+  /** This queue takes nothing and confirms nothing, as one without a majority; the others go on. */
+  mute(queue: string): void {
+    this.#muted.set(queue, []);
+  }
+
+  unmute(queue: string): void {
+    const came = this.#muted.get(queue) ?? [];
+    this.#muted.delete(queue);
+    for (const step of came) step();
+  }
+
   /** Every delivery that nobody has acknowledged comes once more. */
   redeliver(): void {
     for (const store of this.#stores.values()) if (store instanceof MemoryQueue) store.redeliver();
+  }
+
+  /** Is there a queue or stream of this name? */
+  has(queue: string): boolean {
+    return this.#stores.has(queue);
   }
 
   /** Messages that a queue could give out, or a stream holds. 0 for what does not exist. */
@@ -109,10 +137,21 @@ export class MemoryBroker {
     else setImmediate(step);
   }
 
-  /** @internal For its clients. A message that no queue takes is marked, as the broker's return does. */
-  take(entry: Entry): void {
+  /** @internal For its clients. */
+  take(entry: Entry, confirm: () => void): void {
+    const take = (): void => {
+      this.#keep(entry);
+      this.answer(confirm);
+    };
+    const came = this.#muted.get(queueOf(entry.publication.destination).name);
+    if (came) came.push(take);
+    else take();
+  }
+
+  /** A message that no queue takes is marked, as the broker's return does. */
+  #keep(entry: Entry): void {
     const { destination, key, frames } = entry.publication;
-    const message = { key, body: encodeBody(frames), redelivered: false };
+    const message = { key, body: encodeBody(frames), redelivered: false, wallMs: this.#wallMs() };
     const store = this.store(queueOf(destination).name);
     entry.unrouted = store === undefined;
     (store ?? this.store('unrouted'))?.add(message);

@@ -1,14 +1,18 @@
-import { decodeBody } from './body.ts';
-import type { Delivery, OnDelivery } from './backbone.ts';
+import { decodeBody } from '../body.ts';
+import type { Delivery, OnDelivery, StreamSource } from '../backbone.ts';
 
 export interface StoredMessage {
   readonly key: string;
   readonly body: Uint8Array;
   redelivered: boolean;
+  /** When it came. */
+  readonly wallMs: number;
 }
 
 export interface MemoryConsumer {
   readonly prefetch: number;
+  /** False when it takes nothing more; it may still hold something. */
+  readonly wants: () => boolean;
   readonly onDelivery: OnDelivery;
 }
 
@@ -16,8 +20,10 @@ export interface MemoryConsumer {
 export interface Store {
   readonly size: number;
   add(message: StoredMessage): void;
+  /** Position of the first message wanted; 0 for a queue. */
+  first(offset: StreamSource['offset']): number;
   /** Returns what ends it. What it still holds is given out again. */
-  attach(consumer: MemoryConsumer, offset: number): () => void;
+  attach(consumer: MemoryConsumer, first: number): () => void;
 }
 
 /** What its receiver fails at is refused. */
@@ -46,6 +52,10 @@ export class MemoryQueue implements Store {
 
   get size(): number {
     return this.#ready.length;
+  }
+
+  first(): number {
+    return 0;
   }
 
   add(message: StoredMessage): void {
@@ -86,7 +96,7 @@ export class MemoryQueue implements Store {
   }
 
   #feed(consumer: Attached): void {
-    while (consumer.held.size < consumer.prefetch) {
+    while (consumer.wants() && consumer.held.size < consumer.prefetch) {
       const message = this.#ready.shift();
       if (!message) return;
       consumer.held.add(message);
@@ -126,13 +136,20 @@ export class MemoryStream implements Store {
     return this.#log.length;
   }
 
+  first(offset: StreamSource['offset']): number {
+    if (typeof offset === 'number') return offset;
+    const sinceMs = 1000 * Math.floor(offset.sinceWallMs / 1000);
+    const at = this.#log.findIndex(({ wallMs }) => wallMs >= sinceMs);
+    return at < 0 ? this.#log.length : at;
+  }
+
   add(message: StoredMessage): void {
     this.#log.push(message);
     this.#schedule();
   }
 
-  attach(consumer: MemoryConsumer, offset: number): () => void {
-    const reader = { ...consumer, next: offset, held: 0 };
+  attach(consumer: MemoryConsumer, first: number): () => void {
+    const reader = { ...consumer, next: first, held: 0 };
     this.#readers.add(reader);
     this.#schedule();
     return () => this.#readers.delete(reader);
@@ -148,7 +165,7 @@ export class MemoryStream implements Store {
   }
 
   #feed(reader: Reader): void {
-    while (reader.held < reader.prefetch && this.#readers.has(reader)) {
+    while (reader.wants() && reader.held < reader.prefetch && this.#readers.has(reader)) {
       const message = this.#log[reader.next];
       if (!message) return;
       reader.next += 1;

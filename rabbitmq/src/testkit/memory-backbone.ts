@@ -12,6 +12,7 @@ import type {
   Backbone,
   BackboneState,
   BackboneStatus,
+  Destination,
   Delivery,
   OnDelivery,
   OnSettled,
@@ -19,19 +20,19 @@ import type {
   QueueSource,
   StreamSource,
   Subscription,
-} from './backbone.ts';
-import { checkSize } from './body.ts';
-import { STREAM_CREDIT } from './consumer.ts';
-import { Lane } from './lane.ts';
-import { outboxStatus } from './outbox-status.ts';
+} from '../backbone.ts';
+import { checkSize } from '../body.ts';
+import { STREAM_CREDIT } from '../consumer.ts';
+import { Lane } from '../lane.ts';
+import { outboxStatus } from '../outbox-status.ts';
 import type { MemoryBroker } from './memory-broker.ts';
 import type { MemoryConsumer, Store } from './memory-queue.ts';
-import type { Entry } from './outbox.ts';
-import { Patience } from './patience.ts';
-import { Silence, SILENCE_MS, type Traffic } from './silence.ts';
-import { StateNotice } from './state-notice.ts';
-import { blockStream, providerQueue, queueOf, type QueueSpec, type Role } from './topology.ts';
-import { Watermarks } from './watermarks.ts';
+import type { Entry } from '../outbox.ts';
+import { Patience } from '../patience.ts';
+import { Silence, SILENCE_MS, type Traffic } from '../silence.ts';
+import { StateNotice } from '../state-notice.ts';
+import { isBulk, providerQueue, queueOf, streamsOf, type QueueSpec, type Role } from '../topology.ts';
+import { Watermarks } from '../watermarks.ts';
 
 export interface MemoryBackboneOptions {
   readonly role: Role;
@@ -99,7 +100,8 @@ export class MemoryBackbone implements Backbone {
   }
 
   status(): BackboneStatus {
-    return { ...this.#report(), ...outboxStatus(this.#messages, this.#blocks) };
+    const dead = this.#isHead ? this.#broker.count('dead') : 0;
+    return { ...this.#report(), ...outboxStatus(this.#messages, this.#blocks), dead };
   }
 
   onState(listener: (status: BackboneStatus) => void): () => void {
@@ -110,12 +112,16 @@ export class MemoryBackbone implements Backbone {
     checkSize(publication.frames);
     const { destination } = publication;
     if (destination.to === 'work') this.#want(queueOf(destination));
-    const lane = destination.to === 'blocks' ? this.#blocks : this.#messages;
+    const lane = isBulk(destination) ? this.#blocks : this.#messages;
     lane.publish(publication, onSettled);
   }
 
   withdraw(keys: readonly string[]): void {
     for (const lane of this.#lanes) lane.withdraw(keys);
+  }
+
+  isMute(destination: Destination): boolean {
+    return this.#messages.outbox.isMute(destination);
   }
 
   settled(task: TaskId): Promise<void> {
@@ -135,15 +141,18 @@ export class MemoryBackbone implements Backbone {
   }
 
   dismiss(provider: ProviderId): void {
-    this.#discard(providerQueue(provider));
+    this.#change(() => this.#broker.delete(providerQueue(provider)));
   }
 
   openTask(task: TaskId): void {
-    this.#want(blockStream(task));
+    for (const stream of streamsOf(task)) this.#want(stream);
   }
 
-  closeTask(task: TaskId): void {
-    this.#discard(blockStream(task));
+  closeTask(task: TaskId, onClosed: () => void = () => undefined): void {
+    this.#change(() => {
+      for (const stream of streamsOf(task)) this.#broker.delete(stream);
+      this.#broker.answer(onClosed);
+    });
   }
 
   consume(source: QueueSource, onDelivery: OnDelivery): Subscription {
@@ -161,8 +170,8 @@ export class MemoryBackbone implements Backbone {
     const patience = new Patience(options.withinMs);
     try {
       if (!(await this.#reached(patience))) throw new MusterError('BACKBONE_DOWN', 'the broker in memory is down');
-      const size = this.#broker.store(queueOf(source.from).name)?.size ?? 0;
-      const end = 'offset' in source ? size - source.offset : size;
+      const store = this.#broker.store(queueOf(source.from).name);
+      const end = (store?.size ?? 0) - (store?.first('offset' in source ? source.offset : 0) ?? 0);
       return end > 0 ? await this.#take(source, { end, patience, onDelivery: options.onDelivery }) : 0;
     } finally {
       patience.end();
@@ -186,7 +195,7 @@ export class MemoryBackbone implements Backbone {
     return (await patience.await(promise).finally(stop)) ?? false;
   }
 
-  /** The subscription stays until its last delivery is acknowledged, as the real one does. */
+  /** The subscription takes nothing more at the end, but stays until its last delivery is acknowledged, as the real one does. */
   async #take(source: Source, { end, patience, onDelivery }: Taking): Promise<number> {
     const { promise, resolve } = deferred<boolean>();
     const held = new Set<Delivery>();
@@ -199,8 +208,7 @@ export class MemoryBackbone implements Backbone {
       held.delete(delivery);
       closeWhenSettled();
     };
-    const subscription = this.#subscribe(source, (delivery) => {
-      if (count === end || isOver) return;
+    const take = (delivery: Delivery): void => {
       count += 1;
       patience.renew();
       held.add(delivery);
@@ -210,15 +218,16 @@ export class MemoryBackbone implements Backbone {
         ack: settled(delivery, () => delivery.ack()),
         reject: settled(delivery, () => delivery.reject()),
       });
-    });
+    };
+    const subscription = this.#subscribe(source, take, () => !isOver && count < end);
     await patience.await(promise);
     isOver = true;
     closeWhenSettled();
     return count;
   }
 
-  #subscribe(source: Source, onDelivery: OnDelivery): Subscription {
-    const subscription = new MemorySubscription(source, onDelivery);
+  #subscribe(source: Source, onDelivery: OnDelivery, wants = (): boolean => true): Subscription {
+    const subscription = new MemorySubscription(source, onDelivery, wants);
     this.#consumers.add(subscription);
     this.#attach(subscription);
     return {
@@ -237,8 +246,7 @@ export class MemoryBackbone implements Backbone {
   }
 
   #traffic(): Traffic {
-    const { messages, counts } = this.#messages.outbox;
-    return { waits: messages > 0 && this.#state === 'up', answers: counts.confirmed + counts.unrouted };
+    return { isOpen: this.#state === 'up', destinations: this.#messages.outbox.destinations };
   }
 
   #look(): void {
@@ -267,21 +275,18 @@ export class MemoryBackbone implements Backbone {
 
   /** The confirm comes in a later turn, and not at all when the broker goes down before. */
   #send(entry: Entry, lane: Lane): void {
-    this.#broker.take(entry);
-    this.#broker.answer(() => {
+    this.#broker.take(entry, () => {
       if (this.#isUp && entry.state !== 'waiting') lane.confirmed([entry]);
     });
   }
 
   #want(queue: QueueSpec): void {
-    if (this.#isHead) this.#perform(() => this.#broker.declare(queue));
+    this.#change(() => this.#broker.declare(queue));
   }
 
-  #discard(queue: QueueSpec): void {
-    if (this.#isHead) this.#perform(() => this.#broker.delete(queue));
-  }
-
-  #perform(change: () => void): void {
+  /** Only the head may. */
+  #change(change: () => void): void {
+    if (!this.#isHead) return;
     if (this.#isUp) change();
     else this.#owed.push(change);
   }
@@ -290,15 +295,16 @@ export class MemoryBackbone implements Backbone {
 class MemorySubscription {
   readonly queue: string;
   readonly #consumer: MemoryConsumer;
-  #next: number;
+  #next: StreamSource['offset'];
   #store: Store | undefined;
   #detach: (() => void) | undefined;
 
-  constructor(source: Source, onDelivery: OnDelivery) {
+  constructor(source: Source, onDelivery: OnDelivery, wants: () => boolean) {
     this.queue = queueOf(source.from).name;
     this.#next = 'offset' in source ? source.offset : 0;
     this.#consumer = {
       prefetch: 'prefetch' in source ? source.prefetch : STREAM_CREDIT[source.from.to],
+      wants,
       onDelivery: (delivery) => {
         this.#next = delivery.offset + 1;
         onDelivery(delivery);
@@ -310,8 +316,9 @@ class MemorySubscription {
   attach(store: Store | undefined): void {
     if (store === this.#store) return;
     this.detach();
+    if (!this.#consumer.wants()) return;
     this.#store = store;
-    this.#detach = store?.attach(this.#consumer, this.#next);
+    this.#detach = store?.attach(this.#consumer, store.first(this.#next));
   }
 
   detach(): void {

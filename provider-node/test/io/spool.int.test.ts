@@ -1,0 +1,35 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BlockId } from '@muster/shared';
+import { TemporaryDirectories } from '@muster/shared/testkit';
+import type { HeldWork } from '../../src/core/provider-state.ts';
+import { Spool } from '../../src/io/spool.ts';
+import { finished } from './link-rig.ts';
+
+const directories = new TemporaryDirectories();
+afterEach(() => directories.removeAll());
+
+const [a, b] = ['a'.repeat(32), 'b'.repeat(32)] as [BlockId, BlockId];
+const work = { dtype: 'float32', rows: [1], columns: 1, depths: [1, 1], a: [a, b], b: [b, b] } as const;
+
+const tile = (lease: number): HeldWork => ({ ...finished(lease, `/store/${lease}`), work, blocks: [a, b] });
+
+test('what was finished and not settled is there in the next life, with the blocks that it read', () => {
+  const directory = directories.make();
+  const spool = new Spool(directory);
+  for (const lease of [1, 2, 2]) spool.put(tile(lease));
+  spool.drop(1);
+  spool.drop(1);
+  expect(new Spool(directory).load()).toEqual([tile(2)]);
+});
+
+test('what a crash left half, or another program wrote, is dropped', () => {
+  const directory = directories.make();
+  const spool = new Spool(directory);
+  spool.put(tile(1));
+  const files = { '2.json': '{"lease":2,', '3.json': '{"lease":3}', '4.json.new': JSON.stringify(tile(4)) };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, 'spool', name), text);
+  expect(spool.load()).toEqual([tile(1)]);
+  expect(readdirSync(join(directory, 'spool'))).toEqual(['1.json']);
+});
