@@ -33,7 +33,8 @@ export function honestProduct({ spec: { m, k, n, dtype }, a, b }: Product): Elem
   const c = zeros(productDtype(dtype), m * n);
   const sum = dtype === 'float32' ? roundedSum : exactSum;
   for (let row = 0; row < m; row++)
-    for (let column = 0; column < n; column++) c[row * n + column] = sum({ a, b, n }, row * k, [column, column + k * n]);
+    for (let column = 0; column < n; column++)
+      c[row * n + column] = sum({ a, b, n }, row * k, [column, column + k * n]);
   return c;
 }
 

@@ -161,13 +161,23 @@ export class LocalCluster {
   }
 }
 
+const PORT_FIRST = 20_000;
+const PORT_ROWS = 2500;
+/** By programs that run tests at the same time, told apart by what Jest calls each of them. */
+const LANES = 4;
+const lane = Number(process.env['JEST_WORKER_ID'] ?? 0) % LANES;
+const given = new Set<number>();
+
 /**
  * The first of five ports in a row that nobody listens on, below those that systems give to outgoing connections (from 32768 on): such
- * a one would take it before we do.
+ * a one would take it before we do. Not one that was given before: whoever has it may be about to listen, or about to come back.
  */
 export async function freePortBase(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
-    const base = 20_000 + Math.floor(Math.random() * 2500) * 5;
+    const row = lane + LANES * Math.floor((Math.random() * PORT_ROWS) / LANES);
+    const base = PORT_FIRST + 5 * row;
+    if (given.has(base)) continue;
+    given.add(base);
     const free = await Promise.all([0, 1, 2, 3, 4].map((offset) => isFree(base + offset)));
     if (free.every(Boolean)) return base;
   }
