@@ -129,7 +129,7 @@ async function mirror(flags: Flags): Promise<void> {
   const rows = await measureMirror({
     providers: Math.max(...providers),
     repetitions: quick ? 1 : 3,
-    scale: quick ? 0.4 : 1,
+    scale: quick ? 0.2 : 1,
     size: quick ? 2048 : 4096,
     signal: interruption.signal,
     onRow: (row) =>
