@@ -9,13 +9,21 @@ const SHARE = 0.3;
 const TAKEN_OVER = 'its work is with another node';
 
 export const providerFaults: readonly Fault[] = [
-  { name: 'provider killed', until: TAKEN_OVER, targetMs: 500, missing: everywhere, run: killed },
-  { name: 'provider frozen', until: TAKEN_OVER, targetMs: 4000, missing: everywhere, run: frozen },
-  { name: 'provider told to leave', until: 'it has left', targetMs: 10_000, missing: everywhere, run: leaving },
+  { name: 'provider killed', until: TAKEN_OVER, targetMs: 500, slowdownMax: null, missing: everywhere, run: killed },
+  { name: 'provider frozen', until: TAKEN_OVER, targetMs: 4000, slowdownMax: null, missing: everywhere, run: frozen },
+  {
+    name: 'provider told to leave',
+    until: 'it has left',
+    targetMs: 10_000,
+    slowdownMax: null,
+    missing: everywhere,
+    run: leaving,
+  },
   {
     name: 'provider vanished',
     until: TAKEN_OVER,
     targetMs: 3000,
+    slowdownMax: null,
     missing: () => NetworkNamespace.missing(),
     run: vanished,
   },
