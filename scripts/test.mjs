@@ -1,16 +1,27 @@
 // `npm test`: installs and builds if needed, runs all three kinds of test, and closes with one line of totals.
-// A failure in one kind does not hide the others. A skipped test must carry its reason (see `skipBecause` in the test kit).
+// A failure in one pass does not hide the others. A skipped test must carry its reason (see `skipBecause` in the test kit).
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBuilt, root } from './ensure-built.mjs';
 import { ensureRabbit } from './ensure-rabbitmq.mjs';
 
-const KINDS = [
-  { project: 'unit', flags: [] },
-  { project: 'integration', flags: ['--runInBand'] },
-  { project: 'chaos', flags: ['--runInBand'] },
+/** Most of what starts processes keeps one core busy, or waits. */
+const twoAtOnce = `--maxWorkers=${Math.min(2, availableParallelism())}`;
+/** `*.timed.*` measures time and has the machine to itself. */
+const PASSES = [
+  { name: 'unit', projects: ['unit'], flags: [twoAtOnce] },
+  {
+    name: 'integration and chaos',
+    projects: ['integration', 'chaos'],
+    flags: [twoAtOnce, '--testPathIgnorePatterns=\\.timed\\.'],
+  },
+  {
+    name: 'timed',
+    projects: ['integration', 'chaos'],
+    flags: ['--runInBand', '--testPathIgnorePatterns=^(?!.*\\.timed\\.)'],
+  },
 ];
 const SKIP_REASON = /\[skipped: (.+)\]$/;
 const patterns = process.argv.slice(2);
@@ -18,29 +29,30 @@ const patterns = process.argv.slice(2);
 ensureBuilt();
 if (!(await ensureRabbit())) process.exit(1);
 const reportFolder = mkdtempSync(join(tmpdir(), 'muster-test-'));
-const runs = KINDS.map(runKind);
+const runs = PASSES.map(runPass);
 rmSync(reportFolder, { recursive: true, force: true });
 process.exitCode = summarize(runs);
 
-function runKind({ project, flags }) {
-  const outputFile = join(reportFolder, `${project}.json`);
+function runPass({ name, projects, flags }) {
+  const outputFile = join(reportFolder, `${name}.json`);
   const { status } = spawnSync(
     process.execPath,
     [
       '--disable-warning=ExperimentalWarning',
       '--experimental-vm-modules',
       join(root, 'node_modules', 'jest', 'bin', 'jest.js'),
-      `--selectProjects=${project}`,
+      ...patterns,
+      '--selectProjects',
+      ...projects,
       '--ci',
       '--passWithNoTests',
       '--json',
       `--outputFile=${outputFile}`,
       ...flags,
-      ...patterns,
     ],
     { cwd: root, stdio: ['inherit', 'ignore', 'inherit'] },
   );
-  return { project, succeeded: status === 0, suites: readSuites(outputFile) };
+  return { name, succeeded: status === 0, suites: readSuites(outputFile) };
 }
 
 /** Jest writes no report when it dies early; the exit status then says that the run failed. */
@@ -66,7 +78,7 @@ function summarize(finishedRuns) {
   for (const test of explained) console.log(`skipped: ${test.fullName}`);
   for (const test of unexplained) console.log(`skipped without a reason, which counts as failed: ${test.fullName}`);
   for (const run of deadRuns)
-    console.log(`the ${run.project} run ended without a complete report, which counts as failed`);
+    console.log(`the pass '${run.name}' ended without a complete report, which counts as failed`);
   if (tests.length === 0) console.log('no test ran, which counts as failed');
 
   const failures = failedTests.length + brokenSuites.length + deadRuns.length + unexplained.length;

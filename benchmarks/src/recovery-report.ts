@@ -2,7 +2,7 @@ import { barChart } from './plot.ts';
 import { describe, table, type Report } from './report.ts';
 import type { RecoveryRow } from './scenarios/recovery.ts';
 
-const columns = ['fault', 'until', 's', 'worst', 'target', 'without fault'];
+const columns = ['fault', 'until', 's', 'worst', 'without fault', 'target', 'met'];
 
 export const recoveryTable = ({ machine, rows }: Report<RecoveryRow>): string =>
   [
@@ -13,11 +13,16 @@ export const recoveryTable = ({ machine, rows }: Report<RecoveryRow>): string =>
     '',
   ].join('\n');
 
-const cells = ({ fault, until, ms, worstMs, targetMs, faultFreeMs, missing }: RecoveryRow): string[] => [
-  fault,
-  missing === '' ? until : `not measured: ${missing}`,
-  ...[ms, worstMs, targetMs, faultFreeMs].map(seconds),
+const cells = (row: RecoveryRow): string[] => [
+  row.fault,
+  row.missing === '' ? row.until : `not measured: ${row.missing}`,
+  ...[row.ms, row.worstMs, row.faultFreeMs].map(seconds),
+  targetText(row),
+  row.met === null ? '-' : row.met ? 'yes' : 'NO',
 ];
+
+const targetText = ({ targetMs, slowdownMax }: RecoveryRow): string =>
+  slowdownMax === null ? seconds(targetMs) : `+${Math.round(100 * slowdownMax)} %`;
 
 const seconds = (ms: number | null): string => (ms === null ? '-' : (ms / 1000).toFixed(2));
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { connect, type TcpNetConnectOpts } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RabbitNode } from '@muster/rabbitmq/testkit';
@@ -17,6 +18,16 @@ const settingsOf = (conf: string): Record<string, string> =>
       .filter((line) => line !== '' && !line.startsWith('#'))
       .map((line) => line.split(' = ') as [string, string]),
   );
+
+interface Status {
+  readonly listeners: readonly { readonly port: number }[];
+}
+
+const isOpen = (address: TcpNetConnectOpts): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(address, () => resolve(true));
+    socket.once('error', () => resolve(false)).once('connect', () => socket.destroy());
+  });
 
 describe('a broker with the files that Compose gives it', () => {
   const directories = new TemporaryDirectories();
@@ -45,6 +56,17 @@ describe('a broker with the files that Compose gives it', () => {
   });
 
   const providerUrl = (): string => node.url.replace('head:head-secret', 'provider:provider-secret');
+
+  test('is reached by nothing but its own ports on this machine', async () => {
+    const { listeners } = JSON.parse(await node.control('status', '--formatter', 'json')) as Status;
+    const ports = listeners.map(({ port }) => port);
+    expect(ports).toEqual(expect.arrayContaining([node.port, node.managementPort]));
+    // Also an address of this machine, but none that it was told to listen on. What the broker says of that is not right for all.
+    for (const host of ['127.0.0.1', '127.0.0.2'])
+      expect(await Promise.all(ports.map((port) => isOpen({ host, port })))).toEqual(
+        ports.map(() => host === '127.0.0.1'),
+      );
+  });
 
   test('head and provider work with the rights they have; what they declare is what is there already', async () => {
     const head = openBackbone({ url: node.url, role: 'head', name: 'head' });
@@ -102,7 +124,7 @@ describe('a broker with the files that Compose gives it', () => {
     const refused = openBackbone({ url, role: 'head', name: 'head' });
     const drained = refused.drain(
       { from: { to: 'results' }, prefetch: 1 },
-      { withinMs: 3000, onDelivery: () => undefined },
+      { withinMs: 1000, onDelivery: () => undefined },
     );
     const error = await drained.catch((reason: Error) => reason);
     expect(error).toMatchObject({ code: 'BACKBONE_REFUSED' });

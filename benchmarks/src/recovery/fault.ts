@@ -9,8 +9,10 @@ export interface Recovery {
 export interface Fault {
   readonly name: string;
   readonly until: string;
-  /** null: as long as without the fault, or nothing was promised. */
+  /** null: nothing was promised, or something about the time without the fault. */
   readonly targetMs: number | null;
+  /** How much longer than without the fault it may take, as a share of that; null where that is not what was promised. */
+  readonly slowdownMax: number | null;
   /** Why it cannot be brought about on this machine; '' when it can. */
   readonly missing: () => string;
   /** Once, on a cluster of its own. */

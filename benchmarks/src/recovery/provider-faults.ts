@@ -1,25 +1,29 @@
 import { MusterError } from '@muster/shared';
-import { LocalProgram, waitUntil } from '@muster/shared/testkit';
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { NetworkNamespace, waitUntil } from '@muster/shared/testkit';
 import { everywhere, recovered, type Fault, type Recovery } from './fault.ts';
-import { NetworkNamespace } from './namespace.ts';
 import { RecoveryRig } from './rig.ts';
 
 const NODES = 3;
 /** Of the task, done before the fault. */
 const SHARE = 0.3;
 const TAKEN_OVER = 'its work is with another node';
-const providerScript = fileURLToPath(new URL('../../../provider-node/bin/provider-node.mjs', import.meta.url));
 
 export const providerFaults: readonly Fault[] = [
-  { name: 'provider killed', until: TAKEN_OVER, targetMs: 500, missing: everywhere, run: killed },
-  { name: 'provider frozen', until: TAKEN_OVER, targetMs: 4000, missing: everywhere, run: frozen },
-  { name: 'provider told to leave', until: 'it has left', targetMs: 10_000, missing: everywhere, run: leaving },
+  { name: 'provider killed', until: TAKEN_OVER, targetMs: 500, slowdownMax: null, missing: everywhere, run: killed },
+  { name: 'provider frozen', until: TAKEN_OVER, targetMs: 4000, slowdownMax: null, missing: everywhere, run: frozen },
+  {
+    name: 'provider told to leave',
+    until: 'it has left',
+    targetMs: 10_000,
+    slowdownMax: null,
+    missing: everywhere,
+    run: leaving,
+  },
   {
     name: 'provider vanished',
     until: TAKEN_OVER,
     targetMs: 3000,
+    slowdownMax: null,
     missing: () => NetworkNamespace.missing(),
     run: vanished,
   },
@@ -77,7 +81,8 @@ async function vanished(): Promise<Recovery> {
   const namespace = NetworkNamespace.open();
   try {
     return await RecoveryRig.with({ providers: NODES - 1, headArguments: ['--host', '0.0.0.0'] }, async (rig) => {
-      const remote = await startInside(namespace, rig);
+      const where = ['--head', namespace.host, '--blocks', 'wire'];
+      const remote = await rig.cluster.cluster.addProvider('remote', where, namespace);
       try {
         const work = await rig.product(NODES);
         await rig.reached(work, SHARE);
@@ -93,21 +98,5 @@ async function vanished(): Promise<Recovery> {
     });
   } finally {
     namespace.close();
-  }
-}
-
-async function startInside(namespace: NetworkNamespace, { cluster }: RecoveryRig): Promise<LocalProgram> {
-  const [command = '', ...args] = namespace.inside([process.execPath, providerScript]);
-  const where = ['--head', namespace.host, '--port-base', String(cluster.endpoint.portBase), '--blocks', 'wire'];
-  const own = ['--name', 'remote', '--state', cluster.file('remote'), '--threads', '1', '--device', 'cpu'];
-  const env = { ...process.env, TMPDIR: cluster.file('t') };
-  const child = spawn(command, [...args, ...where, ...own], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const program = new LocalProgram('remote', child, () => undefined);
-  try {
-    await program.said('joined ');
-    return program;
-  } catch (error) {
-    await cluster.kill(program);
-    throw error;
   }
 }

@@ -63,9 +63,9 @@ export class RecoveryRig {
     return this.cluster.cluster.head;
   }
 
-  /** Submits a product with new operands. */
-  product(nodes: number): Promise<TaskHandle> {
-    const shape = { rows: SIZE, columns: SIZE, dtype: 'float32' } as const;
+  /** Submits a product of n x n with new operands. */
+  product(nodes: number, n = SIZE): Promise<TaskHandle> {
+    const shape = { rows: n, columns: n, dtype: 'float32' } as const;
     this.#seed += 2;
     const [a, b] = [new RandomMatrix(this.#seed, shape), new RandomMatrix(this.#seed + 1, shape)];
     return this.client.multiply({ a, b, nodes });

@@ -235,11 +235,8 @@ export function echoRow({ localP50Ms, ...rest }: EchoCase, runs: readonly EchoRu
 
 /** Results that nodes published come out of their queue again: nothing is left in a queue, streams keep everything. */
 async function checkDrained(broker: RabbitNode): Promise<void> {
-  await waitUntil(
-    async () => {
-      const lines = (await broker.control('list_queues', 'type', 'messages')).trim().split('\n');
-      return lines.every((line) => !line.startsWith('quorum') || line.endsWith('\t0'));
-    },
-    { what: 'the queues are empty', timeoutMs: DRAIN_MS },
-  );
+  await waitUntil(async () => (await broker.queued()).size === 0, {
+    what: 'the queues are empty',
+    timeoutMs: DRAIN_MS,
+  });
 }

@@ -16,6 +16,9 @@ export interface RecoveryRow {
   readonly targetMs: number | null;
   /** Median of the same without the fault; null where nothing is compared. */
   readonly faultFreeMs: number | null;
+  readonly slowdownMax: number | null;
+  /** Of a time the worst kept to it, of a slow-down the median; null where nothing was promised or measured. */
+  readonly met: boolean | null;
   /** Why it was not measured; '' when it was. */
   readonly missing: string;
 }
@@ -24,15 +27,18 @@ export interface RecoveryOptions {
   readonly repetitions: number;
   /** Nodes that return to a head at once. */
   readonly crowd: number;
+  /** Length of the task that a broker comes back to. */
+  readonly longMs: number;
   readonly signal: AbortSignal;
   readonly onRow: (row: RecoveryRow) => void;
 }
 
-export async function measureRecovery({ repetitions, crowd, signal, onRow }: RecoveryOptions): Promise<RecoveryRow[]> {
+export async function measureRecovery(options: RecoveryOptions): Promise<RecoveryRow[]> {
+  const { crowd, longMs, onRow } = options;
   const rows: RecoveryRow[] = [];
-  for (const fault of [...providerFaults, ...headFaults(crowd), ...brokerFaults]) {
+  for (const fault of [...providerFaults, ...headFaults(crowd), ...brokerFaults(longMs)]) {
     const missing = fault.missing();
-    const recoveries = missing === '' ? await repeated(fault, { repetitions, signal }) : [];
+    const recoveries = missing === '' ? await repeated(fault, options) : [];
     const row = recoveryRow(fault, { missing, recoveries });
     onRow(row);
     rows.push(row);
@@ -52,20 +58,32 @@ async function repeated(
   return recoveries;
 }
 
+type Promised = Pick<Fault, 'name' | 'until' | 'targetMs' | 'slowdownMax'>;
+
 export function recoveryRow(
-  { name, until, targetMs }: Pick<Fault, 'name' | 'until' | 'targetMs'>,
+  { name, until, targetMs, slowdownMax }: Promised,
   { missing, recoveries }: { readonly missing: string; readonly recoveries: readonly Recovery[] },
 ): RecoveryRow {
   const times = recoveries.map(({ ms }) => ms);
   const without = recoveries.flatMap(({ faultFreeMs }) => faultFreeMs ?? []);
-  return {
-    fault: name,
-    until,
-    repetitions: recoveries.length,
+  const measured = {
     ms: times.length > 0 ? median(times) : null,
     worstMs: times.length > 0 ? Math.max(...times) : null,
     targetMs,
     faultFreeMs: without.length > 0 ? median(without) : null,
-    missing,
+    slowdownMax,
   };
+  return { fault: name, until, repetitions: recoveries.length, ...measured, met: isMet(measured), missing };
+}
+
+function isMet({
+  ms,
+  worstMs,
+  targetMs,
+  faultFreeMs,
+  slowdownMax,
+}: Pick<RecoveryRow, 'ms' | 'worstMs' | 'targetMs' | 'faultFreeMs' | 'slowdownMax'>): boolean | null {
+  if (ms === null || worstMs === null) return null;
+  if (slowdownMax !== null && faultFreeMs !== null) return ms <= (1 + slowdownMax) * faultFreeMs;
+  return targetMs === null ? null : worstMs <= targetMs;
 }

@@ -26,6 +26,7 @@ import type { Journal } from './journal.ts';
 import type { Mirror } from './mirror.ts';
 import type { ResultStore } from './result-store.ts';
 import { TaskAudits, type TaskAudit } from './task-audits.ts';
+import { unknownTask } from './unknown-task.ts';
 
 export interface ClientRequestPorts {
   readonly driver: Driver;
@@ -203,10 +204,7 @@ export class ClientRequests {
   #task(id: TaskId): Task {
     const task = this.#ports.driver.state.tasks.get(id);
     if (task !== undefined) return task;
-    throw new MusterError('TASK_UNKNOWN', `there is no task ${id}`, {
-      why: 'its results may have expired, or it was submitted to another head',
-      fix: 'user-client tasks ls',
-    });
+    throw unknownTask(id);
   }
 }
 

@@ -3,7 +3,6 @@ import {
   blockIdOf,
   isMusterError,
   isTerminal,
-  MusterError,
   taskTypeNamed,
   type AuditReport,
   type AuditRow,
@@ -21,6 +20,7 @@ import type { Driver } from '../driver.ts';
 import type { Journal } from './journal.ts';
 import type { Mirror } from './mirror.ts';
 import type { ResultStore } from './result-store.ts';
+import { unknownTask } from './unknown-task.ts';
 
 export interface TaskAuditPorts {
   readonly driver: Driver;
@@ -69,7 +69,7 @@ export class TaskAudits {
     const state = this.#stateOf(task);
     await this.#ports.journal.durable();
     const journal = this.#ports.journal.history(task);
-    if (journal === null) throw unknown(task);
+    if (journal === null) throw unknownTask(task);
     const broker = await this.#brokerOf(journal);
     const files = await this.#filesOf(journal);
     if (!isTerminal(state) && hasDropped(this.#stateOf(task))) return this.#audit(task);
@@ -88,7 +88,7 @@ export class TaskAudits {
 
   #stateOf(task: TaskId): TaskState {
     const known = this.#ports.driver.state.tasks.get(task);
-    if (known === undefined) throw unknown(task);
+    if (known === undefined) throw unknownTask(task);
     return known.state;
   }
 
@@ -141,9 +141,3 @@ async function jsonOf(rows: readonly AuditRow[]): Promise<string> {
   }
   return `[${parts.join(',')}]`;
 }
-
-const unknown = (task: TaskId): MusterError =>
-  new MusterError('TASK_UNKNOWN', `there is no task ${task}`, {
-    why: 'its results may have expired, or it was submitted to another head',
-    fix: 'user-client tasks ls',
-  });

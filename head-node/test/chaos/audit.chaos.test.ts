@@ -1,9 +1,10 @@
 /** A real broker, a head and two nodes, of which the first two are killed: what an audit tells of tasks that are whole, and of one that somebody has tampered with. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { decode, type AuditReport, type TaskId } from '@muster/shared';
+import { decode, isTerminal, type AuditReport, type TaskId } from '@muster/shared';
 import { ClusterUnderTest, waitUntil, type Outcome } from '@muster/shared/testkit';
 import { openBackbone, type Backbone, type Delivery } from '@muster/rabbitmq';
 import { RabbitNode } from '@muster/rabbitmq/testkit';
+import { connectClient, type ClusterClient } from '@muster/user-client';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JournalRecord } from '../../src/core/journal-record.ts';
@@ -13,6 +14,7 @@ const UP_MS = 40_000;
 
 let broker: RabbitNode;
 let cluster: ClusterUnderTest;
+let observer: ClusterClient;
 /** Cut into tiles as the measured speed of the nodes has it. */
 let product: string;
 let tiles: number;
@@ -24,12 +26,14 @@ beforeAll(async () => {
     env: { AMQP_URL: broker.url },
     providerArguments: ['--threads', '1'],
   });
+  observer = await connectClient(cluster.endpoint);
   await headHasBroker();
   const { object } = await run('--task', 'matrix_mult', '--nodes', '2', '--size', '1024');
   ({ taskId: product, tiles } = object);
 }, 150_000);
 
 afterAll(async () => {
+  await observer.close();
   await cluster.end();
   await broker.stop();
 }, 60_000);
@@ -37,8 +41,6 @@ afterAll(async () => {
 /** What the commands of this test print, put together. */
 type Printed = AuditReport & {
   readonly tiles: number;
-  readonly acceptedTiles: number;
-  readonly backbone: { readonly state: string };
   readonly error: { readonly code: string; readonly exit: number } | null;
 };
 
@@ -55,13 +57,10 @@ async function taskOf(...args: readonly string[]): Promise<string> {
 }
 
 const headHasBroker = (): Promise<unknown> =>
-  waitUntil(
-    async () => {
-      const { object } = await run('nodes', 'ls');
-      return object.backbone.state === 'up';
-    },
-    { what: 'the head has the broker', timeoutMs: UP_MS },
-  );
+  waitUntil(async () => (await observer.cluster()).backbone.state === 'up', {
+    what: 'the head has the broker',
+    timeoutMs: UP_MS,
+  });
 
 async function audit(task: string): Promise<{ readonly code: number | null; readonly report: Printed }> {
   const { code, object } = await run('audit', task);
@@ -96,7 +95,7 @@ describe('a task that is whole', () => {
     await cluster.kill(cluster.cluster.head);
     await cluster.cluster.restartHead();
     await headHasBroker();
-    expect((await audit(product)).report).toMatchObject({
+    expect(await observer.audit(product)).toMatchObject({
       accepted: tiles,
       problems: [],
       broker: { read: true, missing: 0 },
@@ -105,15 +104,18 @@ describe('a task that is whole', () => {
 });
 
 test('a task that a killed head takes up again is whole in the end, and the broker has all of it', async () => {
-  const task = await taskOf('--task', 'echo', '--nodes', '2', '--count', '400000', '--detach');
-  const progress = async (): Promise<Printed> => (await run('tasks', 'show', task)).object;
-  await waitUntil(async () => (await progress()).acceptedTiles > 20_000, { what: 'a part is done', timeoutMs: UP_MS });
+  const count = 400_000;
+  const handle = await observer.echo({ count, nodes: 2, timeoutMs: 60_000 });
+  const { state } = await waitUntil(
+    async () => [await observer.task(handle.taskId)].find(({ acceptedTiles }) => acceptedTiles > count / 2),
+    { what: 'so much is done that journal and broker have some of it', timeoutMs: UP_MS },
+  );
+  if (isTerminal(state)) throw new Error(`the task was over before the fault: ${state}`);
   await cluster.kill(cluster.cluster.head);
   await cluster.cluster.restartHead();
-  await headHasBroker();
-  await waitUntil(async () => (await progress()).state === 'done', { what: 'the task is done', timeoutMs: UP_MS });
-  const { report } = await audit(task);
-  expect(report).toMatchObject({ accepted: 400_000, problems: [], broker: { missing: 0 } });
+  expect(await handle.wait()).toMatchObject({ state: 'done', durability: 'mirrored' });
+  const report = await observer.audit(handle.taskId);
+  expect(report).toMatchObject({ accepted: count, problems: [], broker: { read: true, missing: 0 } });
   expect(report.broker.repeated).toBeGreaterThan(0);
 }, 120_000);
 
@@ -124,8 +126,8 @@ test('a task that waits is told as far as it is', async () => {
     code: 0,
     stdout: 'audit: the task is waiting, 0 of 0 accepted once so far; journal and broker agree\n',
   });
-  await run('tasks', 'cancel', task);
-  expect((await audit(task)).report).toMatchObject({ state: 'cancelled', problems: [] });
+  await observer.cancel(task);
+  expect(await observer.audit(task)).toMatchObject({ state: 'cancelled', problems: [] });
 });
 
 test('a task that nobody knows is a mistake of who asks', async () => {

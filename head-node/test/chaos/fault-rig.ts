@@ -1,4 +1,6 @@
 /** A cluster of real processes, a product under way on it, and somebody who watches the head while it is disturbed. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { isTerminal, type BackboneReport, type NodeStatus, type TaskStatus } from '@muster/shared';
 import {
   ClusterUnderTest,
@@ -10,8 +12,10 @@ import {
   type LeaseGiven,
   type LocalClusterOptions,
   type LocalProgram,
+  type Place,
 } from '@muster/shared/testkit';
 import { connectClient, type ClusterClient } from '@muster/user-client';
+import { fromRanges } from '../../src/core/index-ranges.ts';
 
 export interface UnderWay {
   readonly task: string;
@@ -22,6 +26,12 @@ export interface UnderWay {
 
 /** [m, k, n] */
 export type Shape = readonly [number, number, number];
+
+export interface BusyNode {
+  readonly id: string;
+  readonly name: string;
+  readonly program: LocalProgram;
+}
 
 export class FaultRig {
   readonly cluster: ClusterUnderTest;
@@ -94,22 +104,28 @@ export class FaultRig {
     return JSON.parse(stdout) as Record<string, unknown>;
   }
 
-  /** A node that holds a lease now. */
-  async busyNode({
-    task,
-  }: UnderWay): Promise<{ readonly id: string; readonly name: string; readonly program: LocalProgram }> {
+  /** A node that holds a lease now; by its name, or any. */
+  async busyNode({ task }: UnderWay, wanted?: string): Promise<BusyNode> {
     const { id, name } = await waitUntil(
-      async () => (await this.observer.task(task)).nodes.find(({ running }) => running > 0),
-      { what: 'a node is at work' },
+      async () =>
+        (await this.observer.task(task)).nodes.find(
+          (node) => node.running > 0 && (wanted === undefined || node.name === wanted),
+        ),
+      { what: `${wanted ?? 'a node'} is at work` },
     );
+    return { id, name, program: this.program(name) };
+  }
+
+  /** The latest process of that name. */
+  program(name: string): LocalProgram {
     const program = this.#providers.get(name);
     if (program === undefined) throw new Error(`there is no ${name}`);
-    return { id, name, program };
+    return program;
   }
 
   /** A node that left or was killed comes back, with its old identity; or a new one with arguments of its own comes. */
-  async rejoin(name: string, extra: readonly string[] = []): Promise<LocalProgram> {
-    const program = await this.cluster.cluster.addProvider(name, extra);
+  async rejoin(name: string, extra: readonly string[] = [], place?: Place): Promise<LocalProgram> {
+    const program = await this.cluster.cluster.addProvider(name, extra, place);
     this.#providers.set(name, program);
     return program;
   }
@@ -120,6 +136,20 @@ export class FaultRig {
     const sum = nodes.reduce((subtasks, node) => subtasks + node.subtasks, 0);
     if (acceptedTiles !== tiles || verifiedTiles !== tiles || sum !== tiles)
       throw new Error(`of ${tiles} subtasks ${acceptedTiles} are accepted, ${verifiedTiles} verified, ${sum} credited`);
+  }
+
+  /** Subtasks that the journal has as accepted. */
+  async acceptedOf({ task }: UnderWay): Promise<Set<number>> {
+    const { rows } = await this.observer.audit(task);
+    return new Set(rows.filter(({ node }) => node !== '').flatMap(({ from, to }) => fromRanges([from, to])));
+  }
+
+  /** Subtasks that a node has finished since then (wall clock), and of which it knows no head that has them. */
+  finishedBy(name: string, sinceMs = 0): number[] {
+    const folder = join(this.cluster.cluster.directory, name, 'spool');
+    const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
+    const finished = files.map((file) => join(folder, file)).filter((file) => statSync(file).mtimeMs >= sinceMs);
+    return finished.flatMap((file) => fromRanges((JSON.parse(readFileSync(file, 'utf8')) as Spooled).ranges));
   }
 
   /** The broker as the head sees it. */
@@ -139,9 +169,14 @@ export class FaultRig {
     return Number(value);
   }
 
-  /** What the head logged about the leases of a task. */
+  /** What this head logged about the leases of a task. */
   leasesOf(task: string): LeaseGiven[] {
     return leasesGiven(this.cluster.cluster.head.stderr, task);
+  }
+
+  /** Subtasks that this head gave out, each as often as it did. */
+  givenOf({ task }: UnderWay): number[] {
+    return this.leasesOf(task).flatMap(({ ranges }) => fromRanges(ranges));
   }
 
   async end(): Promise<void> {
@@ -156,4 +191,8 @@ export class FaultRig {
       .slice(-20)
       .join('\n');
   }
+}
+
+interface Spooled {
+  readonly ranges: readonly number[];
 }

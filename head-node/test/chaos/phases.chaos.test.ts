@@ -109,11 +109,11 @@ async function expectNothingLeft(): Promise<void> {
   await waitUntil(() => leftFiles().length === 0, { what: 'no result is on its way' }).catch((cause: unknown) => {
     throw new Error(`left: ${leftFiles().join(', ')}`, { cause });
   });
-  await waitUntil(async () => (await leftMessages()).length === 0, {
+  await waitUntil(async () => (await broker.queued()).size === 0, {
     what: 'the queues are empty',
     timeoutMs: 30_000,
   }).catch(async (cause: unknown) => {
-    throw new Error(`left: ${(await leftMessages()).join('; ')}`, { cause });
+    throw new Error(`left: ${[...(await broker.queued())].join('; ')}`, { cause });
   });
 }
 
@@ -121,12 +121,6 @@ function leftFiles(): string[] {
   const at = (...path: string[]): string[] => readdirSync(join(rig.cluster.cluster.directory, ...path));
   const spooled = Array.from({ length: NODES }, (_, node) => at(`node-${node + 1}`, 'spool')).flat();
   return [...at('head', 'store', 'incoming').filter((name) => taskOfIncoming(name) !== null), ...spooled];
-}
-
-/** Streams keep what was read. */
-async function leftMessages(): Promise<string[]> {
-  const lines = (await broker.control('list_queues', '--no-table-headers', 'name', 'type', 'messages')).split('\n');
-  return lines.filter((line) => line !== '' && !/\tstream\t|\t0$/.test(line));
 }
 
 describe('three phases', () => {

@@ -1,6 +1,4 @@
 /** Nodes that were away for so long that the head gave them up, or died with finished work: they come back as themselves. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { NodeStatus } from '@muster/shared';
 import { RabbitNode } from '@muster/rabbitmq/testkit';
@@ -81,15 +79,6 @@ describe('nodes that are away until the head has given them up', () => {
 describe('a node that is killed with finished work', () => {
   afterEach(() => rig.end(), 30_000);
 
-  /** First subtasks of the leases whose results are on the node's disk and not settled. */
-  const finished = (): number[] => {
-    const folder = join(rig.cluster.cluster.directory, 'node-1', 'spool');
-    const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
-    return names.flatMap((name) =>
-      (JSON.parse(readFileSync(join(folder, name), 'utf8')) as Spooled).ranges.slice(0, 1),
-    );
-  };
-
   test('offers it under its old id, and it is not computed again', async () => {
     await start(1);
     const { id } = await named('node-1');
@@ -98,7 +87,9 @@ describe('a node that is killed with finished work', () => {
     const { program } = await rig.busyNode(work);
     const { process: head } = rig.cluster.cluster.head;
     head.kill('SIGSTOP');
-    const kept = await waitUntil(() => finished().length > 0 && finished(), { what: 'a result is finished' });
+    const kept = await waitUntil(() => [rig.finishedBy('node-1')].find(({ length }) => length > 0), {
+      what: 'a result is finished',
+    });
     await rig.cluster.kill(program);
     head.kill('SIGCONT');
     await rig.rejoin('node-1');
@@ -106,11 +97,6 @@ describe('a node that is killed with finished work', () => {
     await rig.expectOnce(work);
     expect((await named('node-1')).id).toBe(id);
     expect(await rig.observer.nodes()).toHaveLength(1);
-    const given = rig.leasesOf(work.task).map(({ ranges }) => ranges[0] ?? -1);
-    expect(given.filter((first) => kept.includes(first))).toHaveLength(kept.length);
+    expect(rig.givenOf(work).filter((subtask) => kept.includes(subtask))).toHaveLength(kept.length);
   }, 60_000);
 });
-
-interface Spooled {
-  readonly ranges: readonly number[];
-}

@@ -40,7 +40,7 @@ describe('a storm', () => {
 async function survive(name: string, { share, says }: { share: number; says: string }): Promise<void> {
   const where = `${says}: ${name} at ${Math.round(100 * share)} %`;
   try {
-    const work = await rig.multiply([4096, 2048, 4096], 3);
+    const work = await rig.multiply([3072, 2048, 3072], 3);
     await rig.reached(work, share);
     const restore = await faultsOf(rig)[name]?.(work);
     const outcome = await rig.expectRight(work);

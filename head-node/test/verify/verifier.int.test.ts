@@ -44,6 +44,8 @@ async function verdicts(it: Product, c: Elements): Promise<Verdict[]> {
 
 const accepted = async (it: Product, c: Elements): Promise<boolean> => (await verdicts(it, c)).every(({ ok }) => ok);
 
+const { floor } = Math;
+
 type Fill = (row: number, column: number, random: () => number) => number;
 
 const uniform: Fill = (_row, _column, random) => random() - 0.5;
@@ -51,7 +53,8 @@ const uniform: Fill = (_row, _column, random) => random() - 0.5;
 function matrix(dtype: OperandDtype, [rows, columns]: readonly [number, number], fill: Fill): Elements {
   const random = seededRandom(rows * 7 + columns);
   const elements = zeros(dtype, rows * columns);
-  for (let at = 0; at < elements.length; at++) elements[at] = fill(Math.floor(at / columns), at % columns, random);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) elements[row * columns + column] = fill(row, column, random);
   return elements;
 }
 
@@ -67,7 +70,7 @@ function toBfloat16(c: Elements): Elements {
 }
 
 const positive: Fill = (_row, _column, random) => random();
-const digits: Fill = (_row, _column, random) => Math.floor(random() * 10);
+const digits: Fill = (_row, _column, random) => floor(random() * 10);
 const scaled =
   (scale: number): Fill =>
   (row, column, random) =>

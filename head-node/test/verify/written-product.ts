@@ -17,6 +17,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OperandFiles, Tile } from '../../src/verify/index.ts';
 
+const { fround } = Math;
+
 export interface Product {
   readonly spec: MatrixMultSpec;
   readonly a: Elements;
@@ -29,17 +31,27 @@ export interface Product {
  */
 export function honestProduct({ spec: { m, k, n, dtype }, a, b }: Product): Elements {
   const c = zeros(productDtype(dtype), m * n);
-  const round = dtype === 'float32' ? Math.fround : (value: number): number => value;
-  for (let row = 0; row < m; row++) {
-    for (let column = 0; column < n; column++) {
-      let sum = 0;
-      for (let at = 0; at < k; at++) {
-        sum = round(sum + round((a[row * k + at] as number) * (b[at * n + column] as number)));
-      }
-      c[row * n + column] = sum;
-    }
-  }
+  const sum = dtype === 'float32' ? roundedSum : exactSum;
+  for (let row = 0; row < m; row++)
+    for (let column = 0; column < n; column++)
+      c[row * n + column] = sum({ a, b, n }, row * k, [column, column + k * n]);
   return c;
+}
+
+type Terms = Pick<Product, 'a' | 'b'> & { readonly n: number };
+
+/** Two functions, each with one kind of sum: with the rounding as a parameter they take ten times as long. */
+function roundedSum({ a, b, n }: Terms, fromA: number, [fromB, toB]: readonly [number, number]): number {
+  let sum = 0;
+  for (let atA = fromA, atB = fromB; atB < toB; atA++, atB += n)
+    sum = fround(sum + fround((a[atA] as number) * (b[atB] as number)));
+  return sum;
+}
+
+function exactSum({ a, b, n }: Terms, fromA: number, [fromB, toB]: readonly [number, number]): number {
+  let sum = 0;
+  for (let atA = fromA, atB = fromB; atB < toB; atA++, atB += n) sum += (a[atA] as number) * (b[atB] as number);
+  return sum;
 }
 
 /** Blocks and tiles of a product as files of a directory. */

@@ -68,12 +68,21 @@ export class RabbitNode {
   }
 
   /** As a power cut for the process: nothing is flushed or said. What was written stays for `restart`. */
-  async kill(): Promise<void> {
+  kill(): Promise<void> {
+    return this.#end('SIGKILL');
+  }
+
+  /** As whoever looks after it stops it: clients are told, everything is on disk. The data stays for `restart`. */
+  shutDown(): Promise<void> {
+    return this.#end('SIGTERM');
+  }
+
+  async #end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
     if (!child || child.exitCode !== null) return;
     const exited = once(child, 'exit');
-    child.kill('SIGKILL');
+    child.kill(signal);
     await exited;
   }
 
@@ -125,6 +134,14 @@ export class RabbitNode {
   /** Every client loses its connections at once. */
   async closeConnections(): Promise<void> {
     await this.control('close_all_connections', 'a test');
+  }
+
+  /** Messages by queue, those included that a consumer has. Empty queues are left out, and streams, which keep what was read. */
+  async queued(): Promise<Map<string, number>> {
+    const table = await this.control('list_queues', '--no-table-headers', 'name', 'type', 'messages');
+    const queues = table.split('\n').map((line) => line.split('\t'));
+    const filled = queues.filter(([name, type, messages]) => name !== '' && type !== 'stream' && messages !== '0');
+    return new Map(filled.map(([name = '', , messages]) => [name, Number(messages)]));
   }
 
   /** `rabbitmqctl` for this node; resolves to what it printed. Takes a second or two. */

@@ -38,7 +38,8 @@ export function report(error: unknown, program: string, { json = false }: Progra
   return shown.exit;
 }
 
-const jsonError = (error: MusterError): object => ({
+/** What `--json` prints of an error. */
+export const jsonError = (error: MusterError): object => ({
   ...toWireError(error),
   exit: error.exit,
   retryable: error.retryable,

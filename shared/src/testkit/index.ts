@@ -4,6 +4,7 @@ export {
   LocalProgram,
   type LocalClusterOptions,
   type Outcome,
+  type Place,
   type Program,
 } from './local-cluster.ts';
 export { givenAgain, leasesGiven, type LeaseGiven } from './lease-log.ts';
@@ -11,6 +12,7 @@ export { skipBecause, type RegisterTest } from './skip-because.ts';
 export { deviceFacts, echoSpec, matrixMultSpec, nodeFacts } from './builders.ts';
 export { manualClock, type ManualClock } from './manual-clock.ts';
 export { maxAbsError, naiveProduct, randomMatrix, type Operands, type ProductShape } from './matrices.ts';
+export { NetworkNamespace } from './network-namespace.ts';
 export { waitUntil, type Wait } from './wait-until.ts';
 export { ClusterUnderTest } from './cluster-under-test.ts';
 export { writeExactMatrix, wrongRows, type ProductFiles, type ExactMatrix } from './exact-matrices.ts';

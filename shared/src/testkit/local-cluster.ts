@@ -14,6 +14,14 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 export type Program = 'head-node' | 'provider-node' | 'user-client';
 
+/** Where a program may run instead of beside this one, as in a network namespace. */
+export interface Place {
+  /** `command` as one that runs there. The process is that of the command. */
+  inside(command: readonly string[]): readonly string[];
+}
+
+const HERE: Place = { inside: (command) => command };
+
 export interface Outcome {
   readonly code: number | null;
   readonly stdout: string;
@@ -109,15 +117,13 @@ export class LocalCluster {
   }
 
   /** Resolves when it has joined. */
-  async addProvider(name: string, extra: readonly string[] = []): Promise<LocalProgram> {
-    const state = ['--state', join(this.directory, name)];
-    const provider = this.launch('provider-node', [
-      '--name',
-      name,
-      ...state,
-      ...(this.#options.providerArguments ?? []),
-      ...extra,
-    ]);
+  async addProvider(name: string, extra: readonly string[] = [], place?: Place): Promise<LocalProgram> {
+    const own = ['--name', name, '--state', join(this.directory, name)];
+    const provider = this.launch(
+      'provider-node',
+      [...own, ...(this.#options.providerArguments ?? []), ...extra],
+      place,
+    );
     this.providers.push(provider);
     await provider.said('joined ', 60_000);
     return provider;
@@ -134,14 +140,12 @@ export class LocalCluster {
     return this.launch('user-client', args).ended();
   }
 
-  launch(program: Program, args: readonly string[]): LocalProgram {
+  launch(program: Program, args: readonly string[], place: Place = HERE): LocalProgram {
     const script = join(root, program, 'bin', `${program}.mjs`);
     const env = { ...process.env, ...this.#options.env };
     const ports = args.includes('--port-base') ? [] : ['--port-base', String(this.portBase)];
-    const child = spawn(process.execPath, [script, ...args, ...ports], {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const [command = '', ...rest] = place.inside([process.execPath, script, ...args, ...ports]);
+    const child = spawn(command, rest, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     return new LocalProgram(program, child, this.#options.onLine ?? (() => undefined));
   }
 
@@ -157,13 +161,23 @@ export class LocalCluster {
   }
 }
 
+const PORT_FIRST = 20_000;
+const PORT_ROWS = 2500;
+/** By programs that run tests at the same time, told apart by what Jest calls each of them. */
+const LANES = 4;
+const lane = Number(process.env['JEST_WORKER_ID'] ?? 0) % LANES;
+const given = new Set<number>();
+
 /**
  * The first of five ports in a row that nobody listens on, below those that systems give to outgoing connections (from 32768 on): such
- * a one would take it before we do.
+ * a one would take it before we do. Not one that was given before: whoever has it may be about to listen, or about to come back.
  */
 export async function freePortBase(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
-    const base = 20_000 + Math.floor(Math.random() * 2500) * 5;
+    const row = lane + LANES * Math.floor((Math.random() * PORT_ROWS) / LANES);
+    const base = PORT_FIRST + 5 * row;
+    if (given.has(base)) continue;
+    given.add(base);
     const free = await Promise.all([0, 1, 2, 3, 4].map((offset) => isFree(base + offset)));
     if (free.every(Boolean)) return base;
   }

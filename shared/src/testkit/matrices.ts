@@ -1,6 +1,10 @@
 import type { Random } from '../random.ts';
 import { zeros, type Dtype, type Elements } from '../tensor/dtype.ts';
 
+/** Taken once: a look-up of a global is slow in the realm of a test. */
+const { abs, floor } = Math;
+const { isNaN } = Number;
+
 /** [m, k, n] of C (m x n) = A (m x k) * B (k x n). */
 export type ProductShape = readonly [number, number, number];
 
@@ -8,7 +12,7 @@ export type ProductShape = readonly [number, number, number];
 export function randomMatrix<T extends Dtype>(dtype: T, count: number, random: Random): Elements<T> {
   const whole = dtype === 'int8' || dtype === 'int32';
   const elements = zeros(dtype, count);
-  for (let at = 0; at < count; at++) elements[at] = whole ? Math.floor(random() * 256) - 128 : random() - 0.5;
+  for (let at = 0; at < count; at++) elements[at] = whole ? floor(random() * 256) - 128 : random() - 0.5;
   return elements;
 }
 
@@ -37,9 +41,9 @@ export function maxAbsError(one: Elements, other: Elements): number {
   if (one.length !== other.length) return Infinity;
   let largest = 0;
   for (let at = 0; at < one.length; at++) {
-    const error = Math.abs((one[at] as number) - (other[at] as number));
+    const error = abs((one[at] as number) - (other[at] as number));
     if (!(error <= largest)) largest = error;
-    if (Number.isNaN(error)) return error;
+    if (isNaN(error)) return error;
   }
   return largest;
 }

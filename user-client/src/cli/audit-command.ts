@@ -4,11 +4,11 @@ import {
   formatBytes,
   isTerminal,
   MusterError,
-  toWireError,
   type AuditReport,
   type AuditRow,
   type Finding,
 } from '@muster/shared';
+import { jsonError } from '@muster/shared/io';
 import { plural } from './figures.ts';
 import { ask, type TaskCommand } from './inspect-commands.ts';
 import { resolveTimeoutMs } from './run-options.ts';
@@ -30,12 +30,6 @@ export const auditTask: TaskCommand = (taskId, flags, session) =>
     }
     return { object: { ...report, error: failure && jsonError(failure) }, lines: auditLines(report) };
   });
-
-const jsonError = (error: MusterError): object => ({
-  ...toWireError(error),
-  exit: error.exit,
-  retryable: error.retryable,
-});
 
 function failed({ taskId, problems, problemCount }: AuditReport): MusterError {
   return new MusterError('AUDIT_FAILED', `the audit of task ${taskId} found ${plural(problemCount, 'problem')}`, {

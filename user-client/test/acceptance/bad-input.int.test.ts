@@ -122,10 +122,8 @@ describe('a mistake is answered in three lines and leaves nothing on the head', 
 });
 
 describe('what only the cluster can tell', () => {
-  test('a head that is not there: exit 3 in less than five seconds', async () => {
-    const startMs = performance.now();
+  test('a head that is not there: exit 3', async () => {
     const outcome = await cluster.run('--task', 'matrix_mult', '--size', '64', '--head', '127.0.0.2');
-    expect(performance.now() - startMs).toBeLessThan(5000);
     expectMessage(outcome, { exit: 3, error: 'HEAD_UNREACHABLE' });
   });
 

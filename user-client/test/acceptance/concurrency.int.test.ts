@@ -13,6 +13,8 @@ const TASKS = 500;
 /** After this many the head has every buffer and cache that it is going to have. */
 const WARM_AFTER = 100;
 const AT_ONCE = 4;
+/** One result of 256 KiB that is kept for each task would be 100 MiB. */
+const TASK_SIZE = 256;
 const GROWTH_MAX_MIB = 40;
 
 let cluster: ClusterUnderTest;
@@ -62,7 +64,7 @@ describe('five hundred tasks', () => {
 
 /** `AT_ONCE` tasks at any time; every product is compared bit by bit, which whole numbers allow. */
 async function multiplyMany(client: ClusterClient, count: number): Promise<void> {
-  const shape = { rows: SIZE, columns: SIZE };
+  const shape = { rows: TASK_SIZE, columns: TASK_SIZE };
   const { a, b, expected } = wholeNumbers();
   let given = 0;
   const worker = async (): Promise<void> => {
@@ -84,9 +86,10 @@ async function multiplyMany(client: ClusterClient, count: number): Promise<void>
 
 function wholeNumbers(): { a: Float32Array; b: Float32Array; expected: Uint8Array } {
   const random = seededRandom(3);
-  const matrix = (): Float32Array => Float32Array.from({ length: SIZE * SIZE }, () => Math.floor(random() * 16) - 8);
+  const matrix = (): Float32Array =>
+    Float32Array.from({ length: TASK_SIZE * TASK_SIZE }, () => Math.floor(random() * 16) - 8);
   const [a, b] = [matrix(), matrix()];
-  return { a, b, expected: bytesOf(Float32Array.from(naiveProduct({ a, b }, [SIZE, SIZE, SIZE]))) };
+  return { a, b, expected: bytesOf(Float32Array.from(naiveProduct({ a, b }, [TASK_SIZE, TASK_SIZE, TASK_SIZE]))) };
 }
 
 function headMib(): number {

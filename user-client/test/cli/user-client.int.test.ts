@@ -214,17 +214,15 @@ describe('what goes wrong', () => {
     expect(readdirSync(stage.directory).toSorted()).toEqual(['float32-2x3.npy', 'float64-3x2.npy']);
   });
 
-  test('no head: exit 3 within 5 s', async () => {
+  test('no head: exit 3', async () => {
     head.close();
-    const started = performance.now();
     const { code, stdout, stderr } = await run('nodes ls --json');
     expect({ code, error: errorIn(stdout) }).toMatchObject({
       code: 3,
       error: { code: 'HEAD_UNREACHABLE', exit: 3, retryable: true },
     });
     expect(lines(stderr)).not.toBeNull();
-    expect(performance.now() - started).toBeLessThan(5000);
-  }, 10_000);
+  });
 
   test('a name that nobody knows: exit 3, and it is the name', async () => {
     const { code, stderr } = await run('nodes ls --head nohost.invalid --timeout 1s');

@@ -1,11 +1,14 @@
 /** A machine of its own for one program: a network namespace with one link to this one, which can be cut without a trace. */
 import { spawnSync } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
+import type { Place } from './local-cluster.ts';
 
 /** Private networks (RFC 1918), in parts that few use: one for the link, that no address of this machine is near to. */
 const NETWORKS = ['10.213.77', '172.29.77', '192.168.213'];
 
-export class NetworkNamespace {
+const CHAINS = ['INPUT', 'OUTPUT'];
+
+export class NetworkNamespace implements Place {
   readonly #network: string;
   readonly #name = `muster-${process.pid}`;
   readonly #outer = `mo${process.pid}`;
@@ -22,10 +25,10 @@ export class NetworkNamespace {
     if (process.getuid?.() !== 0) return 'needs root, for a network namespace';
     if (freeNetwork() === undefined) return `needs a free one of the networks ${NETWORKS.join(', ')}`;
     const absent = ['ip', 'iptables'].filter((program) => spawnSync(program, ['-V']).error !== undefined);
-    return absent.length > 0 ? `needs ${absent.join(' and ')}` : '';
+    return absent.length > 0 ? `needs ${absent.join(' and ')}` : whyRefused();
   }
 
-  /** Throws where the system allows no namespace. */
+  /** One at a time in each process. Throws where the system allows none. */
   static open(): NetworkNamespace {
     const network = freeNetwork();
     if (network === undefined) throw new Error(NetworkNamespace.missing());
@@ -39,7 +42,6 @@ export class NetworkNamespace {
     }
   }
 
-  /** `command` as one that runs inside. The process is that of the command. */
   inside(command: readonly string[]): string[] {
     return ['ip', 'netns', 'exec', this.#name, ...command];
   }
@@ -50,7 +52,12 @@ export class NetworkNamespace {
 
   /** Nothing comes or goes any more, and nobody is told: as when a cable is pulled or a machine loses power. */
   cut(): void {
-    for (const chain of ['INPUT', 'OUTPUT']) run(this.inside(['iptables', '-A', chain, '-j', 'DROP']));
+    for (const chain of CHAINS) run(this.inside(['iptables', '-A', chain, '-j', 'DROP']));
+  }
+
+  /** What was sent meanwhile comes as soon as TCP sends it again. */
+  heal(): void {
+    for (const chain of CHAINS) run(this.inside(['iptables', '-F', chain]));
   }
 
   /** Programs inside must have ended. */
@@ -71,6 +78,21 @@ export class NetworkNamespace {
   }
 }
 
+/** Root of a container may not be allowed to. */
+function whyRefused(): string {
+  try {
+    const trial = NetworkNamespace.open();
+    try {
+      trial.cut();
+    } finally {
+      trial.close();
+    }
+    return '';
+  } catch (error) {
+    return `needs a system that allows network namespaces: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
 /** A link whose addresses are those of another network would take that one's traffic. */
 function freeNetwork(): string | undefined {
   const ours = Object.values(networkInterfaces()).flatMap((addresses) =>
@@ -83,5 +105,5 @@ const firstOctet = (address: string): string => address.split('.', 1)[0] ?? '';
 
 function run([program = '', ...args]: readonly string[]): void {
   const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${error?.message ?? stderr}`);
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${error?.message ?? stderr.trim()}`);
 }

@@ -1,8 +1,6 @@
-/** Providers that are killed, frozen, told to leave, or wrong, in the middle of a product. */
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+/** Providers that are killed, frozen, or told to leave, in the middle of a product. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { givenAgain, LocalProgram, waitUntil } from '@muster/shared/testkit';
+import { givenAgain, waitUntil } from '@muster/shared/testkit';
 import { FaultRig, type Shape, type UnderWay } from './fault-rig.ts';
 
 const SHAPE: Shape = [4096, 4096, 4096];
@@ -67,28 +65,6 @@ describe('a product of 4096 x 4096 on three nodes', () => {
   }, 60_000);
 });
 
-describe('a node that returns wrong tiles', () => {
-  beforeAll(async () => {
-    rig = await FaultRig.start({ providers: 1 });
-  }, 60_000);
-
-  afterAll(() => rig.end(), 30_000);
-
-  test('is caught at every one of them, and the result is right', async () => {
-    const liar = await startLiar();
-    try {
-      const work = await rig.multiply([3000, 3000, 3000], 2);
-      const outcome = await rig.expectRight(work);
-      expect(outcome['rejectedTiles']).toBeGreaterThan(0);
-      expect(outcome).toMatchObject({ verifiedTiles: outcome['tiles'] });
-      const node = (await rig.observer.nodes()).find(({ name }) => name === 'liar');
-      expect(node).toMatchObject({ accepted: 0, rejected: outcome['rejectedTiles'] });
-    } finally {
-      await liar.stop();
-    }
-  }, 60_000);
-});
-
 /** Longest time without a new tile, from now to the end of the task. */
 async function longestStall({ task }: UnderWay): Promise<number> {
   let [longest, accepted, sinceMs] = [0, -1, performance.now()];
@@ -102,17 +78,4 @@ async function longestStall({ task }: UnderWay): Promise<number> {
     { what: 'the task is done', timeoutMs: 40_000 },
   );
   return longest;
-}
-
-async function startLiar(): Promise<LocalProgram> {
-  const script = join(import.meta.dirname, 'tampering-provider.mjs');
-  const args = [script, 'liar', rig.cluster.file('liar'), String(rig.cluster.cluster.portBase)];
-  const env = { ...process.env, TMPDIR: rig.cluster.file('t') };
-  const liar = new LocalProgram(
-    'liar',
-    spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }),
-    () => undefined,
-  );
-  await liar.said('joined ');
-  return liar;
 }

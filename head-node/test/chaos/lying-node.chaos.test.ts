@@ -1,0 +1,43 @@
+/** A node that computes, and returns something else. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { LocalProgram } from '@muster/shared/testkit';
+import { FaultRig } from './fault-rig.ts';
+
+let rig: FaultRig;
+
+describe('a node that returns wrong tiles', () => {
+  beforeAll(async () => {
+    rig = await FaultRig.start({ providers: 1 });
+  }, 60_000);
+
+  afterAll(() => rig.end(), 30_000);
+
+  test('is caught at every one of them, and the result is right', async () => {
+    const liar = await startLiar();
+    try {
+      const work = await rig.multiply([3000, 3000, 3000], 2);
+      const outcome = await rig.expectRight(work);
+      expect(outcome['rejectedTiles']).toBeGreaterThan(0);
+      expect(outcome).toMatchObject({ verifiedTiles: outcome['tiles'] });
+      const node = (await rig.observer.nodes()).find(({ name }) => name === 'liar');
+      expect(node).toMatchObject({ accepted: 0, rejected: outcome['rejectedTiles'] });
+    } finally {
+      await liar.stop();
+    }
+  }, 60_000);
+});
+
+async function startLiar(): Promise<LocalProgram> {
+  const script = join(import.meta.dirname, 'tampering-provider.mjs');
+  const args = [script, 'liar', rig.cluster.file('liar'), String(rig.cluster.cluster.portBase)];
+  const env = { ...process.env, TMPDIR: rig.cluster.file('t') };
+  const liar = new LocalProgram(
+    'liar',
+    spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }),
+    () => undefined,
+  );
+  await liar.said('joined ');
+  return liar;
+}
