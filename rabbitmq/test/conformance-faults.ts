@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { ProviderId, TaskId } from '@muster/shared';
+import type { Delivery } from '../src/index.ts';
 import { hex, settle, TIMEOUT_MS, wait, type BackboneRig } from './conformance-rig.ts';
 
 /** Brokers that are away, blocked, full or silent. */
@@ -54,6 +55,29 @@ export function faultConformance(rig: BackboneRig): void {
     for (const delivery of got) delivery.ack();
     await wait('the state to clear', () => rig.head.status().state === 'up');
     expect(rig.head.status()).toMatchObject({ dropped: 0, reason: '' });
+  });
+
+  test('while blocked, who has published chunks reads a stream to its end', async () => {
+    const blocks = { to: 'blocks', task: rig.task } as const;
+    rig.head.openTask(rig.task);
+    for (const key of rig.numbered(60)) rig.head.publish(rig.message(key, { destination: blocks }));
+    await rig.head.settled(rig.task);
+    await rig.broker.block();
+    try {
+      rig.head.publish(rig.message('blocked', { destination: blocks }));
+      await wait('the news', () => rig.head.status().state === 'blocked');
+      const got: Delivery[] = [];
+      // More than the broker gives without an acknowledgement.
+      rig.head.read({ from: blocks, offset: 0 }, (delivery) => {
+        got.push(delivery);
+        delivery.ack();
+      });
+      await wait('all', () => got.length === 60);
+    } finally {
+      await rig.broker.unblock();
+    }
+    await rig.head.settled(rig.task);
+    rig.head.closeTask(rig.task);
   });
 
   test('with the broker away: publishing goes on, withdrawn work leaves and settles its task, the watermark waits, the rest is sent', async () => {
