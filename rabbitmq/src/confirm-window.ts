@@ -23,10 +23,11 @@ export class ConfirmWindow {
     this.#lastTag += 1;
   }
 
-  /** A return comes before the confirm of the same message. */
-  returned(key: string): void {
+  /** A return comes before the confirm of the same message. False when it was withdrawn meanwhile, so that nobody misses it. */
+  returned(key: string): boolean {
     const entry = this.#byKey.get(key);
     if (entry) entry.unrouted = true;
+    return entry?.state !== 'gone';
   }
 
   settle({ deliveryTag, multiple }: Confirm): Entry[] {

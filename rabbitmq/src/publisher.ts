@@ -85,9 +85,9 @@ export class Publisher {
   }
 
   #returned({ properties, content, fields }: Message, channel: ConfirmChannel, window: ConfirmWindow): void {
-    window.returned(String(properties.messageId));
-    // Nobody else may write there.
-    if (this.#options.role !== 'head') return;
+    const isMissed = window.returned(String(properties.messageId));
+    // Nobody else may write there. Chunks that were on their way when their task ended, and its stream with it, are no loss.
+    if (this.#options.role !== 'head' || !isMissed) return;
     // For people to look at: nobody waits for it, so it is neither mandatory nor in the outbox.
     const headers = { 'x-routing-key': fields.routingKey };
     channel.publish(UNROUTED_EXCHANGE, '', content, { persistent: true, messageId: properties.messageId, headers });

@@ -45,7 +45,7 @@ async function finishedAlone(rig: FaultRig): Promise<number[]> {
 const shareIn = (subtasks: readonly number[], found: ReadonlySet<number>): number =>
   subtasks.filter((subtask) => found.has(subtask)).length / subtasks.length;
 
-const killed = ['killed', (): Promise<void> => broker.kill()] as const;
+const killed = ['killed', (): Promise<void> => broker.sync().then(() => broker.kill())] as const;
 /** It closes the connections itself, with a reason. */
 const stopped = ['stopped', (): Promise<void> => broker.shutDown()] as const;
 
