@@ -48,6 +48,7 @@ export {
   type AuditSummary,
   type Finding,
 } from './protocol/audit.ts';
+export type { StepSplit, TrainingReport } from './protocol/training-report.ts';
 export { decode, encode, HEADER_BYTES, type Envelope, type Stamp } from './protocol/codec.ts';
 export { limits } from './protocol/limits.ts';
 export {
@@ -98,7 +99,8 @@ export {
   stripingOf,
   type Striping,
 } from './tensor/stripes.ts';
-export type { BlockNeed, BlockTable, NodeFacts, Operand, TaskPlan, TaskType } from './tasks/task-type.ts';
+export type { RoundBlock, RoundRules, RoundStart } from './tasks/rounds.ts';
+export type { BlockNeed, BlockTable, LeasedBlocks, NodeFacts, Operand, TaskPlan, TaskType } from './tasks/task-type.ts';
 export { parseMatrixMultSpec, stripingOfA, stripingOfB, type MatrixMultSpec } from './tasks/matrix-mult/spec.ts';
 export { tileWork, type TileWork } from './tasks/matrix-mult/work.ts';
 export { forecastMatrixMult } from './tasks/matrix-mult/forecast.ts';

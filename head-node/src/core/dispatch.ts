@@ -1,6 +1,7 @@
 /** Gives pending subtasks to providers with free credit, and copies late leases to idle ones. */
 import type { BlockId, BlockNeed } from '@muster/shared';
-import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
+import type { Lease, Provider, Running, Task } from './cluster-state.ts';
+import { hasLied, isDistrusted } from './distrust.ts';
 import { toRanges } from './index-ranges.ts';
 import { expectedMsOf } from './lease-cost.ts';
 import { ageOf, countRetry, openLease } from './leases.ts';
@@ -57,7 +58,7 @@ interface Work {
 }
 
 function serveFrom(turn: Turn, provider: Provider, { task, run, steal }: Work & { steal: boolean }): boolean {
-  if (isDistrusted(turn, task, provider) || fillsWindow(turn, task, provider)) return false;
+  if (isDistrusted(turn.state, task, provider.id) || fillsWindow(turn, task, provider)) return false;
   const indices = takeFor(turn, provider, { task, run, steal });
   if (indices.length === 0) return false;
   indices.sort((a, b) => a - b);
@@ -105,13 +106,6 @@ const isHopeless = (turn: Turn, { task, run }: Work, index: number): boolean =>
 
 const servesTask = ({ state }: Turn, task: Task, id: Provider['id']): boolean =>
   state.providers.get(id)?.phase === 'ready' && !hasLied(state, task, id);
-
-const hasLied = ({ policy }: ClusterState, { tallies }: Task, id: Provider['id']): boolean =>
-  (tallies.get(id)?.rejected ?? 0) >= policy.distrustAfter;
-
-/** Too many wrong results in this task; but where nobody else is left, it may prove itself. */
-const isDistrusted = ({ state }: Turn, task: Task, { id }: Provider): boolean =>
-  hasLied(state, task, id) && readyProviders(state).some((other) => !hasLied(state, task, other.id));
 
 /** Not before its back-off is over, and on a node that has not failed it while there is one that may have it. */
 function mayTry(

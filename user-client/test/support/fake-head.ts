@@ -365,6 +365,7 @@ export function freshStatus(taskId: string, task: string, spec: unknown): TaskSt
     advice: '',
     latencyMs: { p50: 1, p99: 2 },
     durability: 'local',
+    training: null,
     error: null,
   };
 }
