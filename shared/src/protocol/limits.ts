@@ -43,6 +43,23 @@ export const limits = {
     unit: 'bytes',
     reason: 'block chunks on their way to the broker; the block store keeps them anyway',
   },
+  samplesMax: { value: 100_000_000, unit: 'samples', reason: 'the order of an epoch is kept in memory, 4 bytes a sample' },
+  sampleBlocksMax: {
+    value: 768,
+    unit: 'blocks',
+    reason: 'a lease names every block of its samples, and its header is at most 64 KiB',
+  },
+  checkpointBytesMax: {
+    value: 2 * 2 ** 30,
+    unit: 'bytes',
+    reason: 'the weights and two moments of the largest model',
+  },
+  modelBytesMax: { value: 2 * 2 ** 30, unit: 'bytes', reason: 'what protobuf allows an ONNX file to be' },
+  inferBlockBytesMax: {
+    value: 16 * 2 ** 20,
+    unit: 'bytes',
+    reason: 'a block of rows is read and answered as a whole, so that a node needs little memory for it',
+  },
   openTasksMax: { value: 1000, unit: 'tasks', reason: 'bounds the memory of the head' },
   endedTasksMax: {
     value: 10_000,
