@@ -14,6 +14,11 @@ export const errorKinds = {
   USAGE: { exit: exitCode.usage, retryable: false, meaning: 'The command line or an option value is not valid.' },
   BAD_DATA: { exit: exitCode.badData, retryable: false, meaning: 'An input file or operand cannot be used as given.' },
   SHAPE_MISMATCH: { exit: exitCode.badData, retryable: false, meaning: 'The operands do not fit each other.' },
+  BAD_MODEL: {
+    exit: exitCode.badData,
+    retryable: false,
+    meaning: 'A model description or an ONNX file cannot be used as given.',
+  },
   TOO_LARGE: { exit: exitCode.usage, retryable: false, meaning: 'The request is beyond a limit of docs/limits.md.' },
   HEAD_UNREACHABLE: {
     exit: exitCode.headUnreachable,

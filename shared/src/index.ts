@@ -134,4 +134,12 @@ export {
   type ProductTypes,
   type ResidentShape,
 } from './onnx/graphs.ts';
+export { evaluation, exportModel, forward, trainingStep } from './onnx/training-graphs.ts';
+export type { GraphDevice } from './onnx/tape.ts';
+export { modelJsonSchema, type Layer, type Model } from './model/description.ts';
+export { dropoutShapes } from './model/dropout-shapes.ts';
+export { initialWeights } from './model/initial-weights.ts';
+export { parameterCount, parameters, type Parameter } from './model/parameters.ts';
+export { outputCount, parseModel } from './model/parse-model.ts';
+export { presetModel, presets, type Preset } from './model/preset-model.ts';
 export { deferred, within, type Deferred } from './deferred.ts';

@@ -68,4 +68,17 @@ export const limits = {
   },
   tasksListed: { value: 100, unit: 'tasks', reason: 'a list is one message: the latest; the command says so' },
   nodesListed: { value: 64, unit: 'nodes', reason: 'a list is one message: the first by name; the command says so' },
+  modelLayersMax: { value: 512, unit: 'layers', reason: 'the graph of a step stays below a megabyte' },
+  modelDepthMax: { value: 8, unit: 'levels', reason: 'layers within layers: what reads them recurses' },
+  modelParametersMax: {
+    value: 64 * 2 ** 20,
+    unit: 'parameters',
+    reason: 'weights and gradients, 256 MiB each, travel at every step',
+  },
+  modelValuesMax: {
+    value: 2 ** 24,
+    unit: 'values',
+    reason: 'output of one layer for one sample: a batch of 16 takes 1 GiB',
+  },
+  onnxDepthMax: { value: 32, unit: 'levels', reason: 'messages within messages: what reads them recurses' },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
