@@ -51,4 +51,15 @@ export const limits = {
   },
   tasksListed: { value: 100, unit: 'tasks', reason: 'a list is one message: the latest; the command says so' },
   nodesListed: { value: 64, unit: 'nodes', reason: 'a list is one message: the first by name; the command says so' },
+  samplesMax: { value: 2 ** 24, unit: 'samples', reason: 'the order of an epoch is kept in memory, 4 bytes a sample' },
+  dataSetBytesMax: {
+    value: 2 ** 30,
+    unit: 'bytes',
+    reason: 'the client holds a data set in memory; also what a compressed file may unpack to',
+  },
+  safetensorsHeaderBytesMax: {
+    value: 16 * 2 ** 20,
+    unit: 'bytes',
+    reason: 'the names and shapes of 100,000 tensors; anything larger is damage or an attack',
+  },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;
