@@ -143,3 +143,30 @@ export { parameterCount, parameters, type Parameter } from './model/parameters.t
 export { outputCount, parseModel } from './model/parse-model.ts';
 export { presetModel, presets, type Preset } from './model/preset-model.ts';
 export { deferred, within, type Deferred } from './deferred.ts';
+export {
+  featureCount,
+  parseSampleLayout,
+  sampleBlocks,
+  sampleBytes,
+  sampleLayout,
+  samplesOfBlock,
+  samplesPerBlock,
+  targetCount,
+  targetWidth,
+  type Features,
+  type FeatureType,
+  type SampleLayout,
+  type SampleShape,
+  type SampleTarget,
+  type Targets,
+} from './samples/layout.ts';
+export { packBlock, viewBlock, type BlockView, type Samples } from './samples/block.ts';
+export { gatherBatch, type Batch, type Gathering } from './samples/gather.ts';
+export {
+  readSafetensors,
+  safetensorsDtypes,
+  writeSafetensors,
+  type Safetensors,
+  type SafetensorsDtype,
+  type StoredTensor,
+} from './tensor/safetensors.ts';

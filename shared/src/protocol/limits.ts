@@ -43,7 +43,11 @@ export const limits = {
     unit: 'bytes',
     reason: 'block chunks on their way to the broker; the block store keeps them anyway',
   },
-  samplesMax: { value: 100_000_000, unit: 'samples', reason: 'the order of an epoch is kept in memory, 4 bytes a sample' },
+  samplesMax: {
+    value: 100_000_000,
+    unit: 'samples',
+    reason: 'the order of an epoch is kept in memory, 4 bytes a sample',
+  },
   sampleBlocksMax: {
     value: 768,
     unit: 'blocks',
@@ -81,4 +85,15 @@ export const limits = {
     reason: 'output of one layer for one sample: a batch of 16 takes 1 GiB',
   },
   onnxDepthMax: { value: 32, unit: 'levels', reason: 'messages within messages: what reads them recurses' },
+  samplesMax: { value: 2 ** 24, unit: 'samples', reason: 'the order of an epoch is kept in memory, 4 bytes a sample' },
+  dataSetBytesMax: {
+    value: 2 ** 30,
+    unit: 'bytes',
+    reason: 'the client holds a data set in memory; also what a compressed file may unpack to',
+  },
+  safetensorsHeaderBytesMax: {
+    value: 16 * 2 ** 20,
+    unit: 'bytes',
+    reason: 'the names and shapes of 100,000 tensors; anything larger is damage or an attack',
+  },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

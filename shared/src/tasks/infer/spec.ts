@@ -42,7 +42,9 @@ export function parseInferSpec(raw: unknown): InferSpec {
   const parsed = inferSpec.safeParse(raw);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw new MusterError('USAGE', 'the inference is not valid', { why: `${issue?.path.join('.')}: ${issue?.message}` });
+    throw new MusterError('USAGE', 'the inference is not valid', {
+      why: `${issue?.path.join('.')}: ${issue?.message}`,
+    });
   }
   const { input, output, rowsPerBlock } = parsed.data;
   const bytes = rowsPerBlock * Math.max(rowBytes(input), rowBytes(output));

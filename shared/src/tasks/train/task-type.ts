@@ -100,7 +100,10 @@ function work(
   };
 }
 
-function localSteps({ options: { localSteps: steps, batch, momentum, optimizer } }: TrainSpec, round: TrainRound): TrainWork['local'] {
+function localSteps(
+  { options: { localSteps: steps, batch, momentum, optimizer } }: TrainSpec,
+  round: TrainRound,
+): TrainWork['local'] {
   if (steps === 1 || round.kind === 'evaluate') return null;
   const own = Math.max(1, Math.ceil((round.to - round.from) / batch));
   return { steps: own, learningRate: round.learningRate, momentum: optimizer === 'sgd' ? 0 : momentum };
