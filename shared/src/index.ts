@@ -137,7 +137,7 @@ export {
 export { evaluation, exportModel, forward, trainingStep } from './onnx/training-graphs.ts';
 export type { GraphDevice } from './onnx/tape.ts';
 export { modelJsonSchema, type Layer, type Model } from './model/description.ts';
-export { dropoutShapes } from './model/dropout-shapes.ts';
+export { dropouts, dropoutShapes, type Dropout } from './model/dropout-shapes.ts';
 export { initialWeights } from './model/initial-weights.ts';
 export { parameterCount, parameters, type Parameter } from './model/parameters.ts';
 export { outputCount, parseModel } from './model/parse-model.ts';
@@ -170,3 +170,13 @@ export {
   type SafetensorsDtype,
   type StoredTensor,
 } from './tensor/safetensors.ts';
+export type { GraphRunner, GraphTensor, StepOutputs } from './training/graph-runner.ts';
+export { microBatches } from './training/micro-batches.ts';
+export {
+  ShardGradient,
+  type LocalSteps,
+  type Shard,
+  type ShardGraphs,
+  type ShardInputs,
+  type ShardSums,
+} from './training/shard-gradient.ts';
