@@ -175,7 +175,7 @@ export { microBatches } from './training/micro-batches.ts';
 export {
   ShardGradient,
   type LocalSteps,
-  type Shard,
+  type ShardWork,
   type ShardGraphs,
   type ShardInputs,
   type ShardSums,

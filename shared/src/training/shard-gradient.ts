@@ -13,7 +13,7 @@ import { microBatches } from './micro-batches.ts';
 import { createOptimizer, type Optimizer } from './optimizer.ts';
 
 /** The part of a train work (tasks/train/work.ts) that says which samples, and what is to be done with them. */
-export interface Shard {
+export interface ShardWork {
   readonly kind: 'gradient' | 'evaluate';
   readonly seed: number;
   readonly epoch: number;
@@ -55,17 +55,17 @@ export interface ShardGraphs {
   readonly model: Model;
   readonly layout: SampleLayout;
   /** Called once for each kind, when it is needed first. */
-  readonly open: (kind: Shard['kind']) => Promise<GraphRunner>;
+  readonly open: (kind: ShardWork['kind']) => Promise<GraphRunner>;
 }
 
-type Position = Pick<Shard, 'seed' | 'step'>;
+type Position = Pick<ShardWork, 'seed' | 'step'>;
 
 /** One shard at a time: the buffers of its batches are used by the next. */
 export class ShardGradient {
   readonly #model: Model;
   readonly #parameters: number;
   readonly #open: ShardGraphs['open'];
-  readonly #runners = new Map<Shard['kind'], Promise<GraphRunner>>();
+  readonly #runners = new Map<ShardWork['kind'], Promise<GraphRunner>>();
   readonly #buffers: BatchBuffers;
   #order: KnownOrder = { seed: 0, epoch: 0, order: new Uint32Array() };
 
@@ -77,7 +77,7 @@ export class ShardGradient {
   }
 
   /** Rejects with SHAPE_MISMATCH for weights of another model, and with whatever the runner rejects with. */
-  async run(shard: Shard, inputs: ShardInputs): Promise<ShardSums> {
+  async run(shard: ShardWork, inputs: ShardInputs): Promise<ShardSums> {
     this.#checkWeights(inputs.weights);
     const { kind, local, from, to } = shard;
     if (kind === 'evaluate') return this.#evaluate(shard, inputs);
@@ -92,7 +92,7 @@ export class ShardGradient {
     });
   }
 
-  async #evaluate({ from, to }: Shard, inputs: ShardInputs): Promise<ShardSums> {
+  async #evaluate({ from, to }: ShardWork, inputs: ShardInputs): Promise<ShardSums> {
     const indices = Uint32Array.from({ length: to - from }, (_, at) => from + at);
     return this.#sum('evaluate', indices, (runner, part) =>
       runner.run({ ...this.#weights(inputs), ...this.#buffers.samples({ indices: part, blockAt: inputs.blockAt }) }),
@@ -117,7 +117,7 @@ export class ShardGradient {
   }
 
   async #sum(
-    kind: Shard['kind'],
+    kind: ShardWork['kind'],
     indices: Uint32Array,
     run: (runner: GraphRunner, part: Uint32Array) => Promise<StepOutputs>,
   ): Promise<ShardSums> {
@@ -129,7 +129,7 @@ export class ShardGradient {
     return sums;
   }
 
-  #runner(kind: Shard['kind']): Promise<GraphRunner> {
+  #runner(kind: ShardWork['kind']): Promise<GraphRunner> {
     const known = this.#runners.get(kind) ?? this.#open(kind);
     this.#runners.set(kind, known);
     return known;
@@ -139,7 +139,7 @@ export class ShardGradient {
     return { weights: { elements: weights, dims: [this.#parameters] } };
   }
 
-  #orderOf({ seed, epoch, samples }: Shard): Uint32Array {
+  #orderOf({ seed, epoch, samples }: ShardWork): Uint32Array {
     const known = this.#order;
     if (known.seed === seed && known.epoch === epoch && known.order.length === samples) return known.order;
     this.#order = { seed, epoch, order: new EpochOrder(seed, epoch, samples).order };
@@ -155,12 +155,12 @@ export class ShardGradient {
 }
 
 interface WalkOf {
-  readonly shard: Shard;
+  readonly shard: ShardWork;
   readonly indices: Uint32Array;
   readonly inputs: ShardInputs;
 }
 
-interface KnownOrder extends Pick<Shard, 'seed' | 'epoch'> {
+interface KnownOrder extends Pick<ShardWork, 'seed' | 'epoch'> {
   readonly order: Uint32Array;
 }
 
