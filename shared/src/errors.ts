@@ -99,6 +99,11 @@ export const errorKinds = {
       'The address of the RabbitMQ broker is wrong, or it refuses the user, the password or what the user wants to do.',
   },
   PROTOCOL: { exit: exitCode.bug, retryable: false, meaning: 'A peer sent bytes that are not a valid message.' },
+  CHECKPOINT_MISMATCH: {
+    exit: exitCode.badData,
+    retryable: false,
+    meaning: 'The checkpoint is of another model, optimizer or format version.',
+  },
   INTERRUPTED: { exit: exitCode.interrupted, retryable: true, meaning: 'The user interrupted the command.' },
   BUG: { exit: exitCode.bug, retryable: false, meaning: 'Muster broke one of its own rules; please report it.' },
 } as const satisfies Record<string, ErrorKind>;
