@@ -13,6 +13,11 @@ interface ErrorKind {
 export const errorKinds = {
   USAGE: { exit: exitCode.usage, retryable: false, meaning: 'The command line or an option value is not valid.' },
   BAD_DATA: { exit: exitCode.badData, retryable: false, meaning: 'An input file or operand cannot be used as given.' },
+  CHECKPOINT_MISMATCH: {
+    exit: exitCode.badData,
+    retryable: false,
+    meaning: 'A checkpoint is of another model, other options or another version.',
+  },
   SHAPE_MISMATCH: { exit: exitCode.badData, retryable: false, meaning: 'The operands do not fit each other.' },
   BAD_MODEL: {
     exit: exitCode.badData,
@@ -65,6 +70,11 @@ export const errorKinds = {
     exit: exitCode.verificationFailed,
     retryable: false,
     meaning: 'No node returned a result that passes the check.',
+  },
+  DIVERGED: {
+    exit: exitCode.taskFailed,
+    retryable: false,
+    meaning: 'The loss or the weights of a training run are no numbers any more.',
   },
   COMPUTE_FAILED: {
     exit: exitCode.taskFailed,
