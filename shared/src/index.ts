@@ -180,7 +180,7 @@ export {
   type ParameterPlace,
 } from './training/checkpoint.ts';
 export { clipByGlobalNorm, globalNorm } from './training/clip.ts';
-export { type Compression } from './training/compression.ts';
+export { parseCompression, type Compression } from './training/compression.ts';
 export { fillMask, type MaskKey } from './training/dropout-mask.ts';
 export { EpochOrder } from './training/epoch-order.ts';
 export { ErrorFeedback } from './training/error-feedback.ts';

@@ -15,4 +15,13 @@ export function charge<T>(spent: Spent, account: keyof Spent, work: () => T): T 
   }
 }
 
+export async function chargeAwait<T>(spent: Spent, account: keyof Spent, work: () => Promise<T>): Promise<T> {
+  const start = performance.now();
+  try {
+    return await work();
+  } finally {
+    spent[account] += performance.now() - start;
+  }
+}
+
 export const doneIn = (spent: Spent, bytes: number, fallback = ''): Done => ({ ...spent, bytes, fallback });

@@ -2,8 +2,6 @@ import { readFileSync } from 'node:fs';
 import { LRUCache } from 'lru-cache';
 import {
   bytesOf,
-  encodeGradient,
-  ErrorFeedback,
   parameterCount,
   parseModel,
   SHARD_HEADER_BYTES,
@@ -23,7 +21,8 @@ import { createTileFile, readBlocks } from '../block-files.ts';
 import { BufferPool } from '../buffer-pool.ts';
 import type { Done } from '../compute-protocol.ts';
 import type { Kernel, KernelJob } from '../kernel.ts';
-import { charge, doneIn, nothingSpent, type Spent } from '../spent.ts';
+import { charge, chargeAwait, doneIn, nothingSpent, type Spent } from '../spent.ts';
+import { GradientEncoder, type EncodedSums } from './gradient-encoder.ts';
 import { SampleBlocks } from './sample-blocks.ts';
 import type { VerifiedSteps } from './verified-steps.ts';
 
@@ -44,13 +43,6 @@ interface Program {
   weightsId: BlockId | '';
 }
 
-/** What compression left out so far of the gradients of one task. */
-interface Residual {
-  readonly task: TaskId;
-  readonly key: string;
-  readonly feedback: ErrorFeedback;
-}
-
 const PROGRAMS_MAX = 4;
 
 /** Shards of training rounds: loss and gradient over some samples, or the change of the weights after some steps alone. */
@@ -61,7 +53,7 @@ export class TrainingKernel implements Kernel {
     max: PROGRAMS_MAX,
     dispose: ({ graphs }) => graphs.forEach((graph) => graph.release()),
   });
-  #residual: Residual | null = null;
+  readonly #encoder = new GradientEncoder();
   #spent: Spent = nothingSpent();
 
   constructor(options: TrainingKernelOptions) {
@@ -75,8 +67,7 @@ export class TrainingKernel implements Kernel {
     const work = job.work as TrainWork;
     const program = charge(this.#spent, 'readMs', () => this.#program(work, job.pathOf));
     const sums = await this.#sums(program, work, job.pathOf);
-    this.#options.finish?.(sums.vector);
-    const bytes = charge(this.#spent, 'writeMs', () => this.#write(job, program, sums));
+    const bytes = charge(this.#spent, 'writeMs', () => this.#write(job, sums));
     return doneIn(this.#spent, bytes, this.#options.fallback);
   }
 
@@ -101,8 +92,7 @@ export class TrainingKernel implements Kernel {
       const parsed = parseModel(JSON.parse(readFileSync(pathOf(model), 'utf8')));
       this.#programs.set(key, (program = this.#openProgram(parsed, layout, key)));
     }
-    if (program.weightsId !== weights) readBlocks([pathOf(weights)], bytesOf(program.weights));
-    program.weightsId = weights;
+    if (program.weightsId !== weights) readWeights(program, weights, pathOf(weights));
     return program;
   }
 
@@ -122,17 +112,12 @@ export class TrainingKernel implements Kernel {
 
   #timed(graph: OpenGraph): GraphRunner {
     return {
-      run: async (inputs) => {
-        const start = performance.now();
-        const outputs = await graph.run(inputs);
-        this.#spent.computeMs += performance.now() - start;
-        return outputs;
-      },
+      run: (inputs) => chargeAwait(this.#spent, 'computeMs', () => graph.run(inputs)),
     };
   }
 
-  #write({ task, work, out }: KernelJob, { key }: Program, sums: ShardSums): number {
-    const { loss, payload } = this.#encoded(work as TrainWork, sums, { task, key });
+  #write({ task, work, out }: KernelJob, sums: ShardSums): number {
+    const { loss, payload } = this.#encoded(task, work as TrainWork, sums);
     const bytes = SHARD_HEADER_BYTES + payload.length;
     const file = createTileFile(out, bytes);
     try {
@@ -144,16 +129,15 @@ export class TrainingKernel implements Kernel {
     return bytes;
   }
 
-  /** Codecs that cannot say "not a number" leave that to the loss: the head ends the run by it. */
-  #encoded(
-    { kind, compression, keepsResidual }: TrainWork,
-    { loss, vector }: ShardSums,
-    of: Omit<Residual, 'feedback'>,
-  ): { loss: number; payload: Uint8Array } {
-    if (kind === 'evaluate') return { loss, payload: new Uint8Array() };
-    const lossy = compression !== 'none' && compression !== 'bf16';
-    if (lossy && !vector.every(Number.isFinite)) return { loss: Number.NaN, payload: encodeGradient(compression, vector.fill(0)) };
-    if (!keepsResidual) return { loss, payload: encodeGradient(compression, vector) };
-    return { loss, payload: this.#feedbackOf(of, { compression, parameters: vector.length }).encode(vector) };
+  #encoded(task: TaskId, work: TrainWork, sums: ShardSums): EncodedSums {
+    if (work.kind === 'evaluate') return { loss: sums.loss, payload: new Uint8Array() };
+    this.#options.finish?.(sums.vector);
+    return this.#encoder.encode(task, work, sums);
   }
+}
+
+function readWeights(program: Program, id: BlockId, path: string): void {
+  program.weightsId = '';
+  readBlocks([path], bytesOf(program.weights));
+  program.weightsId = id;
 }

@@ -57,7 +57,7 @@ function compare(answer: StepOutputs, expected: StepOutputs): void {
 }
 
 /** Not a number is as wrong as can be. */
-function expectClose(name: string, answer?: Float32Array, expected = new Float32Array()): void {
+function expectClose(name: string, answer?: Float32Array, expected: Float32Array = new Float32Array()): void {
   if (answer?.length !== expected.length) throw new Error(`${name} has ${answer?.length ?? 0} elements`);
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const worst = expected.reduce((most, value, at) => Math.max(most, Math.abs(value - answer[at]!)), 0);
