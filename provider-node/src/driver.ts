@@ -12,7 +12,7 @@ import {
   type SessionId,
   type Stamp,
 } from '@muster/shared';
-import { incomingResultName, removeFile, type BlockStore } from '@muster/shared/io';
+import { incomingResultName, leaveSpare, removeFile, type BlockStore } from '@muster/shared/io';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Compute } from './compute/index.ts';
 import type { ProviderEffect } from './core/effects.ts';
@@ -249,13 +249,17 @@ export class Driver {
   }
 
   /** What the head wanted of the result it has taken by now: in its own store by renaming the file. */
-  #release({ lease, blocks, result }: HeldWork): void {
+  #release({ task, lease, mirrored, blocks, result }: HeldWork): void {
     this.#ports.broker.release(lease);
     if (blocks.length === 0) return;
     if (this.#pinned.delete(lease)) for (const id of blocks) this.#ports.blocks.unpin(id);
     // Also of a result that was begun anew.
     this.#ports.spool.drop(lease);
-    if (result !== null) removeFile(result.path);
+    if (result === null) return;
+    // What the broker has of it may still be read.
+    const reusable = !mirrored && result.path === this.#ports.blocks.incomingPath(incomingResultName(task, lease));
+    if (reusable) leaveSpare(result.path, result.bytes);
+    else removeFile(result.path);
   }
 
   /** Again until nothing unwanted is left: an abort hits what runs, and a lease behind it may be as stuck. */

@@ -5,7 +5,7 @@
  * exactly its size where there is one.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { freeBytesIn, isDiskFull } from './disk-errors.ts';
 import { incomingPath } from './store-paths.ts';
 import { writePieces } from './write-pieces.ts';
@@ -24,6 +24,34 @@ export function takeSpare(directory: string, bytes: number, target: string): boo
   }
   return false;
 }
+
+/** Of one size; a provider has one result under way and one on the wire. */
+const LEFT_MAX = 4;
+const LEFT_SIZES_MAX = 4;
+
+/** Takes over a file of a store's `incoming` that nobody needs any more, unless there are enough of its size. It may be gone already. */
+export function leaveSpare(path: string, bytes: number): void {
+  const directory = dirname(dirname(path));
+  const folder = spareFolder(directory, bytes);
+  const names = namesIn(folder);
+  if (bytes < FILE_BYTES_MIN || names.length >= LEFT_MAX) return rmSync(path, { force: true });
+  if (names.length === 0) makeSpareFolder(directory, folder);
+  try {
+    renameSync(path, join(folder, basename(path)));
+  } catch {
+    rmSync(path, { force: true });
+  }
+}
+
+/** Sizes of earlier work go first. */
+function makeSpareFolder(directory: string, folder: string): void {
+  const spare = join(directory, 'spare');
+  if (namesIn(spare).length >= LEFT_SIZES_MAX) rmSync(spare, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+}
+
+export const dropSpares = (directory: string): void =>
+  rmSync(join(directory, 'spare'), { recursive: true, force: true });
 
 function namesIn(folder: string): string[] {
   try {
@@ -95,7 +123,7 @@ export class SpareStock {
     if (this.#unfinished !== null) closeSync(this.#unfinished.file);
     this.#unfinished = null;
     this.#used.clear();
-    rmSync(join(this.#directory, 'spare'), { recursive: true, force: true });
+    dropSpares(this.#directory);
   }
 
   #begin(): Unfinished | null {
