@@ -109,7 +109,6 @@ export { taskTypeNamed, taskTypes } from './tasks/registry.ts';
 export {
   checkNpyLength,
   npyHeader,
-  NPY_HEADER_MAX_BYTES,
   parseNpyHeader,
   parseNpyOperand,
   type NpyHeader,
@@ -160,3 +159,14 @@ export {
   type SafetensorsDtype,
   type StoredTensor,
 } from './tensor/safetensors.ts';
+export { NPY_HEADER_MAX_BYTES } from './tensor/npy-fields.ts';
+export { parseNpyArray, type NumberArray, type Numbers } from './tensor/npy-array.ts';
+export { parseIdx, type IdxArray } from './samples/idx.ts';
+export { CsvReader } from './samples/csv.ts';
+export { type CsvTable } from './samples/csv-rows.ts';
+export {
+  DIGIT_SIDE,
+  syntheticDigits,
+  type SyntheticDigits,
+  type SyntheticOptions,
+} from './samples/synthetic-digits.ts';
