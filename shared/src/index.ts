@@ -133,3 +133,32 @@ export {
   type ResidentShape,
 } from './onnx/graphs.ts';
 export { deferred, within, type Deferred } from './deferred.ts';
+export { cutBatch, virtualShards } from './training/batch-cut.ts';
+export {
+  CHECKPOINT_FORMAT,
+  checkpointTensors,
+  parseCheckpoint,
+  type Checkpoint,
+  type CheckpointOf,
+  type ParameterPlace,
+  type StoredCheckpoint,
+  type StoredTensor,
+} from './training/checkpoint.ts';
+export { clipByGlobalNorm, globalNorm } from './training/clip.ts';
+export { type Compression } from './training/compression.ts';
+export { fillMask, type MaskKey } from './training/dropout-mask.ts';
+export { EpochOrder } from './training/epoch-order.ts';
+export { ErrorFeedback } from './training/error-feedback.ts';
+export { decodeGradient, encodedBytes, encodeGradient, type DecodeTarget } from './training/gradient-codec.ts';
+export { alignedRuns, GradientSum, type SampleMean, type SampleSum, type ShardRange } from './training/gradient-sum.ts';
+export { learningRateAt } from './training/learning-rate.ts';
+export { createOptimizer, type Optimizer, type OptimizerState } from './training/optimizer.ts';
+export {
+  keepsResidual,
+  optimizerNames,
+  parseTrainingOptions,
+  type OptimizerName,
+  type TrainingOptions,
+} from './training/options.ts';
+export { deltaSum, OuterOptimizer } from './training/outer-optimizer.ts';
+export { robustMean, type RobustAggregator } from './training/robust-mean.ts';
