@@ -65,7 +65,7 @@ function exchange(low: Int32Array, high: Int32Array): void {
   for (let i = 0; i < low.length; i += 1) {
     const a = low[i]!;
     const b = high[i]!;
-    const swap = -(b < a) & (a ^ b);
+    const swap = -Number(b < a) & (a ^ b);
     low[i] = a ^ swap;
     high[i] = b ^ swap;
   }

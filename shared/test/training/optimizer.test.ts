@@ -26,13 +26,13 @@ const rules: Record<OptimizerName, Rule> = {
   momentum: (run, g, rate) =>
     each(run, (i) => {
       run.first[i] = 0.9 * run.first[i]! + g[i]! + 0.01 * run.weights[i]!;
-      run.weights[i]! -= rate * run.first[i]!;
+      run.weights[i]! -= rate * run.first[i];
     }),
   nesterov: (run, g, rate) =>
     each(run, (i) => {
       const slope = g[i]! + 0.01 * run.weights[i]!;
       run.first[i] = 0.9 * run.first[i]! + slope;
-      run.weights[i]! -= rate * (slope + 0.9 * run.first[i]!);
+      run.weights[i]! -= rate * (slope + 0.9 * run.first[i]);
     }),
   adam: (run, g, rate) =>
     adamRule(
@@ -51,8 +51,8 @@ function adamRule(run: Run, g: readonly number[], rate: number): void {
   each(run, (i) => {
     run.first[i] = 0.9 * run.first[i]! + 0.1 * g[i]!;
     run.second[i] = 0.999 * run.second[i]! + 0.001 * g[i]! ** 2;
-    const mean = run.first[i]! / (1 - 0.9 ** run.t);
-    const square = run.second[i]! / (1 - 0.999 ** run.t);
+    const mean = run.first[i] / (1 - 0.9 ** run.t);
+    const square = run.second[i] / (1 - 0.999 ** run.t);
     run.weights[i]! -= (rate * mean) / (Math.sqrt(square) + 1e-8);
   });
 }

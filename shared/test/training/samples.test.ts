@@ -80,18 +80,18 @@ describe('a batch', () => {
   });
 
   test.each([
-    [100, [3, 1], 16, [75, 25]],
-    [128, [1, 1, 1], 16, [43, 43, 42]],
-    [100, [9, 1], 16, [84, 16]],
-    [128, [100, 50, 1], 16, [75, 37, 16]],
-    [40, [1, 3, 2], 16, [0, 24, 16]],
-    [10, [1, 3, 2], 16, [0, 10, 0]],
-    [64, [0, 5, Number.NaN], 16, [0, 64, 0]],
-    [64, [0, 0], 16, [32, 32]],
-    [7, [2, 1], 1, [5, 2]],
-    [5, [1], 16, [5]],
-    [100, [5, 1, 1, 1], 20, [40, 20, 20, 20]],
-  ])('of %i by %j, at least %i, is %j', (batch, speeds, minimum, expected) => {
+    [{ batch: 100, speeds: [3, 1], minimum: 16 }, [75, 25]],
+    [{ batch: 128, speeds: [1, 1, 1], minimum: 16 }, [43, 43, 42]],
+    [{ batch: 100, speeds: [9, 1], minimum: 16 }, [84, 16]],
+    [{ batch: 128, speeds: [100, 50, 1], minimum: 16 }, [75, 37, 16]],
+    [{ batch: 40, speeds: [1, 3, 2], minimum: 16 }, [0, 24, 16]],
+    [{ batch: 10, speeds: [1, 3, 2], minimum: 16 }, [0, 10, 0]],
+    [{ batch: 64, speeds: [0, 5, Number.NaN], minimum: 16 }, [0, 64, 0]],
+    [{ batch: 64, speeds: [0, 0], minimum: 16 }, [32, 32]],
+    [{ batch: 7, speeds: [2, 1], minimum: 1 }, [5, 2]],
+    [{ batch: 5, speeds: [1], minimum: 16 }, [5]],
+    [{ batch: 100, speeds: [5, 1, 1, 1], minimum: 20 }, [40, 20, 20, 20]],
+  ])('%j is cut %j', ({ batch, speeds, minimum }, expected) => {
     expect(sizes(cutBatch(batch, speeds, { minimum }))).toEqual(expected);
   });
 
