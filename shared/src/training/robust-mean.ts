@@ -33,14 +33,18 @@ function droppedAtEachEnd({ aggregator, trim }: RobustAggregator, shards: number
 function sortedMeans(gradients: readonly Float32Array[], dropped: number, out: Float32Array): void {
   const rows = gradients.map(() => new Int32Array(COLUMNS));
   const kept = rows.slice(dropped, rows.length - dropped);
-  const sums = new Float64Array(COLUMNS);
   const exchanges = needed(sortingNetwork(rows.length), dropped, rows.length);
+  const sums = new Float64Array(COLUMNS);
   for (let start = 0; start < out.length; start += COLUMNS) {
     const part = out.subarray(start, start + COLUMNS);
     for (const [row, gradient] of gradients.entries()) load(gradient.subarray(start, start + part.length), rows[row]!);
-    for (const [low, high] of exchanges) exchange(rows[low]!, rows[high]!, part.length);
+    sort(rows, exchanges);
     mean(kept, sums, part);
   }
+}
+
+function sort(rows: readonly Int32Array[], exchanges: readonly [number, number][]): void {
+  for (const [low, high] of exchanges) exchange(rows[low]!, rows[high]!);
 }
 
 /** A float32's bits, ordered as whole numbers like the floats: below zero, larger bits are smaller values. Its own inverse. */
@@ -57,11 +61,11 @@ function load(values: Float32Array, row: Int32Array): void {
 }
 
 /** Without a branch on values that nobody can predict: 2.4 ns, a comparison of floats took 6.2 ns and Math.min with Math.max 9. */
-function exchange(low: Int32Array, high: Int32Array, columns: number): void {
-  for (let i = 0; i < columns; i += 1) {
+function exchange(low: Int32Array, high: Int32Array): void {
+  for (let i = 0; i < low.length; i += 1) {
     const a = low[i]!;
     const b = high[i]!;
-    const swap = -(b < a) & (a ^ b);
+    const swap = -Number(b < a) & (a ^ b);
     low[i] = a ^ swap;
     high[i] = b ^ swap;
   }

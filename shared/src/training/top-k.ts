@@ -126,7 +126,16 @@ export function decodeTopK(bytes: Uint8Array, out: Float32Array, add: boolean): 
   const values = elementsOf('float32', bytes.subarray(4 * kept));
   checkPairs(indices, values, out.length);
   if (!add) out.fill(0);
-  for (let i = 0; i < kept; i += 1) out[indices[i]!]! += values[i]!;
+  const scatter = add ? addAt : storeAt;
+  scatter(indices, values, out);
+}
+
+function storeAt(indices: Int32Array, values: Float32Array, out: Float32Array): void {
+  for (let i = 0; i < indices.length; i += 1) out[indices[i]!] = values[i]!;
+}
+
+function addAt(indices: Int32Array, values: Float32Array, out: Float32Array): void {
+  for (let i = 0; i < indices.length; i += 1) out[indices[i]!]! += values[i]!;
 }
 
 /** An index above 2^31 shows up as a negative one. */
