@@ -78,7 +78,8 @@ const CORRECT_TOLERANCE = 0.01;
 /** What is wrong with a shard, with the figures; '' when it agrees with what the head computed. */
 export function disagreement(returned: Returned, expected: ShardSums, terms: Terms): string {
   const [isNumber, shouldBe] = [returned, expected].map((sums) => Number.isFinite(sums.loss) && allFinite(sums.vector));
-  if (isNumber !== shouldBe) return `it is ${isNumber ? 'a number' : 'no number'}, which here it is${shouldBe ? '' : ' not'}`;
+  if (isNumber !== shouldBe)
+    return `it is ${isNumber ? 'a number' : 'no number'}, which here it is${shouldBe ? '' : ' not'}`;
   if (!isNumber) return '';
   return totalsDisagreement(returned, expected, terms) || vectorDisagreement(returned.vector, expected, terms);
 }

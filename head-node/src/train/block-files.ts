@@ -45,6 +45,9 @@ function contentOf(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
-    throw new MusterError('BLOCK_MISSING', 'samples cannot be read for an audit', { why: `${path} is not there`, cause });
+    throw new MusterError('BLOCK_MISSING', 'samples cannot be read for an audit', {
+      why: `${path} is not there`,
+      cause,
+    });
   }
 }

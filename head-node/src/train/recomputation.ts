@@ -18,8 +18,7 @@ export type Recompute = (shard: ShardWork, weights: Float32Array) => Promise<Sha
 export function recomputation({ spec: { model, layout }, trainPaths, testPaths }: OpenRun): Recompute {
   const shards = new ShardGradient({ model, layout, open: (kind) => openGraph(model, kind) });
   const sets = { gradient: new BlockFiles(layout, trainPaths), evaluate: new BlockFiles(layout, testPaths) };
-  return (shard, weights) =>
-    shards.run(shard, { weights, blockAt: (number) => sets[shard.kind].blockAt(number) });
+  return (shard, weights) => shards.run(shard, { weights, blockAt: (number) => sets[shard.kind].blockAt(number) });
 }
 
 async function openGraph(model: Model, kind: ShardWork['kind']): Promise<GraphRunner> {

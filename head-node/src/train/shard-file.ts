@@ -49,7 +49,10 @@ function opened(path: string): number {
   try {
     return openSync(path, 'r');
   } catch (cause) {
-    throw new MusterError('BLOCK_MISSING', 'what came of a shard cannot be read', { why: `${path} is not there`, cause });
+    throw new MusterError('BLOCK_MISSING', 'what came of a shard cannot be read', {
+      why: `${path} is not there`,
+      cause,
+    });
   }
 }
 

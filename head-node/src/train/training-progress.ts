@@ -26,7 +26,15 @@ export interface RoundTimes {
 /** How a run stands, but for where it is and what it has on disk. */
 export type ProgressReport = Pick<
   TrainingReport,
-  'loss' | 'trainAccuracy' | 'testAccuracy' | 'testLoss' | 'samplesPerSecond' | 'split' | 'audited' | 'disputed' | 'learningRate'
+  | 'loss'
+  | 'trainAccuracy'
+  | 'testAccuracy'
+  | 'testLoss'
+  | 'samplesPerSecond'
+  | 'split'
+  | 'audited'
+  | 'disputed'
+  | 'learningRate'
 >;
 
 export class TrainingProgress {
@@ -58,10 +66,8 @@ export class TrainingProgress {
     this.#now = { ...this.#now, test };
   }
 
-  audited(wrong: boolean): void {
-    const { audited } = this.#now;
-    this.#now = { ...this.#now, audited: audited + 1 };
-    if (wrong) this.disputed();
+  audited(): void {
+    this.#now = { ...this.#now, audited: this.#now.audited + 1 };
   }
 
   disputed(): void {
