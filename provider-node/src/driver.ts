@@ -12,7 +12,7 @@ import {
   type SessionId,
   type Stamp,
 } from '@muster/shared';
-import { incomingResultName, leaveSpare, removeFile, type BlockStore } from '@muster/shared/io';
+import { incomingResultName, removeFile, type BlockStore } from '@muster/shared/io';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Compute } from './compute/index.ts';
 import type { ProviderEffect } from './core/effects.ts';
@@ -257,8 +257,8 @@ export class Driver {
     this.#ports.spool.drop(lease);
     if (result === null) return;
     // What the broker has of it may still be read.
-    const reusable = !mirrored && result.path === this.#ports.blocks.incomingPath(incomingResultName(task, lease));
-    if (reusable) leaveSpare(result.path, result.bytes);
+    const name = incomingResultName(task, lease);
+    if (!mirrored && result.path === this.#ports.blocks.incomingPath(name)) this.#ports.blocks.recycleIncoming(name);
     else removeFile(result.path);
   }
 

@@ -5,8 +5,8 @@
  * exactly its size where there is one.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { freeBytesIn, isDiskFull } from './disk-errors.ts';
+import { basename, join } from 'node:path';
+import { freeBytesIn, isDiskFull, systemCodeOf } from './disk-errors.ts';
 import { incomingPath } from './store-paths.ts';
 import { writePieces } from './write-pieces.ts';
 
@@ -25,33 +25,21 @@ export function takeSpare(directory: string, bytes: number, target: string): boo
   return false;
 }
 
-/** Of one size; a provider has one result under way and one on the wire. */
-const LEFT_MAX = 4;
-const LEFT_SIZES_MAX = 4;
+/** Enough for the results of one round of a training run on as many nodes as there may be, twice. */
+const GIVEN_MAX = 128;
 
-/** Takes over a file of a store's `incoming` that nobody needs any more, unless there are enough of its size. It may be gone already. */
-export function leaveSpare(path: string, bytes: number): void {
-  const directory = dirname(dirname(path));
+/** A file that nobody needs any more is kept for the next of its size; where there are enough of them, it goes. */
+export function giveSpare(directory: string, bytes: number, path: string): void {
   const folder = spareFolder(directory, bytes);
-  const names = namesIn(folder);
-  if (bytes < FILE_BYTES_MIN || names.length >= LEFT_MAX) return rmSync(path, { force: true });
-  if (names.length === 0) makeSpareFolder(directory, folder);
+  const held = namesIn(folder).length;
+  if (held >= GIVEN_MAX || bytes * held > STOCK_BYTES_MAX) return rmSync(path, { force: true });
+  if (held === 0) mkdirSync(folder, { recursive: true, mode: 0o700 });
   try {
     renameSync(path, join(folder, basename(path)));
-  } catch {
-    rmSync(path, { force: true });
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
   }
 }
-
-/** Sizes of earlier work go first. */
-function makeSpareFolder(directory: string, folder: string): void {
-  const spare = join(directory, 'spare');
-  if (namesIn(spare).length >= LEFT_SIZES_MAX) rmSync(spare, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-}
-
-export const dropSpares = (directory: string): void =>
-  rmSync(join(directory, 'spare'), { recursive: true, force: true });
 
 function namesIn(folder: string): string[] {
   try {
@@ -123,7 +111,7 @@ export class SpareStock {
     if (this.#unfinished !== null) closeSync(this.#unfinished.file);
     this.#unfinished = null;
     this.#used.clear();
-    dropSpares(this.#directory);
+    rmSync(join(this.#directory, 'spare'), { recursive: true, force: true });
   }
 
   #begin(): Unfinished | null {

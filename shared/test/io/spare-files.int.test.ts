@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import { dropSpares, leaveSpare, overwriteFile, SpareStock, takeSpare } from '@muster/shared/io';
+import { overwriteFile, SpareStock, takeSpare } from '@muster/shared/io';
 import { TemporaryDirectories } from '@muster/shared/testkit';
 
 const MIB = 2 ** 20;
@@ -55,24 +55,5 @@ test('the stock is bounded, small files are not kept, and clearing leaves nothin
   restock(stock);
   expect(readdirSync(join(directory, 'spare', String(64 * MIB)))).toHaveLength(4);
   stock.clear();
-  expect(readdirSync(directory)).toEqual(['incoming']);
-});
-
-test('files that are left are taken again, a few of each of the latest sizes', () => {
-  const directory = storeDirectory();
-  const leave = (name: string, bytes: number): void => {
-    const path = join(directory, 'incoming', name);
-    writeFileSync(path, new Uint8Array(bytes));
-    leaveSpare(path, bytes);
-  };
-  leaveSpare(join(directory, 'incoming', 'nowhere'), MIB);
-  leave('small', 1000);
-  for (const name of ['a', 'b', 'c', 'd', 'e']) leave(name, MIB);
-  expect(readdirSync(join(directory, 'incoming'))).toEqual([]);
-  expect(readdirSync(join(directory, 'spare', String(MIB)))).toHaveLength(4);
-  expect(takeSpare(directory, MIB, join(directory, 'incoming', 'again'))).toBe(true);
-  for (const size of [2, 3, 4, 5]) leave(`${size}`, size * MIB);
-  expect(sizesIn(directory)).toEqual([String(5 * MIB)]);
-  dropSpares(directory);
   expect(readdirSync(directory)).toEqual(['incoming']);
 });
