@@ -17,6 +17,7 @@ import {
 import { HeadLink } from './link/head-link.ts';
 import { HostName } from './link/host-name.ts';
 import type { Push } from './link/requests.ts';
+import { productBlocks } from './operands/matrix-blocks.ts';
 import type { MatrixRef, Role } from './operands/matrix-ref.ts';
 import type { MatrixSource } from './operands/matrix-source.ts';
 import { putMatrix } from './operands/put-matrix.ts';
@@ -132,14 +133,15 @@ export class ClusterClient {
   async multiply({ a, b, grid, sink, ...request }: MultiplyRequest): Promise<TaskHandle> {
     const spec = specOfProduct({ a, b, grid });
     const result = sink === undefined ? null : { shape: resultShape(spec), sink };
-    return this.board.submit({ type: 'matrix_mult', spec, operands: { a, b }, result, ...(await this.terms(request)) });
+    const blocks = productBlocks({ a, b });
+    return this.board.submit({ type: 'matrix_mult', spec, blocks, result, ...(await this.terms(request)) });
   }
 
   /** A diagnostic: `count` subtasks that carry some bytes to a node and back. */
   async echo({ count, bytes, batch, window, ...request }: EchoRequest): Promise<TaskHandle> {
     const given = Object.entries({ count, bytes, batch, window }).filter(([, value]) => value !== undefined);
     const spec = Object.fromEntries(given);
-    return this.board.submit({ type: 'echo', spec, operands: null, result: null, ...(await this.terms(request)) });
+    return this.board.submit({ type: 'echo', spec, blocks: [], result: null, ...(await this.terms(request)) });
   }
 
   /** Follows a task that is on the head already, and fetches its result when a sink is given. Throws TASK_UNKNOWN. */

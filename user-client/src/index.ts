@@ -11,7 +11,7 @@ export { MemoryMatrix, type MatrixShape, type MatrixSource, type Shaped, type Sp
 export { NpyMatrixFile } from './operands/npy-matrix-file.ts';
 export { RandomMatrix } from './operands/random-matrix.ts';
 export { type MatrixRef, type Role } from './operands/matrix-ref.ts';
-export { type Operand } from './operands/operand-upload.ts';
+export { type Operand } from './operands/matrix-blocks.ts';
 export { type ProductOperands } from './product.ts';
 export { MemorySink, type MatrixSink, type ResultShape } from './results/matrix-sink.ts';
 export { NpyResultFile } from './results/npy-result-file.ts';

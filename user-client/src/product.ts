@@ -8,7 +8,7 @@ import {
   type TaskStatus,
 } from '@muster/shared';
 import { isMatrixRef, type Role } from './operands/matrix-ref.ts';
-import type { Operand } from './operands/operand-upload.ts';
+import type { Operand } from './operands/matrix-blocks.ts';
 import type { ResultShape } from './results/matrix-sink.ts';
 
 export interface ProductOperands {
