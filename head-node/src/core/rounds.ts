@@ -97,7 +97,8 @@ export function endRoundIfComplete(turn: Turn, task: Task, rounds: Rounds): void
   if (rounds.phase !== 'running' || run === null) return;
   const accepted = run.states.acceptedCount;
   if (accepted === run.plan.subtasks) fold(turn, { task, rounds });
-  else if (accepted >= rounds.rules.quorum(task.spec, run.plan)) rounds.quorumAfterMs ??= turn.nowMs - rounds.openedAtMs;
+  else if (accepted >= rounds.rules.quorum(task.spec, run.plan))
+    rounds.quorumAfterMs ??= turn.nowMs - rounds.openedAtMs;
 }
 
 /** Rounds whose last subtasks take too long do without them. */

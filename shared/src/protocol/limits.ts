@@ -43,11 +43,6 @@ export const limits = {
     unit: 'bytes',
     reason: 'block chunks on their way to the broker; the block store keeps them anyway',
   },
-  samplesMax: {
-    value: 100_000_000,
-    unit: 'samples',
-    reason: 'the order of an epoch is kept in memory, 4 bytes a sample',
-  },
   sampleBlocksMax: {
     value: 768,
     unit: 'blocks',

@@ -35,17 +35,33 @@ export function planRound({ options }: TrainSpec, { ask }: RoundStart, nodes: re
   const round = ask as TrainRound;
   const samples = round.to - round.from;
   const fixed = options.deterministic && round.kind === 'gradient';
-  const cut = fixed
-    ? virtualShards(samples, options.virtualShards)
-    : cutBatch(
-        samples,
-        nodes.map(({ gflops }) => gflops.float32),
-        { minimum: SHARD_MIN },
-      );
-  const shards = cut.map(([from, to]): Shard => [round.from + from, round.from + to]);
-  const homes = shards.map((_, at) => (fixed ? Math.floor((at * nodes.length) / shards.length) : at));
-  return roundPlan({ round, shards }, homes, nodes.length);
+  const cut = fixed ? evenly(samples, options.virtualShards, nodes.length) : bySpeed(samples, nodes);
+  const shards = cut.map(({ from, to }): Shard => [round.from + from, round.from + to]);
+  return roundPlan(
+    { round, shards },
+    cut.map(({ home }) => home),
+    nodes.length,
+  );
 }
+
+interface HomeShard {
+  readonly from: number;
+  readonly to: number;
+  /** Position of the node that it is for. */
+  readonly home: number;
+}
+
+const evenly = (samples: number, count: number, nodes: number): HomeShard[] =>
+  virtualShards(samples, count).map((shard, at, { length }) => ({ ...shard, home: Math.floor((at * nodes) / length) }));
+
+const bySpeed = (samples: number, nodes: readonly NodeFacts[]): HomeShard[] =>
+  cutBatch(
+    samples,
+    nodes.map(({ gflops }) => gflops.float32),
+    { minimum: SHARD_MIN },
+  )
+    .map((shard, home) => ({ ...shard, home }))
+    .filter(({ from, to }) => to > from);
 
 const roundPlan = (layout: TrainLayout, homes: readonly number[], nodes: number): TaskPlan => ({
   subtasks: layout.shards.length,
