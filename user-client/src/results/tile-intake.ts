@@ -2,6 +2,7 @@ import { dtypes, elementsOf, isMusterError, limits, MusterError, type TaskId, ty
 import { Limiter } from '../limiter.ts';
 import { chunkOffsets } from '../operands/put-block.ts';
 import { nextTurn, type Transport } from '../transport.ts';
+import { fetchPiece } from './fetch-result.ts';
 import type { MatrixSink, ResultShape } from './matrix-sink.ts';
 
 /** Tiles that are fetched over the socket at a time; their chunks share the client's window. */
@@ -106,20 +107,10 @@ export class TileIntake {
   }
 
   private async fetchChunk({ index }: TileNotice, offset: number, into: Uint8Array): Promise<void> {
-    const { fetches, link } = this.transport;
     const { task, scope } = this.options;
-    await fetches.enter();
-    try {
-      const length = Math.min(limits.chunkBytesMax.value, into.length - offset);
-      const { payload } = await link.ask('fetchResult', { task, index, offset, length }, { scope });
-      if (payload?.length !== length)
-        throw new MusterError('PROTOCOL', 'a chunk of a result has the wrong length', {
-          why: `${payload?.length ?? 0} bytes, not ${length}`,
-        });
-      into.set(payload, offset);
-    } finally {
-      fetches.leave();
-    }
+    const length = Math.min(limits.chunkBytesMax.value, into.length - offset);
+    const { bytes } = await fetchPiece(this.transport, { task, index, offset, length, scope });
+    into.set(bytes, offset);
   }
 
   /** A tile that is gone for now is forgotten, so that its next announcement counts. */

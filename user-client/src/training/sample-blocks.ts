@@ -29,7 +29,7 @@ export class SampleBlocks implements BlockSource {
   async read(block: number): Promise<PackedBlock> {
     const [from, to] = this.span(block);
     const samples = await this.set.read(from, to);
-    return new PackedBlock(packBlock(this.layout, samples, [0, to - from]), null);
+    return new PackedBlock(packBlock(this.layout, samples, [0, to - from]) as Uint8Array<ArrayBuffer>, null);
   }
 
   private span(block: number): readonly [number, number] {
