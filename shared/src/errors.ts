@@ -13,11 +13,6 @@ interface ErrorKind {
 export const errorKinds = {
   USAGE: { exit: exitCode.usage, retryable: false, meaning: 'The command line or an option value is not valid.' },
   BAD_DATA: { exit: exitCode.badData, retryable: false, meaning: 'An input file or operand cannot be used as given.' },
-  CHECKPOINT_MISMATCH: {
-    exit: exitCode.badData,
-    retryable: false,
-    meaning: 'A checkpoint is of another model, other options or another version.',
-  },
   SHAPE_MISMATCH: { exit: exitCode.badData, retryable: false, meaning: 'The operands do not fit each other.' },
   BAD_MODEL: {
     exit: exitCode.badData,

@@ -170,3 +170,45 @@ export {
   type SafetensorsDtype,
   type StoredTensor,
 } from './tensor/safetensors.ts';
+export { cutBatch, virtualShards } from './training/batch-cut.ts';
+export {
+  CHECKPOINT_FORMAT,
+  checkpointTensors,
+  parseCheckpoint,
+  type Checkpoint,
+  type CheckpointOf,
+  type ParameterPlace,
+  type StoredCheckpoint,
+  type StoredTensor,
+} from './training/checkpoint.ts';
+export { clipByGlobalNorm, globalNorm } from './training/clip.ts';
+export { type Compression } from './training/compression.ts';
+export { fillMask, type MaskKey } from './training/dropout-mask.ts';
+export { EpochOrder } from './training/epoch-order.ts';
+export { ErrorFeedback } from './training/error-feedback.ts';
+export { decodeGradient, encodedBytes, encodeGradient, type DecodeTarget } from './training/gradient-codec.ts';
+export { alignedRuns, GradientSum, type SampleMean, type SampleSum, type ShardRange } from './training/gradient-sum.ts';
+export { learningRateAt } from './training/learning-rate.ts';
+export { createOptimizer, type Optimizer, type OptimizerState } from './training/optimizer.ts';
+export {
+  keepsResidual,
+  optimizerNames,
+  parseTrainingOptions,
+  type OptimizerName,
+  type TrainingOptions,
+} from './training/options.ts';
+export { deltaSum, OuterOptimizer } from './training/outer-optimizer.ts';
+export { robustMean, type RobustAggregator } from './training/robust-mean.ts';
+export {
+  readShardResult,
+  SHARD_HEADER_BYTES,
+  shardHeader,
+  shardResultBytesMax,
+  type ShardResult,
+} from './training/shard-result.ts';
+export { MODEL_OPERAND, WEIGHTS_OPERAND } from './tasks/train/task-type.ts';
+export { parseTrainSpec, type TrainSpec } from './tasks/train/spec.ts';
+export { type Shard, type TrainLayout, type TrainRound } from './tasks/train/round.ts';
+export { trainWork, type TrainWork } from './tasks/train/work.ts';
+export { inferElementBytes, parseInferSpec, rowBytes, type InferPort, type InferSpec } from './tasks/infer/spec.ts';
+export { inferWork, type InferWork } from './tasks/infer/work.ts';
