@@ -111,7 +111,6 @@ export { taskTypeNamed, taskTypes } from './tasks/registry.ts';
 export {
   checkNpyLength,
   npyHeader,
-  NPY_HEADER_MAX_BYTES,
   parseNpyHeader,
   parseNpyOperand,
   type NpyHeader,
@@ -179,7 +178,6 @@ export {
   type CheckpointOf,
   type ParameterPlace,
   type StoredCheckpoint,
-  type StoredTensor,
 } from './training/checkpoint.ts';
 export { clipByGlobalNorm, globalNorm } from './training/clip.ts';
 export { type Compression } from './training/compression.ts';
@@ -212,3 +210,14 @@ export { type Shard, type TrainLayout, type TrainRound } from './tasks/train/rou
 export { trainWork, type TrainWork } from './tasks/train/work.ts';
 export { inferElementBytes, parseInferSpec, rowBytes, type InferPort, type InferSpec } from './tasks/infer/spec.ts';
 export { inferWork, type InferWork } from './tasks/infer/work.ts';
+export { NPY_HEADER_MAX_BYTES } from './tensor/npy-fields.ts';
+export { parseNpyArray, type NumberArray, type Numbers } from './tensor/npy-array.ts';
+export { parseIdx, type IdxArray } from './samples/idx.ts';
+export { CsvReader } from './samples/csv.ts';
+export { type CsvTable } from './samples/csv-rows.ts';
+export {
+  DIGIT_SIDE,
+  syntheticDigits,
+  type SyntheticDigits,
+  type SyntheticOptions,
+} from './samples/synthetic-digits.ts';

@@ -50,7 +50,7 @@ function modelIn({ metadata: { model } }: Safetensors, path: string): Model {
 const noModel = (path: string, why: string): MusterError =>
   new MusterError('BAD_DATA', `${path} is not a checkpoint of Muster`, {
     why,
-    fix: 'give a file that 'user-client tasks result ID --out FILE' has written',
+    fix: 'give a file that `user-client tasks result ID --out FILE` has written',
   });
 
 /** Views of the checkpoint's flat vector. */
