@@ -210,7 +210,8 @@ export { type Shard, type TrainLayout, type TrainRound } from './tasks/train/rou
 export { trainWork, type TrainWork } from './tasks/train/work.ts';
 export { inferElementBytes, parseInferSpec, rowBytes, type InferPort, type InferSpec } from './tasks/infer/spec.ts';
 export { inferWork, type InferWork } from './tasks/infer/work.ts';
-export { NPY_HEADER_MAX_BYTES } from './tensor/npy-fields.ts';
+export { npyArrayHeader } from './tensor/npy-array-header.ts';
+export { descrText, NPY_HEADER_MAX_BYTES, readNpyFields } from './tensor/npy-fields.ts';
 export { parseNpyArray, type NumberArray, type Numbers } from './tensor/npy-array.ts';
 export { parseIdx, type IdxArray } from './samples/idx.ts';
 export { CsvReader } from './samples/csv.ts';

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import type { Push } from './link/requests.ts';
 import type { SourceBlock } from './operands/block-source.ts';
 import { OperandUpload } from './operands/operand-upload.ts';
-import { TaskHandle, type TaskResult } from './task-handle.ts';
+import type { TaskResult } from './results/task-result.ts';
+import { TaskHandle } from './task-handle.ts';
 import type { Transport } from './transport.ts';
 
 export interface Submission {

@@ -81,6 +81,15 @@ function modelFor(model: unknown, { features, target }: SampleLayout): Model {
   });
 }
 
+/** A node without a sample would wait in every step. Throws USAGE. */
+export function checkBatchFor(nodes: number, { options: { batch } }: TrainSpec): void {
+  if (nodes <= batch) return;
+  throw new MusterError('USAGE', 'the batch is smaller than the number of nodes', {
+    why: `the batch is ${batch}, for ${nodes} nodes; 16 samples and more for each make sense`,
+    fix: `--batch ${nodes * 16}, or --nodes ${batch}`,
+  });
+}
+
 export const isPreset = (model: unknown): model is Preset => (presets as readonly unknown[]).includes(model);
 
 function checkGoesOn({ checkpoint: { epoch, step } }: CheckpointFile, { options: { epochs } }: TrainSpec): void {
