@@ -177,7 +177,6 @@ export {
   type Checkpoint,
   type CheckpointOf,
   type ParameterPlace,
-  type StoredCheckpoint,
 } from './training/checkpoint.ts';
 export { clipByGlobalNorm, globalNorm } from './training/clip.ts';
 export { type Compression } from './training/compression.ts';

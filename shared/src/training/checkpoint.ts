@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MusterError } from '../errors.ts';
 import { bytesOf, elementsOf } from '../tensor/dtype.ts';
+import type { Safetensors, StoredTensor } from '../tensor/safetensors.ts';
 import { parseTrainingOptions, type TrainingOptions } from './options.ts';
 import type { OptimizerState } from './optimizer.ts';
 
@@ -33,19 +34,6 @@ export interface Checkpoint {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** A tensor of a safetensors file; `F32` little-endian is the only dtype here. */
-export interface StoredTensor {
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly bytes: Uint8Array;
-}
-
-export interface StoredCheckpoint {
-  /** In the order of writing. */
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
 /** In front of the names of moments: `muster.optimizer.first.dense.weight`. No parameter may be named so. */
 const RESERVED = 'muster.';
 const GROUPS = ['optimizer', 'outer'] as const;
@@ -55,7 +43,7 @@ const GROUPS = ['optimizer', 'outer'] as const;
  * model; then moments, cut up like the weights. Tensors are views of the arrays given, not copies.
  * @throws BAD_DATA for a layout that does not cover the weights or takes a reserved name.
  */
-export function checkpointTensors(checkpoint: Checkpoint, layout: readonly ParameterPlace[]): StoredCheckpoint {
+export function checkpointTensors(checkpoint: Checkpoint, layout: readonly ParameterPlace[]): Safetensors {
   checkLayout(layout, checkpoint.weights.length);
   const tensors = new Map<string, StoredTensor>();
   cut(checkpoint.weights, layout, (name, tensor) => tensors.set(name, tensor));
@@ -150,7 +138,7 @@ export interface CheckpointOf {
  * The inverse of `checkpointTensors`, into arrays of its own.
  * @throws CHECKPOINT_MISMATCH for another format version or another model; BAD_DATA for what is no checkpoint.
  */
-export function parseCheckpoint({ tensors, metadata }: StoredCheckpoint, { model, layout }: CheckpointOf): Checkpoint {
+export function parseCheckpoint({ tensors, metadata }: Safetensors, { model, layout }: CheckpointOf): Checkpoint {
   checkFormat(metadata['format']);
   const { seed, options, ...facts } = parseMetadata(metadata);
   if (facts.model !== model) throw otherModel(firstDifference(tensors, layout));
