@@ -134,6 +134,7 @@ export {
   type ResidentShape,
 } from './onnx/graphs.ts';
 export { evaluation, exportModel, forward, trainingStep } from './onnx/training-graphs.ts';
+export { readOnnx, type OnnxSummary, type OnnxValue } from './onnx/read-onnx.ts';
 export type { GraphDevice } from './onnx/tape.ts';
 export { modelJsonSchema, type Layer, type Model } from './model/description.ts';
 export { dropoutShapes } from './model/dropout-shapes.ts';
