@@ -220,7 +220,8 @@ export { type Shard, type TrainLayout, type TrainRound } from './tasks/train/rou
 export { trainWork, type TrainWork } from './tasks/train/work.ts';
 export { inferElementBytes, parseInferSpec, rowBytes, type InferPort, type InferSpec } from './tasks/infer/spec.ts';
 export { inferWork, type InferWork } from './tasks/infer/work.ts';
-export { NPY_HEADER_MAX_BYTES } from './tensor/npy-fields.ts';
+export { npyArrayHeader } from './tensor/npy-array-header.ts';
+export { descrText, NPY_HEADER_MAX_BYTES, readNpyFields } from './tensor/npy-fields.ts';
 export { parseNpyArray, type NumberArray, type Numbers } from './tensor/npy-array.ts';
 export { parseIdx, type IdxArray } from './samples/idx.ts';
 export { CsvReader } from './samples/csv.ts';
@@ -231,14 +232,4 @@ export {
   type SyntheticDigits,
   type SyntheticOptions,
 } from './samples/synthetic-digits.ts';
-export type { GraphRunner, GraphTensor, StepOutputs } from './training/graph-runner.ts';
-export { microBatches } from './training/micro-batches.ts';
-export {
-  ShardGradient,
-  type LocalSteps,
-  type ShardGraphs,
-  type ShardInputs,
-  type ShardSums,
-  type ShardWork,
-} from './training/shard-gradient.ts';
 export { parseSavedProgress, PROGRESS_WINDOW, type SavedProgress } from './training/saved-progress.ts';

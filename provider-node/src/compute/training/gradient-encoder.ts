@@ -2,7 +2,6 @@ import {
   encodeGradient,
   ErrorFeedback,
   isMusterError,
-  parseCompression,
   type BlockId,
   type Compression,
   type TaskId,
@@ -32,8 +31,7 @@ export class GradientEncoder {
   #feedback: ErrorFeedback | null = null;
 
   /** May write to the vector. */
-  encode(task: TaskId, { model, compression, keepsResidual }: TrainWork, { loss, vector }: Sums): EncodedSums {
-    const codec = parseCompression(compression);
+  encode(task: TaskId, { model, compression: codec, keepsResidual }: TrainWork, { loss, vector }: Sums): EncodedSums {
     try {
       if (!keepsResidual) return { loss, payload: encodeGradient(codec, vector) };
       return { loss, payload: this.#feedbackOf({ task, model }, codec, vector.length).encode(vector) };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isBlockId, type BlockId } from '../../ids.ts';
 import { limits } from '../../protocol/limits.ts';
 import { sampleLayout } from '../../samples/layout.ts';
-import { compressions } from '../../training/compression.ts';
+import { parseCompression, type Compression } from '../../training/compression.ts';
 
 const whole = z.number().int().nonnegative();
 const blockId = z.custom<BlockId>((value) => typeof value === 'string' && isBlockId(value));
@@ -30,7 +30,7 @@ export const trainWork = z.object({
   /** Numbers of the set's blocks that these samples are in, ascending, and their ids. */
   numbers: z.array(whole).max(limits.sampleBlocksMax.value),
   blocks: z.array(blockId).max(limits.sampleBlocksMax.value),
-  compression: compressions,
+  compression: z.custom<Compression>((value) => parseCompression(value) !== undefined),
   /** Is what compression loses kept for the next shard of this task? */
   keepsResidual: z.boolean(),
   /** Steps that the node makes alone, each over an equal part of the shard; null for a plain gradient. */
