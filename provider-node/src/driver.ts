@@ -249,13 +249,18 @@ export class Driver {
   }
 
   /** What the head wanted of the result it has taken by now: in its own store by renaming the file. */
-  #release({ lease, blocks, result }: HeldWork): void {
+  #release({ task, lease, taskType, mirrored, blocks, result }: HeldWork): void {
     this.#ports.broker.release(lease);
     if (blocks.length === 0) return;
     if (this.#pinned.delete(lease)) for (const id of blocks) this.#ports.blocks.unpin(id);
     // Also of a result that was begun anew.
     this.#ports.spool.drop(lease);
-    if (result !== null) removeFile(result.path);
+    if (result === null) return;
+    const name = incomingResultName(task, lease);
+    const own = result.path === this.#ports.blocks.incomingPath(name);
+    // The next round has results of the same size. What goes to the broker may still be read.
+    if (own && !mirrored && taskTypeNamed(taskType).rounds !== null) this.#ports.blocks.recycleIncoming(name);
+    else removeFile(result.path);
   }
 
   /** Again until nothing unwanted is left: an abort hits what runs, and a lease behind it may be as stuck. */

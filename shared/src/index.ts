@@ -170,16 +170,6 @@ export {
   type SafetensorsDtype,
   type StoredTensor,
 } from './tensor/safetensors.ts';
-export type { GraphRunner, GraphTensor, StepOutputs } from './training/graph-runner.ts';
-export { microBatches } from './training/micro-batches.ts';
-export {
-  ShardGradient,
-  type LocalSteps,
-  type ShardWork,
-  type ShardGraphs,
-  type ShardInputs,
-  type ShardSums,
-} from './training/shard-gradient.ts';
 export { cutBatch, virtualShards } from './training/batch-cut.ts';
 export {
   CHECKPOINT_FORMAT,
