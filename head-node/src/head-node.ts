@@ -19,7 +19,7 @@ import {
   SpareStock,
   taskOfIncoming,
 } from '@muster/shared/io';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { newClusterState, type Task } from './core/cluster-state.ts';
 import type { TaskHistory } from './core/journal-record.ts';
 import { lostBetween, recordsOf } from './core/history.ts';
@@ -40,6 +40,9 @@ import { ResultCollector } from './io/result-collector.ts';
 import { ResultStore } from './io/result-store.ts';
 import { TaskPublisher } from './io/task-publisher.ts';
 import { resolveHeadNodeOptions, type HeadNodeOptions, type ResolvedHeadNodeOptions } from './options.ts';
+import { judgesOf } from './judges/index.ts';
+import { trainingDirectory, TrainingRuns } from './io/training-runs.ts';
+import { startTrainer, type Trainer } from './train/index.ts';
 import { startVerifier, type Verifier } from './verify/index.ts';
 
 /** Leases age and silence is noticed at this rate. */
@@ -71,6 +74,8 @@ interface Stores {
   readonly results: ResultStore;
   readonly spares: SpareStock;
   readonly verifier: Verifier;
+  readonly trainer: Trainer;
+  readonly runs: TrainingRuns;
   readonly mirror: Mirror;
 }
 
@@ -115,7 +120,14 @@ async function openLocked(options: ResolvedHeadNodeOptions): Promise<Omit<Stores
   const results = await ResultStore.open({ directory: storeDirectory(stateDirectory) });
   const spares = new SpareStock(storeDirectory(stateDirectory));
   const verifier = await startVerifier({ logger });
-  return { journal, blocks, incoming, results, spares, verifier, mirror: openMirror(options, journal, blocks) };
+  const trainer = await startTrainer({
+    logger,
+    directory: trainingDirectory(stateDirectory),
+    incomingDirectory: dirname(blocks.incomingPath('.')),
+  });
+  const runs = new TrainingRuns({ trainer, blocks });
+  const mirror = openMirror(options, journal, blocks);
+  return { journal, blocks, incoming, results, spares, verifier, trainer, runs, mirror };
 }
 
 /** A node that finished while the head was away has left it there. */
@@ -143,10 +155,11 @@ function openMirror(
 
 const storeDirectory = (stateDirectory: string): string => join(stateDirectory, 'store');
 
-async function closeStores({ lock, journal, spares, verifier, mirror }: Stores): Promise<void> {
+async function closeStores({ lock, journal, spares, verifier, trainer, mirror }: Stores): Promise<void> {
   spares.clear();
   await mirror.stop();
   await verifier.stop();
+  await trainer.stop();
   await journal.close();
   lock.release();
 }
@@ -175,7 +188,16 @@ function assemble({ options, stores, sockets }: Opened): Parts {
   const state = newClusterState(policy, epoch, systemClock.nowMs());
   state.wallOffsetMs = Date.now() - systemClock.nowMs();
   const outside = { clock: systemClock, random: Math.random, logger, audience: clients };
-  const driver = new Driver(state, { ...outside, ...stores, epoch, publisher, maxResultBytes: maxDiskBytes / 2 });
+  const judges = judgesOf(stores);
+  const driver = new Driver(state, {
+    ...outside,
+    ...stores,
+    judges,
+    epoch,
+    publisher,
+    maxResultBytes: maxDiskBytes / 2,
+  });
+  stores.runs.tell((event) => driver.post(event));
   const { ipc } = sockets;
   const registration = new Registration({
     driver,
@@ -246,8 +268,9 @@ function restore(driver: Driver, stores: Stores): void {
     if (history.ended === null) writeAgain(history, found, stores);
     driver.post({ type: 'restored', history: found, taskType: taskTypeNamed(history.record.name) });
   }
-  const { results } = stores;
+  const { results, trainer } = stores;
   for (const task of results.tasks()) if (!mayHaveResults(driver.state.tasks.get(task))) results.remove(task);
+  for (const task of trainer.tasks()) if (!driver.state.tasks.has(task)) trainer.forget(task);
 }
 
 /** A crash may have come between the journal and the broker, so the broker gets all again; an audit counts what it has twice. */
@@ -295,7 +318,8 @@ function startTimers(driver: Driver, { clients, clock, incoming }: Ticking): Nod
 function restockWhileIdle(driver: Driver, { spares }: Stores): () => void {
   let timer: NodeJS.Timeout;
   const work = (): void => {
-    let busy = driver.state.running.size === 0;
+    // Between two rounds nothing is leased, and yet nobody is idle.
+    let busy = driver.state.open.size === 0;
     for (let step = 0; step < RESTOCK_STEPS && busy; step += 1) busy = spares.step();
     timer = setTimeout(work, busy ? RESTOCK_MS : RESTOCK_REST_MS);
   };

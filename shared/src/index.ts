@@ -111,7 +111,6 @@ export { taskTypeNamed, taskTypes } from './tasks/registry.ts';
 export {
   checkNpyLength,
   npyHeader,
-  NPY_HEADER_MAX_BYTES,
   parseNpyHeader,
   parseNpyOperand,
   type NpyHeader,
@@ -135,6 +134,7 @@ export {
   type ResidentShape,
 } from './onnx/graphs.ts';
 export { evaluation, exportModel, forward, trainingStep } from './onnx/training-graphs.ts';
+export { readOnnx, type OnnxSummary, type OnnxValue } from './onnx/read-onnx.ts';
 export type { GraphDevice } from './onnx/tape.ts';
 export { modelJsonSchema, type Layer, type Model } from './model/description.ts';
 export { dropouts, dropoutShapes, type Dropout } from './model/dropout-shapes.ts';
@@ -190,7 +190,7 @@ export {
   type ParameterPlace,
 } from './training/checkpoint.ts';
 export { clipByGlobalNorm, globalNorm } from './training/clip.ts';
-export { type Compression } from './training/compression.ts';
+export { parseCompression, type Compression } from './training/compression.ts';
 export { fillMask, type MaskKey } from './training/dropout-mask.ts';
 export { EpochOrder } from './training/epoch-order.ts';
 export { ErrorFeedback } from './training/error-feedback.ts';
@@ -220,4 +220,25 @@ export { type Shard, type TrainLayout, type TrainRound } from './tasks/train/rou
 export { trainWork, type TrainWork } from './tasks/train/work.ts';
 export { inferElementBytes, parseInferSpec, rowBytes, type InferPort, type InferSpec } from './tasks/infer/spec.ts';
 export { inferWork, type InferWork } from './tasks/infer/work.ts';
+export { NPY_HEADER_MAX_BYTES } from './tensor/npy-fields.ts';
+export { parseNpyArray, type NumberArray, type Numbers } from './tensor/npy-array.ts';
+export { parseIdx, type IdxArray } from './samples/idx.ts';
+export { CsvReader } from './samples/csv.ts';
+export { type CsvTable } from './samples/csv-rows.ts';
+export {
+  DIGIT_SIDE,
+  syntheticDigits,
+  type SyntheticDigits,
+  type SyntheticOptions,
+} from './samples/synthetic-digits.ts';
+export type { GraphRunner, GraphTensor, StepOutputs } from './training/graph-runner.ts';
+export { microBatches } from './training/micro-batches.ts';
+export {
+  ShardGradient,
+  type LocalSteps,
+  type ShardGraphs,
+  type ShardInputs,
+  type ShardSums,
+  type ShardWork,
+} from './training/shard-gradient.ts';
 export { parseSavedProgress, PROGRESS_WINDOW, type SavedProgress } from './training/saved-progress.ts';

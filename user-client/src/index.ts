@@ -15,3 +15,5 @@ export { type Operand } from './operands/operand-upload.ts';
 export { type ProductOperands } from './product.ts';
 export { MemorySink, type MatrixSink, type ResultShape } from './results/matrix-sink.ts';
 export { NpyResultFile } from './results/npy-result-file.ts';
+export { type DataSet, type DataSetOptions, type DataSplit } from './data-sets/data-set.ts';
+export { openDataSet } from './data-sets/open-data-set.ts';

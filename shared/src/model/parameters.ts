@@ -14,10 +14,10 @@ export interface Parameter extends Omit<LayerParameter, 'role'> {
 /** In the order of the layers, weight before bias, without gaps. */
 export function parameters(model: Model): Parameter[] {
   let offset = 0;
-  return parametersOf(placeLayers(model.layers, model.input)).map(({ role: _, ...parameter }) => {
-    const placed = { ...parameter, offset };
-    offset += elementCount(parameter.shape);
-    return placed;
+  return parametersOf(placeLayers(model.layers, model.input)).map(({ name, shape, fanIn, kind }) => {
+    const parameter = { name, shape, offset, fanIn, kind };
+    offset += elementCount(shape);
+    return parameter;
   });
 }
 

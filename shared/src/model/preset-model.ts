@@ -19,23 +19,17 @@ export const presetModel = (name: Preset, { input, classes }: PresetSizes): Mode
   parseModel({ name, input, layers: layersOf[name](classes), loss: 'crossEntropy' });
 
 const dense = (units: number): Layer => ({ type: 'dense', units, bias: true });
-const conv = (filters: number, padding: number): Layer => ({
-  type: 'conv',
-  filters,
-  kernel: 5,
-  stride: 1,
-  padding,
-  bias: true,
-});
 const relu: Layer = { type: 'relu' };
 const flatten: Layer = { type: 'flatten' };
-const pool: Layer = { type: 'maxPool', size: 2 };
+
+/** Convolution by 5 x 5, ReLU, and the maximum of every 2 x 2. */
+const stage = (filters: number, padding: number): Layer[] => [
+  { type: 'conv', filters, kernel: 5, stride: 1, padding, bias: true },
+  relu,
+  { type: 'maxPool', size: 2 },
+];
 
 const layersOf: Record<Preset, (classes: number) => Layer[]> = {
   mlp: (classes) => [flatten, dense(256), relu, dense(128), relu, dense(classes)],
-  lenet: (classes) => [
-    ...[conv(6, 2), relu, pool],
-    ...[conv(16, 0), relu, pool],
-    ...[flatten, dense(120), relu, dense(84), relu, dense(classes)],
-  ],
+  lenet: (classes) => [...stage(6, 2), ...stage(16, 0), flatten, dense(120), relu, dense(84), relu, dense(classes)],
 };

@@ -79,6 +79,7 @@ export const limits = {
     unit: 'values',
     reason: 'output of one layer for one sample: a batch of 16 takes 1 GiB',
   },
+  onnxValuesMax: { value: 1000, unit: 'inputs or outputs', reason: 'a list of them stays small whatever the file' },
   onnxDepthMax: { value: 32, unit: 'levels', reason: 'messages within messages: what reads them recurses' },
   samplesMax: { value: 2 ** 24, unit: 'samples', reason: 'the order of an epoch is kept in memory, 4 bytes a sample' },
   dataSetBytesMax: {

@@ -58,7 +58,7 @@ function checkLabels(labels: Targets, classes: number): void {
 }
 
 function viewOf(layout: SampleLayout, unaligned: Uint8Array, samples: number): BlockView {
-  const bytes = unaligned.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? unaligned : unaligned.slice();
+  const bytes = unaligned.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? unaligned : new Uint8Array(unaligned);
   const featuresFirst = layout.featureType === 'float32';
   const featuresAt = bytes.byteOffset + (featuresFirst ? 0 : samples * targetBytes(layout));
   const targetsAt = bytes.byteOffset + (featuresFirst ? samples * featureBytes(layout) : 0);

@@ -194,6 +194,8 @@ export class HeadLife {
       case 'mirror-kept':
       case 'dismiss':
       case 'announce':
+      // No task here works in rounds.
+      case 'fold':
       case 'log':
         return;
       case 'settle':

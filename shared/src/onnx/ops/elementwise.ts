@@ -2,12 +2,13 @@ import type { Tape, Value } from '../tape.ts';
 
 /** x + branch, of one shape. */
 export function add(tape: Tape, x: Value, branch: Value): Value {
-  const gradient = (dy: string): string => dy;
   return tape.record(tape.graph.add('Add', [x.name, branch.name]), x.shape, [
-    { input: x, gradient },
-    { input: branch, gradient },
+    { input: x, gradient: unchanged },
+    { input: branch, gradient: unchanged },
   ]);
 }
+
+const unchanged = (dy: string): string => dy;
 
 /** x * mask, where the mask (an input, of the shape of x) holds 0 or 1 / (1 - rate). */
 export function dropout(tape: Tape, x: Value, mask: string): Value {
