@@ -138,6 +138,7 @@ export { readOnnx, type OnnxSummary, type OnnxValue } from './onnx/read-onnx.ts'
 export type { GraphDevice } from './onnx/tape.ts';
 export { modelJsonSchema, type Layer, type Model } from './model/description.ts';
 export { dropoutShapes } from './model/dropout-shapes.ts';
+export { forwardFlops } from './model/flops.ts';
 export { initialWeights } from './model/initial-weights.ts';
 export { parameterCount, parameters, type Parameter } from './model/parameters.ts';
 export { outputCount, parseModel } from './model/parse-model.ts';
