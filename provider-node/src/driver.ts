@@ -3,7 +3,6 @@ import {
   encode,
   limits,
   taskTypeNamed,
-  tileWork,
   toWireError,
   type BlockId,
   type Clock,
@@ -12,7 +11,6 @@ import {
   type Logger,
   type SessionId,
   type Stamp,
-  type TileWork,
 } from '@muster/shared';
 import { incomingResultName, removeFile, type BlockStore } from '@muster/shared/io';
 import { existsSync, readFileSync } from 'node:fs';
@@ -128,9 +126,10 @@ export class Driver {
     payload: Uint8Array | null,
     via: (ProviderEvent & { type: 'leased' })['via'],
   ): void {
-    const inline = taskTypeNamed(taskType).runs === 'inline';
-    const checked = inline ? { work, blocks: [] } : checkedTile(work);
-    this.post({ type: 'leased', via, task, lease, attempt, taskType, ranges, payload, inline, mirrored, ...checked });
+    const type = taskTypeNamed(taskType);
+    const inline = type.runs === 'inline';
+    const read = type.readWork(work);
+    this.post({ type: 'leased', via, task, lease, attempt, taskType, ranges, payload, inline, mirrored, ...read });
   }
 
   #keepShared({ block, offset, total }: Fields<'block'>, bytes: Uint8Array | null): void {
@@ -198,18 +197,12 @@ export class Driver {
     return ids.every((id) => this.#ports.blocks.has(id));
   }
 
-  async #compute({ lease, task, work }: HeldWork): Promise<void> {
-    const tile = work as TileWork;
+  async #compute({ lease, task, taskType, work, blocks }: HeldWork): Promise<void> {
     const store = this.#store;
-    const pathOf = (id: BlockId): string => store.pathOf(id);
+    const paths = blocks.map((id) => store.pathOf(id));
     const out = store.incomingPath(incomingResultName(task, lease));
     try {
-      const done = await this.#ports.compute.multiply({
-        work: tile,
-        aPaths: tile.a.map(pathOf),
-        bPaths: tile.b.map(pathOf),
-        out,
-      });
+      const done = await this.#ports.compute.run({ task, taskType, work, paths, out });
       this.computedMs += done.computeMs;
       const wanted = this.state.held.get(lease)?.revoked === false;
       this.post({ type: 'computed', lease, result: { bytes: done.bytes, computeMs: done.computeMs, path: out } });
@@ -278,8 +271,3 @@ export class Driver {
 }
 
 const isGone = ({ result }: HeldWork): boolean => result !== null && result.path !== '' && !existsSync(result.path);
-
-function checkedTile(work: unknown): { work: TileWork; blocks: BlockId[] } {
-  const tile = tileWork.parse(work);
-  return { work: tile, blocks: [...new Set([...tile.a, ...tile.b])] };
-}

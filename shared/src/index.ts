@@ -137,7 +137,7 @@ export { evaluation, exportModel, forward, trainingStep } from './onnx/training-
 export { readOnnx, type OnnxSummary, type OnnxValue } from './onnx/read-onnx.ts';
 export type { GraphDevice } from './onnx/tape.ts';
 export { modelJsonSchema, type Layer, type Model } from './model/description.ts';
-export { dropoutShapes } from './model/dropout-shapes.ts';
+export { dropouts, dropoutShapes, type Dropout } from './model/dropout-shapes.ts';
 export { forwardFlops } from './model/flops.ts';
 export { initialWeights } from './model/initial-weights.ts';
 export { parameterCount, parameters, type Parameter } from './model/parameters.ts';
@@ -171,6 +171,16 @@ export {
   type SafetensorsDtype,
   type StoredTensor,
 } from './tensor/safetensors.ts';
+export type { GraphRunner, GraphTensor, StepOutputs } from './training/graph-runner.ts';
+export { microBatches } from './training/micro-batches.ts';
+export {
+  ShardGradient,
+  type LocalSteps,
+  type ShardWork,
+  type ShardGraphs,
+  type ShardInputs,
+  type ShardSums,
+} from './training/shard-gradient.ts';
 export { cutBatch, virtualShards } from './training/batch-cut.ts';
 export {
   CHECKPOINT_FORMAT,
@@ -181,7 +191,7 @@ export {
   type ParameterPlace,
 } from './training/checkpoint.ts';
 export { clipByGlobalNorm, globalNorm } from './training/clip.ts';
-export { type Compression } from './training/compression.ts';
+export { parseCompression, type Compression } from './training/compression.ts';
 export { fillMask, type MaskKey } from './training/dropout-mask.ts';
 export { EpochOrder } from './training/epoch-order.ts';
 export { ErrorFeedback } from './training/error-feedback.ts';
@@ -223,3 +233,14 @@ export {
   type SyntheticDigits,
   type SyntheticOptions,
 } from './samples/synthetic-digits.ts';
+export type { GraphRunner, GraphTensor, StepOutputs } from './training/graph-runner.ts';
+export { microBatches } from './training/micro-batches.ts';
+export {
+  ShardGradient,
+  type LocalSteps,
+  type ShardGraphs,
+  type ShardInputs,
+  type ShardSums,
+  type ShardWork,
+} from './training/shard-gradient.ts';
+export { parseSavedProgress, PROGRESS_WINDOW, type SavedProgress } from './training/saved-progress.ts';

@@ -23,3 +23,5 @@ export { type SampleSet, type TrainingData } from './training/training-data.ts';
 export { MemoryRows, type RowSink, type RowSource } from './inference/row-source.ts';
 export { NpyRowFile } from './inference/npy-row-file.ts';
 export { NpyRowSink } from './inference/npy-row-sink.ts';
+export { type DataSet, type DataSetOptions, type DataSplit } from './data-sets/data-set.ts';
+export { openDataSet } from './data-sets/open-data-set.ts';

@@ -121,6 +121,8 @@ function fold(turn: Turn, { task, rounds }: RoundTask): void {
   rounds.phase = 'folding';
   rounds.late += run.states.count - accepted.length;
   revokeLeases(turn, task);
+  // Nothing more is given out of it.
+  startRun(task, { ...run.plan, subtasks: 0, homes: [] }, { team: run.team });
   turn.effects.push({ type: 'fold', task: task.id, round: rounds.start.round, accepted });
 }
 

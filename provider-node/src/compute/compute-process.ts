@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '@muster/shared';
 import { startFramedProcess, type FramedProcess } from '@muster/shared/io';
-import type { ComputeCalls, Opened, OpenRequest, TileDone, TileJob } from './compute-protocol.ts';
+import type { ComputeCalls, Done, Job, Opened, OpenRequest } from './compute-protocol.ts';
 
 /** Beside this module, in the sources as in the build. */
 const ENTRY = fileURLToPath(new URL(`./compute-main${extname(import.meta.url)}`, import.meta.url));
@@ -56,8 +56,8 @@ export class ComputeProcess {
     }
   }
 
-  multiply(job: TileJob): Promise<TileDone> {
-    return this.#process.call('multiply', job);
+  run(job: Job): Promise<Done> {
+    return this.#process.call('run', job);
   }
 
   /** Within milliseconds, whatever it is doing. */
@@ -65,7 +65,7 @@ export class ComputeProcess {
     this.#process.kill(because);
   }
 
-  /** Lets it end its current tile if that takes less than `limitMs`. */
+  /** Lets it end its current job if that takes less than `limitMs`. */
   stop(limitMs: number): Promise<void> {
     return this.#process.stop(limitMs);
   }

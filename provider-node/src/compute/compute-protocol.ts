@@ -1,25 +1,29 @@
 /** What a provider asks of its compute processes. Bulk bytes never travel here: operands and results are files. */
-import type { DeviceFacts, OperandDtype, TileWork } from '@muster/shared';
+import type { DeviceFacts, OperandDtype, TaskId } from '@muster/shared';
 
 export type DeviceKind = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
 
-export interface TileJob {
-  readonly work: TileWork;
-  /** Files of the blocks work.a and work.b, in the same order. */
-  readonly aPaths: readonly string[];
-  readonly bPaths: readonly string[];
-  /** The file that receives the tile; overwritten. */
+/** One subtask. */
+export interface Job {
+  readonly task: TaskId;
+  readonly taskType: string;
+  readonly work: unknown;
+  /** Files of the work's blocks, in the order in which `readWork` of the task type names them. */
+  readonly paths: readonly string[];
+  /** The file that receives the result; overwritten. */
   readonly out: string;
 }
 
-export interface TileDone {
-  /** Length of the tile. */
+export interface Done {
+  /** Length of the result. */
   readonly bytes: number;
-  /** Time in the multiplication itself. */
+  /** Time on the device: in the multiplications, steps or runs themselves. */
   readonly computeMs: number;
-  /** Files to memory, and a B that becomes resident to the device. */
+  /** Files to memory, and what becomes resident to the device. */
   readonly readMs: number;
   readonly writeMs: number;
+  /** Why it was computed on the CPU though the device is another; '' where it was not. */
+  readonly fallback: string;
 }
 
 export interface OpenRequest {
@@ -38,7 +42,7 @@ export interface Opened {
 }
 
 export type ComputeCalls = {
-  /** Once, before the first tile. */
+  /** Once, before the first job. */
   open: { ask: OpenRequest; answer: Opened };
-  multiply: { ask: TileJob; answer: TileDone };
+  run: { ask: Job; answer: Done };
 };

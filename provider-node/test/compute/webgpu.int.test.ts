@@ -26,7 +26,7 @@ gpuTest(
     const multiplyAll = async (): Promise<void> => {
       for (const dtype of ['float32', 'float32', 'float32', 'float64', 'int8'] as const) {
         const tile = blocks.tile({ dtype, rows: [64, 64, 5], depths: [128, 31], columns: 67 });
-        await compute.multiply(tile.job);
+        await compute.run(tile.job);
         const { worst, allowed } = tile.off();
         expect(worst).toBeLessThanOrEqual(allowed);
       }

@@ -30,7 +30,8 @@ export function parseIdx(bytes: Uint8Array, path: string): IdxArray {
   if (bytes.byteLength < end) throw truncated(path, end, bytes.byteLength);
   if (bytes.byteLength > end)
     throw badIdx(`${path} has bytes behind its last element`, `${end} are needed, it has ${bytes.byteLength}`);
-  return { shape, elements: bytes.subarray(start) };
+  // Not a Buffer, whose slice copies nothing.
+  return { shape, elements: new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start) };
 }
 
 function dimensionsOf(view: DataView, path: string): number {

@@ -1,12 +1,21 @@
 import { z } from 'zod';
 import { MusterError } from '../errors.ts';
-import { compressions, parseCompression, type Compression } from './compression.ts';
+import { parseCompression, type Compression } from './compression.ts';
 
 export const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adam', 'adamw'] as const;
 export type OptimizerName = (typeof optimizerNames)[number];
 
 const below1 = z.number().min(0).lt(1);
 const count = (min: number, max: number): z.ZodNumber => z.number().int().min(min).max(max);
+
+const compression = z
+  .unknown()
+  .default('none')
+  .transform((given, context): Compression => {
+    const parsed = parseCompression(given);
+    if (parsed === undefined) context.addIssue("not 'none', 'bf16', 'int8' or a share of 100 % like 'topk:1%'");
+    return parsed ?? z.NEVER;
+  });
 
 const trainingOptions = z.strictObject({
   epochs: count(1, 1_000_000).default(10),
@@ -31,7 +40,7 @@ const trainingOptions = z.strictObject({
   seed: count(0, 2 ** 32 - 1).default(0),
   /** Same bits whatever the nodes, as long as they compute with one backend on one family of processors. */
   deterministic: z.boolean().default(false),
-  compression: compressions.default('none'),
+  compression,
   /** Steps that a node makes alone between two exchanges; 1: every gradient is exchanged. */
   localSteps: count(1, 1_000_000).default(1),
   outerLearningRate: z.number().positive().max(10).default(0.7),
@@ -48,11 +57,7 @@ type Parsed = z.infer<typeof trainingOptions>;
 
 /** Options of a training task: all optional for users, total and frozen inside. What `parseTrainingOptions` returns is valid input for it. */
 export type TrainingOptions = Readonly<
-  Omit<Parsed, 'compression' | 'learningRate' | 'weightDecay'> & {
-    learningRate: number;
-    weightDecay: number;
-    compression: Compression;
-  }
+  Omit<Parsed, 'learningRate' | 'weightDecay'> & { learningRate: number; weightDecay: number }
 >;
 
 interface Conflict {
@@ -110,7 +115,6 @@ function resolved(parsed: Parsed): TrainingOptions {
     ...parsed,
     learningRate: parsed.learningRate ?? defaultLearningRate(parsed),
     weightDecay: parsed.weightDecay ?? (parsed.optimizer === 'adamw' ? 0.01 : 0),
-    compression: parseCompression(parsed.compression),
   });
 }
 

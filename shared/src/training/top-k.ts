@@ -12,10 +12,19 @@ export const topKCount = (fraction: number, count: number): number =>
 
 export const topKBytes = (fraction: number, count: number): number => 8 * topKCount(fraction, count);
 
+/** Values looked at for a first guess of the threshold. */
+const SAMPLES = 4096;
+
+/** Values with their places in the gradient. */
+interface Entries {
+  readonly indices: Uint32Array;
+  readonly words: Uint32Array;
+}
+
 /**
  * The k largest values by magnitude, of equal ones the first: k uint32 indices, ascending, then k float32 values.
- * The k-th largest is found exactly by a radix select over the bits, two counting passes: as fast as a sampled threshold with an exact
- * recount, and the size of the payload is known beforehand.
+ * A threshold guessed from a sample leaves few candidates, whose k largest are found exactly (radix select), so the
+ * result does not depend on the sample and its size is known beforehand. Selecting among all values took three times as long.
  * @throws BAD_DATA for a value that is not finite.
  */
 export function encodeTopK(fraction: number, values: Float32Array): Uint8Array {
@@ -24,9 +33,48 @@ export function encodeTopK(fraction: number, values: Float32Array): Uint8Array {
   if (kept === 0) return bytes;
   const bits = new Uint32Array(values.buffer as ArrayBuffer, values.byteOffset, values.length);
   const chosen = { indices: new Uint32Array(bytes.buffer, 0, kept), words: new Uint32Array(bytes.buffer, 4 * kept) };
-  collect(bits, thresholdOf(bits, kept), chosen);
+  const found = candidates(bits, kept);
+  choose(found, thresholdOf(found.words, kept), chosen);
   if (chosen.words.some((word) => (word & MAGNITUDE) >= NOT_FINITE)) throw notFinite();
   return bytes;
+}
+
+/** At least `kept` entries, among them the largest. */
+function candidates(bits: Uint32Array, kept: number): Entries {
+  const guess = guessedThreshold(bits, kept / bits.length);
+  const count = countFrom(bits, guess);
+  const magnitude = count < kept ? 0 : guess;
+  const size = count < kept ? bits.length : count;
+  const entries = { indices: new Uint32Array(size), words: new Uint32Array(size) };
+  collect(bits, magnitude, entries);
+  return entries;
+}
+
+/** A magnitude that half as many again as wanted reach, with room for the error of a small sample; 0 where sampling does not pay. */
+function guessedThreshold(bits: Uint32Array, share: number): number {
+  const stride = Math.floor(bits.length / SAMPLES);
+  const rank = Math.ceil(1.5 * share * SAMPLES) + 16;
+  if (stride < 2 || rank > SAMPLES / 2) return 0;
+  const sample = new Uint32Array(SAMPLES);
+  for (let i = 0; i < SAMPLES; i += 1) sample[i] = bits[i * stride]!;
+  return thresholdOf(sample, rank).magnitude;
+}
+
+function countFrom(bits: Uint32Array, magnitude: number): number {
+  let count = 0;
+  for (let i = 0; i < bits.length; i += 1) if ((bits[i]! & MAGNITUDE) >= magnitude) count += 1;
+  return count;
+}
+
+function collect(bits: Uint32Array, magnitude: number, { indices, words }: Entries): void {
+  let found = 0;
+  for (let i = 0; i < bits.length; i += 1) {
+    const word = bits[i]!;
+    if ((word & MAGNITUDE) < magnitude) continue;
+    indices[found] = i;
+    words[found] = word;
+    found += 1;
+  }
 }
 
 interface Threshold {
@@ -58,20 +106,15 @@ function binOfRank(counts: Uint32Array, rank: number): { bin: number; rank: numb
   return { bin, rank: left };
 }
 
-function collect(
-  bits: Uint32Array,
-  { magnitude, ties }: Threshold,
-  out: { indices: Uint32Array; words: Uint32Array },
-): void {
-  const { indices, words } = out;
+function choose(from: Entries, { magnitude, ties }: Threshold, to: Entries): void {
   let [found, tiesLeft] = [0, ties];
-  for (let i = 0; i < bits.length; i += 1) {
-    const word = bits[i]!;
+  for (let i = 0; found < to.words.length; i += 1) {
+    const word = from.words[i]!;
     const size = word & MAGNITUDE;
     if (size < magnitude || (size === magnitude && tiesLeft === 0)) continue;
     if (size === magnitude) tiesLeft -= 1;
-    indices[found] = i;
-    words[found] = word;
+    to.indices[found] = from.indices[i]!;
+    to.words[found] = word;
     found += 1;
   }
 }
@@ -83,7 +126,16 @@ export function decodeTopK(bytes: Uint8Array, out: Float32Array, add: boolean): 
   const values = elementsOf('float32', bytes.subarray(4 * kept));
   checkPairs(indices, values, out.length);
   if (!add) out.fill(0);
-  for (let i = 0; i < kept; i += 1) out[indices[i]!]! += values[i]!;
+  const scatter = add ? addAt : storeAt;
+  scatter(indices, values, out);
+}
+
+function storeAt(indices: Int32Array, values: Float32Array, out: Float32Array): void {
+  for (let i = 0; i < indices.length; i += 1) out[indices[i]!] = values[i]!;
+}
+
+function addAt(indices: Int32Array, values: Float32Array, out: Float32Array): void {
+  for (let i = 0; i < indices.length; i += 1) out[indices[i]!]! += values[i]!;
 }
 
 /** An index above 2^31 shows up as a negative one. */

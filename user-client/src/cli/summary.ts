@@ -7,7 +7,9 @@ export interface Outcome {
   readonly status: TaskStatus;
   /** From the submission until the result was in place; null for a task that another command submitted. */
   readonly elapsedMs: number | null;
-  readonly out: string | undefined;
+  readonly out?: string | undefined;
+  /** The ONNX file of a trained model. */
+  readonly onnx?: string | undefined;
 }
 
 export function summaryLines({ status, elapsedMs, out }: Outcome): string[] {

@@ -3,6 +3,8 @@ import type { DeviceKind } from '../compute-protocol.ts';
 import type { Backend, Multiplier } from './backend.ts';
 import { calibrate } from './calibrate.ts';
 import { onnxBackend } from './onnx-backend.ts';
+import { onnxSteps } from './onnx-steps.ts';
+import type { StepBackend } from './step-backend.ts';
 import { verifiedMultiplier } from './verified-multiplier.ts';
 
 export type Multipliers = Readonly<Record<OperandDtype, Multiplier>>;
@@ -16,9 +18,16 @@ export interface DeviceWanted {
 
 export interface Device {
   readonly multipliers: Multipliers;
+  /** Of the device and of the CPU beside it. */
+  readonly steps: StepBackends;
   readonly served: readonly OperandDtype[];
   /** Zeros where nothing was measured. */
   readonly gflops: DeviceFacts['gflops'];
+}
+
+export interface StepBackends {
+  readonly device: StepBackend;
+  readonly cpu: StepBackend;
 }
 
 interface Choice {
@@ -39,6 +48,7 @@ export async function openDevice({ kind, threads, served }: DeviceWanted): Promi
   const chosen = { float32: await choose('float32'), float64: await choose('float64'), int8: await choose('int8') };
   return {
     multipliers: mapTypes(chosen, ({ multiplier }) => multiplier),
+    steps: { device: onnxSteps(kind, threads), cpu: onnxSteps('cpu', threads) },
     served: operandDtypes.filter((dtype) => chosen[dtype].onDevice),
     gflops: mapTypes(chosen, ({ gflops }) => gflops),
   };

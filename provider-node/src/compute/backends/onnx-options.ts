@@ -25,6 +25,12 @@ export function sessionOptions(kind: DeviceKind, threads: number): SessionOption
   };
 }
 
+/** Steps of a training have the same sizes again and again, which is what the arena is good at. */
+export const trainingOptions = (kind: DeviceKind, threads: number): SessionOptions => ({
+  ...sessionOptions(kind, threads),
+  enableCpuMemArena: true,
+});
+
 function executionProvider(kind: DeviceKind): InferenceSession.ExecutionProviderConfig {
   // The default layout, NHWC, gives wrong convolutions for 6 or 9 input channels (microsoft/onnxruntime#29651).
   return kind === 'webgpu' ? { name: 'webgpu', preferredLayout: 'NCHW' } : kind;
