@@ -233,14 +233,4 @@ export {
   type SyntheticDigits,
   type SyntheticOptions,
 } from './samples/synthetic-digits.ts';
-export type { GraphRunner, GraphTensor, StepOutputs } from './training/graph-runner.ts';
-export { microBatches } from './training/micro-batches.ts';
-export {
-  ShardGradient,
-  type LocalSteps,
-  type ShardGraphs,
-  type ShardInputs,
-  type ShardSums,
-  type ShardWork,
-} from './training/shard-gradient.ts';
 export { parseSavedProgress, PROGRESS_WINDOW, type SavedProgress } from './training/saved-progress.ts';
