@@ -138,6 +138,7 @@ export { readOnnx, type OnnxSummary, type OnnxValue } from './onnx/read-onnx.ts'
 export type { GraphDevice } from './onnx/tape.ts';
 export { modelJsonSchema, type Layer, type Model } from './model/description.ts';
 export { dropouts, dropoutShapes, type Dropout } from './model/dropout-shapes.ts';
+export { forwardFlops } from './model/flops.ts';
 export { initialWeights } from './model/initial-weights.ts';
 export { parameterCount, parameters, type Parameter } from './model/parameters.ts';
 export { outputCount, parseModel } from './model/parse-model.ts';
@@ -223,3 +224,13 @@ export {
   type SyntheticOptions,
 } from './samples/synthetic-digits.ts';
 export { parseSavedProgress, PROGRESS_WINDOW, type SavedProgress } from './training/saved-progress.ts';
+export type { GraphRunner, GraphTensor, StepOutputs } from './training/graph-runner.ts';
+export { microBatches } from './training/micro-batches.ts';
+export {
+  ShardGradient,
+  type LocalSteps,
+  type ShardGraphs,
+  type ShardInputs,
+  type ShardSums,
+  type ShardWork,
+} from './training/shard-gradient.ts';
