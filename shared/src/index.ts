@@ -138,6 +138,7 @@ export { readOnnx, type OnnxSummary, type OnnxValue } from './onnx/read-onnx.ts'
 export type { GraphDevice } from './onnx/tape.ts';
 export { modelJsonSchema, type Layer, type Model } from './model/description.ts';
 export { dropouts, dropoutShapes, type Dropout } from './model/dropout-shapes.ts';
+export { forwardFlops } from './model/flops.ts';
 export { initialWeights } from './model/initial-weights.ts';
 export { parameterCount, parameters, type Parameter } from './model/parameters.ts';
 export { outputCount, parseModel } from './model/parse-model.ts';
@@ -210,7 +211,8 @@ export { type Shard, type TrainLayout, type TrainRound } from './tasks/train/rou
 export { trainWork, type TrainWork } from './tasks/train/work.ts';
 export { inferElementBytes, parseInferSpec, rowBytes, type InferPort, type InferSpec } from './tasks/infer/spec.ts';
 export { inferWork, type InferWork } from './tasks/infer/work.ts';
-export { NPY_HEADER_MAX_BYTES } from './tensor/npy-fields.ts';
+export { npyArrayHeader } from './tensor/npy-array-header.ts';
+export { descrText, NPY_HEADER_MAX_BYTES, readNpyFields } from './tensor/npy-fields.ts';
 export { parseNpyArray, type NumberArray, type Numbers } from './tensor/npy-array.ts';
 export { parseIdx, type IdxArray } from './samples/idx.ts';
 export { CsvReader } from './samples/csv.ts';
@@ -221,6 +223,7 @@ export {
   type SyntheticDigits,
   type SyntheticOptions,
 } from './samples/synthetic-digits.ts';
+export { parseSavedProgress, PROGRESS_WINDOW, type SavedProgress } from './training/saved-progress.ts';
 export type { GraphRunner, GraphTensor, StepOutputs } from './training/graph-runner.ts';
 export { microBatches } from './training/micro-batches.ts';
 export {
@@ -231,4 +234,3 @@ export {
   type ShardSums,
   type ShardWork,
 } from './training/shard-gradient.ts';
-export { parseSavedProgress, PROGRESS_WINDOW, type SavedProgress } from './training/saved-progress.ts';

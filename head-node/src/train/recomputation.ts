@@ -7,7 +7,6 @@ import {
   type ShardSums,
   type ShardWork,
 } from '@muster/shared';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { BlockFiles } from './block-files.ts';
 import type { OpenRun } from './calls.ts';
 
@@ -21,7 +20,9 @@ export function recomputation({ spec: { model, layout }, trainPaths, testPaths }
   return (shard, weights) => shards.run(shard, { weights, blockAt: (number) => sets[shard.kind].blockAt(number) });
 }
 
+/** The runtime is loaded at the first audit: a head that trains nothing does without it. */
 async function openGraph(model: Model, kind: ShardWork['kind']): Promise<GraphRunner> {
+  const { InferenceSession, Tensor } = await import('onnxruntime-node');
   const graph = kind === 'gradient' ? trainingStep(model, { device: 'cpu' }) : evaluation(model);
   const session = await InferenceSession.create(graph, {
     executionProviders: ['cpu'],

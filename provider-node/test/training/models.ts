@@ -34,6 +34,7 @@ export const pieces: Record<string, Model> = {
   conv: behindConv(conv),
   'conv without bias': behindConv({ ...conv, bias: false }),
   'conv, padded by 2': behindConv({ ...conv, padding: 2 }),
+  'conv, padded by more than the kernel': behindConv({ ...conv, kernel: 1, padding: 2 }),
   'conv, stride 2, no row and a column left over': behindConv({ ...conv, stride: 2, padding: 1 }),
   'conv, stride 3 over a kernel of 2': behindConv({ ...conv, kernel: 2, stride: 3 }),
   'conv, even kernel, same': behindConv({ ...conv, kernel: 4, padding: 'same' }),

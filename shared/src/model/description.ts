@@ -5,7 +5,7 @@ const size = z.number().int().min(1).max(limits.dimensionMax.value);
 const bias = z.boolean().default(true);
 
 /** Windows of `size` x `size`, one every `stride` values (without it they lie side by side). */
-const pool = { size, stride: size.optional() };
+const pool = { size: size.max(limits.poolSizeMax.value), stride: size.optional() };
 
 const dense = z.strictObject({ type: z.literal('dense'), units: size, bias });
 const conv = z.strictObject({
@@ -35,18 +35,20 @@ const residual = z.strictObject({
   layers: z.array(z.lazy((): z.ZodType<Layer> => layer)).min(1),
 });
 
-const layer = z.discriminatedUnion('type', [
-  dense,
-  conv,
-  maxPool,
-  averagePool,
-  globalAveragePool,
-  activation,
-  flatten,
-  layerNorm,
-  dropout,
-  residual,
-]);
+const layer = z
+  .discriminatedUnion('type', [
+    dense,
+    conv,
+    maxPool,
+    averagePool,
+    globalAveragePool,
+    activation,
+    flatten,
+    layerNorm,
+    dropout,
+    residual,
+  ])
+  .meta({ id: 'layer' });
 
 export type DenseLayer = z.infer<typeof dense>;
 export type ConvLayer = z.infer<typeof conv>;

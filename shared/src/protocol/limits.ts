@@ -69,6 +69,11 @@ export const limits = {
   nodesListed: { value: 64, unit: 'nodes', reason: 'a list is one message: the first by name; the command says so' },
   modelLayersMax: { value: 512, unit: 'layers', reason: 'the graph of a step stays below a megabyte' },
   modelDepthMax: { value: 8, unit: 'levels', reason: 'layers within layers: what reads them recurses' },
+  poolSizeMax: {
+    value: 16,
+    unit: 'rows and columns',
+    reason: 'a graph that lists the values of every window holds size^4 numbers',
+  },
   modelParametersMax: {
     value: 64 * 2 ** 20,
     unit: 'parameters',

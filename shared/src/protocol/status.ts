@@ -51,7 +51,7 @@ export const taskStatus = z.object({
   taskId: z.string(),
   state: z.enum(taskStates),
   task: z.string(),
-  /** [m, k, n] of a product, [count] of an echo. */
+  /** [m, k, n] of a product, [count] of an echo, the result's of an inference, a sample's of a training run. */
   shape: z.array(whole).max(4),
   dtype: z.string(),
   nodes: z.array(nodeShare).max(64),

@@ -19,10 +19,7 @@ export interface Batch {
 /** Row `from` of an array of a block to row `to` of the batch. */
 type RowCopy<Source> = (source: Source, from: number, to: number) => void;
 
-/**
- * Fills a batch; the indices must be of samples that exist. 512 samples of MNIST take 0.5 ms, a third of what multiplying each
- * byte takes.
- */
+/** Fills a batch; the indices must be of samples that exist. 512 samples of MNIST take 0.8 to 1.6 ms on one busy core. */
 export function gatherBatch(layout: SampleLayout, { blockAt, indices }: Gathering, { X, Y }: Batch): void {
   const each = layout.samplesPerBlock;
   const copyFeatures = featureCopy(layout, X);
@@ -59,7 +56,7 @@ interface ByteRows {
   readonly width: number;
 }
 
-/** Four at a time: 0.5 ms for 512 samples of MNIST, one at a time 0.7 ms. */
+/** Alone, for 512 samples of MNIST: 0.6 ms; one byte at a time 0.7 ms; multiplying in the place of looking up 1.1 ms. */
 function lookUp({ source, scaled, width }: ByteRows, first: number, { X, to }: { X: Float32Array; to: number }): void {
   const end = first + width;
   let from = first;

@@ -1,7 +1,8 @@
 /** The `.npy` format, versions 1 to 3 (NumPy enhancement proposal 1 and `numpy/lib/_format_impl.py`), for matrices. */
 import { MusterError } from '../errors.ts';
 import { dtypes, operandDtypes, type Dtype, type OperandDtype } from './dtype.ts';
-import { bigEndian, convert, descrText, NPY_MAGIC, readNpyFields } from './npy-fields.ts';
+import { npyArrayHeader } from './npy-array-header.ts';
+import { bigEndian, convert, descrText, readNpyFields } from './npy-fields.ts';
 import type { PythonValue } from './python-literal.ts';
 
 export interface NpyHeader {
@@ -18,7 +19,6 @@ export interface NpyOperandHeader extends NpyHeader {
   readonly dtype: OperandDtype;
 }
 
-const ALIGNMENT = 64;
 const SUPPORTED = Object.entries(dtypes).map(([dtype, { npy }]) => `${dtype} (${npy})`);
 
 /**
@@ -52,14 +52,9 @@ export function checkNpyLength({ dtype, shape, dataOffset }: NpyHeader, fileByte
   });
 }
 
-/** A version 1 header for elements in C order; its length is a multiple of 64, so that elements stay aligned when mapped. */
-export function npyHeader(dtype: Dtype, [rows, columns]: readonly [number, number]): Buffer {
-  const fields = `{'descr': '${dtypes[dtype].npy}', 'fortran_order': False, 'shape': (${rows}, ${columns}), }`;
-  const total = Math.ceil((10 + fields.length + 1) / ALIGNMENT) * ALIGNMENT;
-  const header = Buffer.from(`${NPY_MAGIC}\u0001\u0000\0\0${fields.padEnd(total - 11)}\n`, 'latin1');
-  header.writeUInt16LE(total - 10, 8);
-  return header;
-}
+/** The header of a matrix in C order. */
+export const npyHeader = (dtype: Dtype, shape: readonly [number, number]): Buffer =>
+  npyArrayHeader(dtypes[dtype].npy, shape);
 
 function dtypeOf(descr: PythonValue | undefined, path: string): Dtype {
   const text = descrText(descr, path);

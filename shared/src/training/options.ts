@@ -8,7 +8,7 @@ export type OptimizerName = (typeof optimizerNames)[number];
 const below1 = z.number().min(0).lt(1);
 const count = (min: number, max: number): z.ZodNumber => z.number().int().min(min).max(max);
 
-const compression = z
+const givenCompression = z
   .unknown()
   .default('none')
   .transform((given, context): Compression => {
@@ -40,7 +40,7 @@ const trainingOptions = z.strictObject({
   seed: count(0, 2 ** 32 - 1).default(0),
   /** Same bits whatever the nodes, as long as they compute with one backend on one family of processors. */
   deterministic: z.boolean().default(false),
-  compression,
+  compression: givenCompression,
   /** Steps that a node makes alone between two exchanges; 1: every gradient is exchanged. */
   localSteps: count(1, 1_000_000).default(1),
   outerLearningRate: z.number().positive().max(10).default(0.7),

@@ -6,7 +6,7 @@ import {
   parseCheckpoint,
   parseTrainingOptions,
   type Checkpoint,
-  type StoredCheckpoint,
+  type Safetensors,
   type StoredTensor,
 } from '@muster/shared';
 import { gradientOf, refusal } from './arbitrary-gradients.ts';
@@ -31,7 +31,7 @@ function checkpointOf(given: object = { optimizer: 'adam', seed: 11, localSteps:
 }
 
 /** As it comes back from a file: other bytes, at any alignment. */
-function reread({ tensors, metadata }: StoredCheckpoint): StoredCheckpoint {
+function reread({ tensors, metadata }: Safetensors): Safetensors {
   const moved = [...tensors].map(([name, { dtype, shape, bytes }]): [string, StoredTensor] => {
     const copy = new Uint8Array(bytes.length + 1).subarray(1);
     copy.set(bytes);
@@ -140,7 +140,7 @@ describe('a checkpoint', () => {
     expect(refusal(() => parseCheckpoint({ tensors: new Map(), metadata: {} }, { model, layout })).code).toBe(
       'BAD_DATA',
     );
-    for (const change of [{ dtype: 'BF16' }, { bytes: new Uint8Array(12) }]) {
+    for (const change of [{ dtype: 'BF16' as const }, { bytes: new Uint8Array(12) }]) {
       const given = stored();
       given.tensors.set('dense.bias', { ...given.tensors.get('dense.bias')!, ...change });
       expect(refusal(() => parseCheckpoint(given, { model, layout })).code).toBe('BAD_DATA');

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { crc32, deflateRawSync, gunzipSync, gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { gatherBatch, packBlock, syntheticDigits, viewBlock } from '@muster/shared';
 import { skipBecause, TemporaryDirectories } from '@muster/shared/testkit';
 import { openDataSet, type DataSet, type DataSetOptions } from '../../src/index.ts';
 import { hasNumpy, python } from '../acceptance/numpy.ts';
+import { zip } from '../support/zip.ts';
 
 const directories = new TemporaryDirectories();
 let directory: string;
@@ -57,44 +58,6 @@ function npy(shape: readonly number[], elements: Elements, descr = DESCR.get(ele
   const header = Buffer.from(`\u0093NUMPY\u0001\0\0\0${text}`, 'latin1');
   header.writeUInt16LE(text.length, 8);
   return Buffer.concat([header, new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength)]);
-}
-
-interface ZipEntry {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-  readonly declared?: number;
-  readonly check?: number;
-}
-
-/** A zip file of deflated entries, with sizes and check sums that may be lies. */
-function zip(entries: readonly ZipEntry[]): Buffer {
-  let offset = 0;
-  const [locals, centrals]: [Buffer[], Buffer[]] = [[], []];
-  for (const { name, bytes, declared = bytes.length, check = crc32(bytes) } of entries) {
-    const packed = deflateRawSync(bytes);
-    const fields = Buffer.alloc(26);
-    fields.writeUInt16LE(20, 0);
-    fields.writeUInt16LE(8, 4);
-    fields.writeUInt32LE(check, 10);
-    fields.writeUInt32LE(packed.length, 14);
-    fields.writeUInt32LE(declared, 18);
-    fields.writeUInt16LE(name.length, 22);
-    const central = Buffer.alloc(46);
-    central.writeUInt32LE(0x02014b50, 0);
-    fields.copy(central, 6);
-    central.writeUInt32LE(offset, 42);
-    const local = Buffer.concat([Buffer.from('504b0304', 'hex'), fields, Buffer.from(name), packed]);
-    locals.push(local);
-    centrals.push(central, Buffer.from(name));
-    offset += local.length;
-  }
-  const end = Buffer.alloc(22);
-  end.writeUInt32LE(0x06054b50, 0);
-  end.writeUInt16LE(entries.length, 8);
-  end.writeUInt16LE(entries.length, 10);
-  end.writeUInt32LE(Buffer.concat(centrals).length, 12);
-  end.writeUInt32LE(offset, 16);
-  return Buffer.concat([...locals, ...centrals, end]);
 }
 
 const npz = (arrays: Readonly<Record<string, Uint8Array>>): Buffer =>
@@ -164,13 +127,13 @@ describe('a directory of IDX files', () => {
   ] as const)('%s', async (...[name, damage, code, why]) => {
     if (name !== 'no such files') writeIdx('train', 7);
     damage();
-    await expect(open(directory)).rejects.toThrow(refused(code, why) as Error);
+    await expect(open(directory)).rejects.toThrow(refused(code, why));
   });
 
   test('a label beyond the classes that were named', async () => {
     writeIdx('train', 7);
     await expect(open(directory, { classes: 2 })).rejects.toThrow(
-      refused('BAD_DATA', /sample 2 \(counted from 0\) has label 2; 2 classes are 0 to 1/) as Error,
+      refused('BAD_DATA', /sample 2 \(counted from 0\) has label 2; 2 classes are 0 to 1/),
     );
     expect((await open(directory, { classes: 62 })).layout.target).toEqual({ kind: 'classes', classes: 62 });
   });
@@ -233,7 +196,7 @@ describe('a pair of .npy files', () => {
     ['no samples', [0, 3], new Uint8Array(0), /its shape is \(0, 3\)/],
   ] as const)('%s', async (...[, shape, elements, why]) => {
     write('y.npy', npy([3], Int32Array.of(0, 1, 2)));
-    await expect(open(write('X.npy', npy(shape, elements)))).rejects.toThrow(refused('BAD_DATA', why) as Error);
+    await expect(open(write('X.npy', npy(shape, elements)))).rejects.toThrow(refused('BAD_DATA', why));
   });
 
   test.each([
@@ -247,19 +210,15 @@ describe('a pair of .npy files', () => {
   ] as const)('targets: %s', async (...[, targets, kind, why]) => {
     write('y.npy', targets);
     const features = write('X.npy', npy([3, 1], Float32Array.of(1, 2, 3)));
-    await expect(open(features, kind === undefined ? {} : { targets: kind })).rejects.toThrow(
-      refused('BAD_DATA', why) as Error,
-    );
+    await expect(open(features, kind === undefined ? {} : { targets: kind })).rejects.toThrow(refused('BAD_DATA', why));
   });
 
   test('a name that does not say where the targets are', async () => {
-    await expect(open(write('mix.npy', images))).rejects.toThrow(
-      refused('USAGE', /images.npy and labels.npy/) as Error,
-    );
+    await expect(open(write('mix.npy', images))).rejects.toThrow(refused('USAGE', /images.npy and labels.npy/));
   });
 
   test('targets that are not there', async () => {
-    await expect(open(write('X.npy', images))).rejects.toThrow(refused('BAD_DATA', /no such file/) as Error);
+    await expect(open(write('X.npy', images))).rejects.toThrow(refused('BAD_DATA', /no such file/));
   });
 });
 
@@ -318,7 +277,7 @@ describe('an .npz file', () => {
       /two arrays 'X'/,
     ],
   ] as const)('%s', async (...[, bytes, code, why]) => {
-    await expect(open(write('d.npz', bytes))).rejects.toThrow(refused(code, why) as Error);
+    await expect(open(write('d.npz', bytes))).rejects.toThrow(refused(code, why));
   });
 
   (hasNumpy ? test : skipBecause('python3 has no NumPy'))('written by NumPy', async () => {
@@ -355,7 +314,7 @@ describe('CSV', () => {
   });
 
   test('one sample is not enough', async () => {
-    await expect(open(write('d.csv', '1,2\n'))).rejects.toThrow(refused('BAD_DATA', /it has one/) as Error);
+    await expect(open(write('d.csv', '1,2\n'))).rejects.toThrow(refused('BAD_DATA', /it has one/));
   });
 });
 
@@ -377,11 +336,11 @@ describe('a source', () => {
     ['no/such/X.npy', 'BAD_DATA', /no such file/],
     ['no/such.csv', 'BAD_DATA', /no such file/],
   ])('%s', async (source, code, why) => {
-    await expect(open(source)).rejects.toThrow(refused(code, why) as Error);
+    await expect(open(source)).rejects.toThrow(refused(code, why));
   });
 
   test.each([0, 1, -1, Number.NaN])('a test share of %s', async (testShare) => {
-    await expect(open('synthetic:10', { testShare })).rejects.toThrow(refused('USAGE', /got/) as Error);
+    await expect(open('synthetic:10', { testShare })).rejects.toThrow(refused('USAGE', /got/));
   });
 });
 

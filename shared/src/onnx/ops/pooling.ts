@@ -33,9 +33,11 @@ export function globalAveragePool(tape: Tape, x: Value): Value {
   const [channels = 0, height = 0, width = 0] = x.shape;
   const y = graph.add('ReduceMean', [x.name], { ints: { axes: [2, 3] }, int: { keepdims: 0 } });
   const gradient = (dy: string): string => {
-    const share = new Float32Array(height * width).fill(1 / (height * width));
-    const plane = graph.floats(`share_${height}_${width}`, [1, 1, height, width], share);
-    return graph.add('Mul', [graph.add('Reshape', [dy, graph.integers(-1, channels, 1, 1)]), plane]);
+    const share = graph.add('Mul', [dy, graph.scalar(1 / (height * width))]);
+    const column = graph.floats(`ones_${height}_1`, [1, 1, height, 1], new Float32Array(height).fill(1));
+    const row = graph.floats(`ones_1_${width}`, [1, 1, 1, width], new Float32Array(width).fill(1));
+    const single = graph.add('Reshape', [share, graph.integers(-1, channels, 1, 1)]);
+    return graph.add('Mul', [graph.add('Mul', [single, column]), row]);
   };
   return tape.record(y, [channels], [{ input: x, gradient }]);
 }
