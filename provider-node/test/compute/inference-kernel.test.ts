@@ -109,7 +109,11 @@ test('a model that takes a fixed number of rows gets it, filled up at the end', 
 });
 
 test.each([
-  ['the shape of the output', { output: port('y', 'float32', [2]) }, 'the output y is float32 [7, 3], not float32 [7, 2]'],
+  [
+    'the shape of the output',
+    { output: port('y', 'float32', [2]) },
+    'the output y is float32 [7, 3], not float32 [7, 2]',
+  ],
   ['its type', { output: port('y', 'float64', [3]) }, 'the output y is float32 [7, 3], not float64 [7, 3]'],
   ['the name of the input', { input: port('z', 'float32', [3]) }, 'it has no input z, but x'],
 ])('what does not fit is said: %s', async (_, wrong, why) => {
@@ -137,6 +141,8 @@ test('a model may not read other files of the machine', async () => {
       outputs: [{ name: 'y', type: 'float32', dims: ['N', 3] }],
     });
     const ports = { input: port('x', 'float32', [3]), output: port('y', 'float32', [3]) };
-    await expect(kernel.run(jobOf({ model, x: new Uint8Array(12), rows: 1, ...ports }))).rejects.toThrow('External data path');
+    await expect(kernel.run(jobOf({ model, x: new Uint8Array(12), rows: 1, ...ports }))).rejects.toThrow(
+      'External data path',
+    );
   }
 });
