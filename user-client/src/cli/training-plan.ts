@@ -54,7 +54,7 @@ export function planLines(spec: TrainSpec, nodes: readonly Rated[], wanted: numb
   const { parameters, downBytes, upBytes, computeMs, transferMs } = plan;
   const { batch, localSteps, epochs } = spec.options;
   const steps = Math.ceil(spec.trainSamples / batch) * epochs;
-  const exchange = localSteps > 1 ? `${localSteps} steps of ${batch} samples` : `a step of ${batch} samples`;
+  const exchange = localSteps > 1 ? `${localSteps} steps of ${batch} samples` : `a step of ${plural(batch, 'sample')}`;
   const line =
     `plan: ${parameters.toLocaleString('en')} parameters, ${plural(steps, 'step')}; for ${exchange} ` +
     `${formatBytes(downBytes)} go to each node and ${formatBytes(upBytes)} come back`;
