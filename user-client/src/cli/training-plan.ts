@@ -39,7 +39,14 @@ export function planStep({ model, options }: TrainSpec, nodes: readonly Rated[],
   const gflops = team.reduce((sum, node) => sum + node.gflops.float32, 0);
   const computeMs = (3 * forwardFlops(model) * options.batch * options.localSteps) / (Math.max(gflops, 1e-3) * 1e6);
   const remote = team.filter(({ sharesStore }) => !sharesStore).length;
-  return { parameters, nodes: team.length, downBytes, upBytes, computeMs, transferMs: (remote * (downBytes + upBytes)) / LINK_BYTES_PER_MS };
+  return {
+    parameters,
+    nodes: team.length,
+    downBytes,
+    upBytes,
+    computeMs,
+    transferMs: (remote * (downBytes + upBytes)) / LINK_BYTES_PER_MS,
+  };
 }
 
 /** Bytes that a gradient travels in, over those of float32. */

@@ -60,6 +60,7 @@ test('a training run: only what was said, under the names of the library', () =>
     task: 'train',
     model: 'lenet',
     data: 'synthetic',
+    classes: undefined,
     options: {},
     resume: undefined,
     out: undefined,
@@ -69,14 +70,24 @@ test('a training run: only what was said, under the names of the library', () =>
 });
 
 test('everything said of a training run', () => {
-  const learning = { epochs: '5', batch: '512', optimizer: 'nesterov', lr: '.05', momentum: '0.8', weightDecay: '1e-4' };
+  const learning = {
+    epochs: '5',
+    batch: '512',
+    optimizer: 'nesterov',
+    lr: '.05',
+    momentum: '0.8',
+    weightDecay: '1e-4',
+  };
   const pace = { schedule: 'cosine', warmupSteps: '10', clipNorm: '1', seed: '7', checkpointEvery: '90s' };
   const exchange = { compress: 'topk:0.5%', localSteps: '32', aggregator: 'median', deterministic: true };
   const files = { resume: 'C.safetensors', out: 'M.safetensors', onnx: 'M.onnx' };
-  expect(resolveRun({ task: 'train', data: 'D', ...learning, ...pace, ...exchange, ...files }).run).toEqual({
+  expect(
+    resolveRun({ task: 'train', data: 'D', classes: '12', ...learning, ...pace, ...exchange, ...files }).run,
+  ).toEqual({
     task: 'train',
     model: undefined,
     data: 'D',
+    classes: 12,
     options: {
       ...{ epochs: 5, batch: 512, optimizer: 'nesterov', learningRate: 0.05, momentum: 0.8, weightDecay: 0.0001 },
       ...{ schedule: 'cosine', warmupSteps: 10, clipNorm: 1, seed: 7, checkpointEveryMs: 90_000 },
@@ -87,7 +98,14 @@ test('everything said of a training run', () => {
 });
 
 test('an inference', () => {
-  const flags = { task: 'infer', model: 'M.onnx', input: 'X.npy', out: 'Y.npy', rowsPerBlock: '64', outputShape: '3,5' };
+  const flags = {
+    task: 'infer',
+    model: 'M.onnx',
+    input: 'X.npy',
+    out: 'Y.npy',
+    rowsPerBlock: '64',
+    outputShape: '3,5',
+  };
   const run = { task: 'infer', model: 'M.onnx', input: 'X.npy', out: 'Y.npy', rowsPerBlock: 64 };
   expect(resolveRun(flags).run).toEqual({ ...run, outputShape: [3, 5] });
   expect(resolveRun({ ...flags, outputShape: 'scalar' }).run).toEqual({ ...run, outputShape: [] });

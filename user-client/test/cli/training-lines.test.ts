@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { forwardFlops } from '@muster/shared';
 import picocolors from 'picocolors';
 import { LossCurve } from '../../src/cli/loss-curve.ts';
 import { liveLines, plainLine } from '../../src/cli/progress-lines.ts';
@@ -128,8 +129,8 @@ describe('the plan of a run', () => {
   test('bytes and times of a step', () => {
     const plan = planStep(tinySpec({ batch: 100 }), [node(1, false), node(3, false), node(2, true)], 2);
     expect(plan).toMatchObject({ parameters: 7850, nodes: 2, downBytes: 31_400, upBytes: 31_400 });
-    // 3 * 2 * 7840 operations a sample at 5 GFLOP/s; one node is behind the link.
-    expect(plan.computeMs).toBeCloseTo((3 * 2 * 7840 * 100) / 5e6, 6);
+    // Forward and twice as much backward, at 5 GFLOP/s; one node is behind the link.
+    expect(plan.computeMs).toBeCloseTo((3 * forwardFlops(tinySpec().model) * 100) / 5e6, 6);
     expect(plan.transferMs).toBeCloseTo(62_800 / 118_000, 6);
   });
 
