@@ -90,7 +90,7 @@ describe('steps', () => {
     const opened = ready(run.open());
     const start = Float32Array.from(run.weights);
     const layout = run.layoutOf(opened);
-    for (const index of [0, 3]) await run.check(await run.shard(opened, layout, index));
+    for (const index of [0, 3]) await run.check(await run.shard(opened, { layout, index }));
     run.fold(opened, [0, 3]);
     const { order } = new EpochOrder(spec.options.seed, 0, spec.trainSamples);
     const samples = [0, 3].flatMap((index) => [...order.subarray(...layout.shards[index]!)]);
@@ -259,7 +259,7 @@ describe('shards', () => {
   async function opened(): Promise<{ run: LinearRun; shard: Awaited<ReturnType<LinearRun['shard']>> }> {
     const run = new LinearRun({ spec: linearSpec() });
     const first = ready(run.open());
-    return { run, shard: await run.shard(first, run.layoutOf(first), 0) };
+    return { run, shard: await run.shard(first, { layout: run.layoutOf(first), index: 0 }) };
   }
 
   test('that are no result are wrong', async () => {
