@@ -75,8 +75,17 @@ describe('a network is trained on two nodes', () => {
     expect(said.weightsSha256).toMatch(/^[0-9a-f]{64}$/);
     expect(Object.keys(said)).toEqual(
       expect.arrayContaining([
-        ...['loss', 'trainAccuracy', 'samplesPerSecond', 'wallMs', 'nodes', 'retries', 'bytesSent', 'bytesReceived'],
-        ...['late', 'audited', 'split'],
+        'loss',
+        'trainAccuracy',
+        'samplesPerSecond',
+        'wallMs',
+        'nodes',
+        'retries',
+        'bytesSent',
+        'bytesReceived',
+        'late',
+        'audited',
+        'split',
       ]),
     );
   }, 60_000);
@@ -162,7 +171,18 @@ describe('a run goes on', () => {
   test('after Ctrl-C: the task is cancelled, no file is left, and its checkpoint can be had', async () => {
     const out = cluster.file('never.safetensors');
     const client = cluster.client(
-      ...['--task', 'train', '--data', DATA, '--model', 'mlp', '--nodes', '2', '--epochs', '10000', '--out', out],
+      '--task',
+      'train',
+      '--data',
+      DATA,
+      '--model',
+      'mlp',
+      '--nodes',
+      '2',
+      '--epochs',
+      '10000',
+      '--out',
+      out,
     );
     const { taskId } = await waitUntil(() => runningWith(({ checkpointStep }) => checkpointStep > 0), {
       what: 'a checkpoint is written',
@@ -305,7 +325,8 @@ describe('a mistake is answered in three lines and leaves nothing on the head', 
 
   const tasks = async (): Promise<readonly TaskBrief[]> => observer.tasks();
 
-  test.each(mistakes)('%s', async (_, args, code, error, says) => {
+  test.each(mistakes.map(([name, ...mistake]) => ({ name, mistake })))('$name', async ({ mistake }) => {
+    const [args, code, error, says] = mistake;
     const before = (await tasks()).length;
     const given = args();
     const data = given.includes('--data') ? [] : ['--data', 'synthetic:200'];
