@@ -1,6 +1,8 @@
 /** Training and inference as people use them, on a head and two real nodes. */
-import { gzipSync } from 'node:zlib';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { npyArrayHeader, type TaskBrief, type TaskStatus } from '@muster/shared';
 import { ClusterUnderTest, skipBecause, waitUntil, type Outcome } from '@muster/shared/testkit';
@@ -197,6 +199,15 @@ describe('a run goes on', () => {
     expect(statSync(file).size).toBeGreaterThan(4 * 235_146);
   }, 60_000);
 });
+
+test('the example of docs and README runs', () => {
+  const program = fileURLToPath(new URL('../../../examples/train-digits.mjs', import.meta.url));
+  const port = String(cluster.endpoint.portBase);
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, port], { encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const [, right] = /answers right: (\d+) of 100/.exec(stdout) ?? [];
+  expect(Number(right)).toBeGreaterThan(80);
+}, 60_000);
 
 /** A training run that is under way and of which this holds. */
 async function runningWith(
