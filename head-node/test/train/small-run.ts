@@ -106,7 +106,7 @@ export class SmallRun implements TrainerListener {
     trainer.listen(this);
   }
 
-  ready(task: TaskId, start: RoundStart, blocks: readonly MadeBlock[], report: TrainingReport): void {
+  ready(...[task, start, blocks, report]: Parameters<TrainerListener['ready']>): void {
     this.starts.push(start);
     this.reports.push(report);
     for (const block of blocks) this.#adopt(block);

@@ -109,7 +109,11 @@ function resultFile(
 }
 
 /** The latest checkpoint, whatever state the run is in. */
-async function fetchTrained(client: ClusterClient, { taskId, state, training }: TaskStatus, out: string): Promise<Said> {
+async function fetchTrained(
+  client: ClusterClient,
+  { taskId, state, training }: TaskStatus,
+  out: string,
+): Promise<Said> {
   await client.checkpoint(taskId, out);
   const step = training?.checkpointStep ?? 0;
   return { object: { taskId, state, checkpointStep: step, out }, lines: [out] };
@@ -216,11 +220,11 @@ function doneOf(status: TaskStatus): string {
   return `${acceptedTiles}/${tiles} ${unitOf(status)}, ${verifiedTiles} checked, ${rejectedTiles} rejected`;
 }
 
-function trainingRows(report: TrainingReport): string[] {
-  const { checkpointStep, checkpointBytes, weightsSha256 } = report;
+function trainingRows(training: TrainingReport): string[] {
+  const { checkpointStep, checkpointBytes, weightsSha256 } = training;
   const saved = checkpointBytes > 0 ? `step ${checkpointStep}, ${formatBytes(checkpointBytes)}` : 'none yet';
   const hash = weightsSha256 === '' ? [] : [`hash:  sha256 ${weightsSha256}`];
-  return [`model: ${figuresOf(report).join(', ')}`, `saved: ${saved}`, ...hash];
+  return [`model: ${figuresOf(training).join(', ')}`, `saved: ${saved}`, ...hash];
 }
 
 function statusLines(status: TaskStatus): string[] {
