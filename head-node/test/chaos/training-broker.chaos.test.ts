@@ -5,22 +5,25 @@ import { waitUntil } from '@muster/shared/testkit';
 import { FaultRig } from './fault-rig.ts';
 import { reachedStep, startTraining, STEPS_OF_EPOCH, trained } from './training-rig.ts';
 
-const EPOCHS = process.env['MUSTER_CHAOS'] === 'long' ? 10 : 3;
+const LONG = process.env['MUSTER_CHAOS'] === 'long';
+const EPOCHS = LONG ? 10 : 3;
 const STEPS = EPOCHS * STEPS_OF_EPOCH;
+
+const NEAR = { name: 'that read the files of the head', node: [], head: [] };
+const FAR = {
+  name: 'that get everything over the wire',
+  node: ['--blocks', 'wire'],
+  head: ['--mirror-blocks', 'always'],
+};
 
 let broker: RabbitNode;
 let rig: FaultRig;
 
 beforeAll(async () => {
   broker = await RabbitNode.start();
-  rig = await FaultRig.start({ providers: 3, env: { AMQP_URL: broker.url } });
-  await waitUntil(async () => (await rig.backbone()).state === 'up', { what: 'backbone: up' });
-}, 150_000);
+}, 100_000);
 
-afterAll(async () => {
-  await rig.end();
-  await broker.stop();
-}, 60_000);
+afterAll(() => broker.stop(), 30_000);
 
 const queuesAreEmpty = async (): Promise<void> => {
   let queued = new Map<string, number>();
@@ -32,7 +35,15 @@ const queuesAreEmpty = async (): Promise<void> => {
   });
 };
 
-describe('a run with a broker', () => {
+describe.each(LONG ? [NEAR, FAR] : [NEAR])('a run on nodes $name', ({ node, head }) => {
+  beforeAll(async () => {
+    const programs = { providerArguments: ['--threads', '1', ...node], headArguments: head };
+    rig = await FaultRig.start({ providers: 3, env: { AMQP_URL: broker.url }, ...programs });
+    await waitUntil(async () => (await rig.backbone()).state === 'up', { what: 'backbone: up' });
+  }, 120_000);
+
+  afterAll(() => rig.end(), 30_000);
+
   test('ends by itself when a node and then the head are killed, and leaves nothing in the queues', async () => {
     const run = await startTraining(rig, { nodes: 3, epochs: EPOCHS });
     await reachedStep(rig, run, 0.3 * STEPS);
@@ -43,7 +54,7 @@ describe('a run with a broker', () => {
     expect(await trained(run)).toMatchObject({ state: 'done', steps: STEPS });
     await rig.rejoin('node-3');
     await queuesAreEmpty();
-  }, 90_000);
+  }, 120_000);
 
   test('ends by itself when the broker is killed and comes back', async () => {
     const run = await startTraining(rig, { nodes: 3, epochs: EPOCHS });
@@ -53,5 +64,5 @@ describe('a run with a broker', () => {
     await broker.restart();
     expect(await trained(run)).toMatchObject({ state: 'done', steps: STEPS });
     await queuesAreEmpty();
-  }, 90_000);
+  }, 120_000);
 });

@@ -1,6 +1,6 @@
 /** Training runs while nodes, the trainer and the head go and come. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { skipBecause, waitUntil } from '@muster/shared/testkit';
+import { skipBecause } from '@muster/shared/testkit';
 import { FaultRig, type Submitted } from './fault-rig.ts';
 import { betweenSteps, reachedStep, startTraining, STEPS_OF_EPOCH, trained, trainerOf } from './training-rig.ts';
 
@@ -10,15 +10,9 @@ let rig: FaultRig;
 
 beforeAll(async () => {
   rig = await FaultRig.start({ providers: 4 });
-}, 60_000);
+}, 120_000);
 
 afterAll(() => rig.end(), 30_000);
-
-const readyNodes = (count: number): Promise<unknown> =>
-  waitUntil(async () => (await rig.observer.nodes()).filter(({ state }) => state === 'ready').length === count, {
-    what: `${count} nodes are ready`,
-    timeoutMs: 30_000,
-  });
 
 const LONG = process.env['MUSTER_CHAOS'] === 'long';
 const STEPS = LONG ? 200 : 60;
