@@ -1,4 +1,5 @@
 /** What the broker behind the head costs: the same echo with ZeroMQ only, mirrored, and through the broker first, on one cluster. */
+import { constants, setPriority } from 'node:os';
 import { MusterError, type Durability, type TaskStatus } from '@muster/shared';
 import { RabbitNode } from '@muster/rabbitmq/testkit';
 import { waitUntil } from '@muster/shared/testkit';
@@ -62,6 +63,7 @@ const DRAIN_MS = 30_000;
 export async function measureMirror(options: MirrorOptions): Promise<MirrorRow[]> {
   const { providers, signal } = options;
   const broker = await RabbitNode.start();
+  stepBack(broker);
   try {
     const echoes = await withCluster({ providers, blocks: 'auto', amqpUrl: broker.url, signal }, async (client) => {
       const rows = await new EchoBench({ ...options, client, broker }).rows();
@@ -72,6 +74,14 @@ export async function measureMirror(options: MirrorOptions): Promise<MirrorRow[]
   } finally {
     await broker.stop();
   }
+}
+
+/**
+ * A broker has a machine of its own, or a core to spare. Here it shares the cores with head and providers, and would take from them
+ * while it writes what they have sent already: at a lower priority it waits instead, which `furthestBehindMs` shows.
+ */
+function stepBack({ pid }: RabbitNode): void {
+  if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
 }
 
 interface Setting extends MirrorOptions {
