@@ -190,8 +190,8 @@ async function train(flags: Flags): Promise<void> {
   });
   const crowds = await measureCrowd({
     counts: quick ? [4] : [4, 8, 16, 50],
-    batch: 2048,
-    steps: quick ? 10 : 40,
+    samples: 32,
+    steps: quick ? 30 : 200,
     repetitions: quick ? 1 : 3,
     signal,
     onRow: ({ emulatedProviders, ms }: CrowdRow) =>

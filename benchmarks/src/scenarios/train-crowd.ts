@@ -30,24 +30,27 @@ export interface CrowdRow {
 
 export interface CrowdOptions {
   readonly counts: readonly number[];
-  readonly batch: number;
+  /** Of a step, for each provider. */
+  readonly samples: number;
   readonly steps: number;
   readonly repetitions: number;
   readonly signal: AbortSignal;
   readonly onRow: (row: CrowdRow) => void;
 }
 
+/** As many as MNIST has: a checkpoint comes with every epoch, and a lease names the blocks of its samples. */
+const SAMPLES = 60_000;
 const MODEL = 'lenet';
 /** So small that no weight moves: then shards of samples that are alike have gradients that are alike. */
 const TRAINING = { optimizer: 'momentum', schedule: 'constant', learningRate: 1e-20 } as const;
 
 export async function measureCrowd(options: CrowdOptions): Promise<CrowdRow[]> {
-  const samples = BenchSamples.alike(4 * options.batch);
-  const emulation = await calibrated(samples, options.batch);
+  const set = BenchSamples.alike(SAMPLES);
+  const emulation = await calibrated(set, options.samples);
   return withCluster({ providers: 0, blocks: 'auto', signal: options.signal }, async (client, cluster) => {
     const crowd = new EmulatedCrowd(cluster, emulation);
     try {
-      return await new CrowdBench({ ...options, client, cluster, crowd, samples, emulation }).rows();
+      return await new CrowdBench({ ...options, client, cluster, crowd, set, emulation }).rows();
     } finally {
       await crowd.stop();
     }
@@ -58,7 +61,7 @@ interface Setting extends CrowdOptions {
   readonly client: ClusterClient;
   readonly cluster: LocalCluster;
   readonly crowd: EmulatedCrowd;
-  readonly samples: BenchSamples;
+  readonly set: BenchSamples;
   readonly emulation: Emulation;
 }
 
@@ -80,29 +83,29 @@ class CrowdBench {
   }
 
   async #rowFor(count: number): Promise<CrowdRow> {
-    const { client, crowd, batch, repetitions, emulation } = this.#setting;
+    const { client, crowd, samples, repetitions, emulation } = this.#setting;
     await crowd.growTo(count);
     await waitUntil(async () => (await client.readyNodes()) === count, { what: `${count} nodes are ready` });
-    const waitMs = Math.ceil(batch / count) * emulation.msPerSample;
+    const waitMs = samples * emulation.msPerSample;
     const windows: CrowdWindow[] = [];
     while (windows.length < repetitions) windows.push(await this.#window(count, waitMs));
-    return crowdRow({ batch, count, waitMs }, windows);
+    return crowdRow({ batch: samples * count, count, waitMs }, windows);
   }
 
   async #window(count: number, stepMs: number): Promise<CrowdWindow> {
-    const { client, cluster, samples, batch, steps, signal } = this.#setting;
+    const { client, cluster, set, samples, steps, signal } = this.#setting;
     const cpu: (number | null)[] = [];
     const onEdge = (): void => void cpu.push(programCpuMs(cluster.head.process.pid));
-    const training = { ...TRAINING, batch };
-    const run = { model: MODEL, nodes: count, samples, training, steps, stepMs, signal, onEdge } as const;
+    const training = { ...TRAINING, batch: samples * count };
+    const run = { model: MODEL, nodes: count, samples: set, training, steps, stepMs, signal, onEdge } as const;
     return { ...(await runWindow(client, run)), headMs: difference(cpu) };
   }
 }
 
 /** One sample's sums, and what a sample of a batch takes one core. */
-async function calibrated(samples: BenchSamples, batch: number): Promise<Emulation> {
-  const model = presetModel(MODEL, { input: samples.layout.features, classes: 10 });
-  const loop = await TrainingLoop.open({ model, samples, options: parseTrainingOptions({ ...TRAINING, batch }) });
+async function calibrated(set: BenchSamples, batch: number): Promise<Emulation> {
+  const model = presetModel(MODEL, { input: set.layout.features, classes: 10 });
+  const loop = await TrainingLoop.open({ model, samples: set, options: parseTrainingOptions({ ...TRAINING, batch }) });
   try {
     const ofSample = await loop.sumsOf(0, 1);
     await loop.run(2);

@@ -56,7 +56,8 @@ export interface TrainOptions {
   readonly onRow: (row: TrainRow) => void;
 }
 
-const SAMPLES = 8192;
+/** As many as MNIST has. */
+const SAMPLES = 60_000;
 const STEPS_MIN = 6;
 
 interface Case {

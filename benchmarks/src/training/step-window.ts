@@ -1,6 +1,5 @@
 /** Some steps out of the middle of a run, as the head tells of them. */
 import { fromWireError, type StepSplit, type TaskStatus } from '@muster/shared';
-import { waitUntil } from '@muster/shared/testkit';
 import type { ClusterClient } from '@muster/user-client';
 import { setTimeout } from 'node:timers/promises';
 
@@ -32,8 +31,6 @@ export interface Look {
   readonly atMs: number;
 }
 
-const PATIENCE_MS = 600_000;
-
 export async function watchSteps(client: ClusterClient, taskId: string, options: WindowOptions): Promise<StepWindow> {
   const { warmUp, steps, stepMs, signal, onEdge = () => undefined } = options;
   const first = await stepReached(client, taskId, { step: warmUp, signal });
@@ -49,19 +46,25 @@ interface Reaching {
   readonly signal: AbortSignal;
 }
 
-/** Rejects with the error of a run that fails before. */
+/** Looks again when half of the way can be done, so that few looks are taken. Rejects with the error of a run that fails before. */
 async function stepReached(client: ClusterClient, taskId: string, { step, signal }: Reaching): Promise<Look> {
-  const look = await waitUntil(
-    async () => {
-      const status = await client.task(taskId);
-      const seen = { status, atMs: performance.now() };
-      return (signal.aborted || status.error !== null || stepOf(seen) >= step) && seen;
-    },
-    { what: `step ${step}`, timeoutMs: PATIENCE_MS },
-  );
-  signal.throwIfAborted();
-  if (look.status.error !== null) throw fromWireError(look.status.error);
-  return look;
+  let before: Look | null = null;
+  for (;;) {
+    const status = await client.task(taskId);
+    if (status.error !== null) throw fromWireError(status.error);
+    const look = { status, atMs: performance.now() };
+    if (stepOf(look) >= step) return look;
+    await setTimeout(halfWayMs(before, look, step), undefined, { signal });
+    before ??= look;
+  }
+}
+
+const LOOK_MS_MIN = 5;
+
+function halfWayMs(before: Look | null, now: Look, step: number): number {
+  if (before === null || stepOf(now) === stepOf(before)) return LOOK_MS_MIN;
+  const stepMs = (now.atMs - before.atMs) / (stepOf(now) - stepOf(before));
+  return Math.max(LOOK_MS_MIN, ((step - stepOf(now)) * stepMs) / 2);
 }
 
 const stepOf = ({ status }: Look): number => status.training?.step ?? 0;
