@@ -3,7 +3,7 @@ import { defaultStateDirectory } from '@muster/shared/io';
 import { availableParallelism, hostname } from 'node:os';
 import type { Compute } from './compute/compute.ts';
 
-export const devices = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
+export const devices = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml', 'tfjs'] as const;
 export type DeviceChoice = (typeof devices)[number];
 
 export interface ProviderNodeOptions {

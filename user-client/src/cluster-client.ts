@@ -182,10 +182,7 @@ export class ClusterClient {
 
   /** The latest checkpoint of a training run, in whatever state that is. Throws TASK_UNKNOWN, and TASK_NOT_DONE before the first. */
   async readCheckpoint(taskId: string): Promise<CheckpointFile> {
-    return readCheckpoint(
-      await fetchCheckpoint(this.transport, checkedId(taskId)),
-      `the checkpoint of task ${taskId}`,
-    );
+    return readCheckpoint(await fetchCheckpoint(this.transport, checkedId(taskId)), `the checkpoint of task ${taskId}`);
   }
 
   /** Writes it to a file, whole or not at all. */

@@ -67,7 +67,12 @@ export function resultShapeOf({ taskId, task, shape, dtype }: TaskStatus): Resul
 }
 
 /** What comes of a row, and how many there are, from what the head tells about an inference. */
-export function rowShapeOf({ taskId, task, shape: [rows = 0, ...shape], dtype }: TaskStatus): Pick<InferSpec, 'rows' | 'output'> {
+export function rowShapeOf({
+  taskId,
+  task,
+  shape: [rows = 0, ...shape],
+  dtype,
+}: TaskStatus): Pick<InferSpec, 'rows' | 'output'> {
   if (task === 'infer' && isInferDtype(dtype)) return { rows, output: { name: 'output', shape, dtype } };
   throw new MusterError('USAGE', `task ${taskId} is no inference`, {
     why: `it is of type '${task}'`,

@@ -5,7 +5,7 @@ import { hasLied, isDistrusted } from './distrust.ts';
 import { toRanges } from './index-ranges.ts';
 import { expectedMsOf } from './lease-cost.ts';
 import { ageOf, countRetry, openLease } from './leases.ts';
-import { mayMirror } from './mirror.ts';
+import { durabilityOfLease, mayMirror } from './mirror.ts';
 import { subtaskState } from './subtask-states.ts';
 import { readyProviders, type Turn } from './turn.ts';
 import { blockKey } from './waiting-subtasks.ts';
@@ -125,6 +125,7 @@ interface Assignment extends Work {
 }
 
 function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Lease {
+  const durability = durabilityOfLease(task);
   const attempt = 1 + Math.max(0, ...indices.slice(0, 1).map((index) => run.failures.get(index)?.length ?? 0));
   const lease = openLease(turn, {
     task,
@@ -132,14 +133,14 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
     indices,
     attempt,
     expectedMs: expectedMsOf({ task, run, indices }, provider),
-    sentAtMs: task.durability === 'strict' ? null : turn.nowMs,
+    sentAtMs: durability === 'strict' ? null : turn.nowMs,
   });
   sendOperands(turn, { task, run, provider, indices });
   turn.effects.push({
     type: 'send-lease',
     session: provider.session,
     provider: provider.id,
-    durability: task.durability,
+    durability,
     lease: lease.id,
     attempt,
     task: task.id,
@@ -172,7 +173,7 @@ function sendBlock(turn: Turn, { task, run, provider }: Omit<Assignment, 'indice
     turn.effects.push({ type: 'share-block', task: task.id, block: id });
     for (const member of run.team) markHeld(turn, member, id);
   }
-  if (!provider.sharesStore && task.durability !== 'local' && !run.mirrored.has(id)) {
+  if (!provider.sharesStore && durabilityOfLease(task) !== 'local' && !run.mirrored.has(id)) {
     run.mirrored.add(id);
     turn.effects.push({ type: 'mirror-block', task: task.id, block: id });
   }

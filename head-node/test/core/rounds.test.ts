@@ -82,7 +82,8 @@ class RunRig extends ClusterRig {
   }
 
   shards(task: TaskId): TrainLayout['shards'] {
-    return (this.task(task).run?.plan.layout as TrainLayout).shards;
+    const { run } = this.task(task);
+    return (run!.plan.layout as TrainLayout).shards;
   }
 
   folds(task: TaskId): { round: number; accepted: readonly number[] }[] {

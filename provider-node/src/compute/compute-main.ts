@@ -13,7 +13,7 @@ async function open(request: OpenRequest): Promise<Opened> {
   try {
     const device = await openDevice(request);
     kernels = kernelsOf(device, request);
-    return { served: device.served, gflops: device.gflops };
+    return { note: device.note, served: device.served, gflops: device.gflops };
   } catch (error) {
     throw new MusterError('DEVICE_UNAVAILABLE', 'the device cannot be used', { why: reasonOf(error), cause: error });
   }

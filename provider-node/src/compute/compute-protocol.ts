@@ -1,7 +1,11 @@
 /** What a provider asks of its compute processes. Bulk bytes never travel here: operands and results are files. */
 import type { DeviceFacts, OperandDtype, TaskId } from '@muster/shared';
 
-export type DeviceKind = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
+/** Execution providers of ONNX Runtime. */
+export type OnnxKind = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
+
+/** 'tfjs': TensorFlow for Node with CUDA, an optional package. */
+export type DeviceKind = OnnxKind | 'tfjs';
 
 /** One subtask. */
 export interface Job {
@@ -36,6 +40,8 @@ export interface OpenRequest {
 }
 
 export interface Opened {
+  /** What people should know of it, or ''. */
+  readonly note: string;
   /** Types that the device itself serves; the others are computed on the CPU. */
   readonly served: readonly OperandDtype[];
   readonly gflops: DeviceFacts['gflops'];

@@ -21,6 +21,7 @@ export function kernelsOf(device: Device, { kind, threads, cacheBytes, tamper }:
       const sampleBytes = Math.floor(cacheBytes * SAMPLE_SHARE);
       return new TrainingKernel({ ...(await verifiedSteps(steps)), cacheBytes: sampleBytes, ...tampered });
     },
-    infer: async () => new InferenceKernel({ kind, threads }),
+    // TensorFlow reads no ONNX.
+    infer: async () => new InferenceKernel({ kind: kind === 'tfjs' ? 'cpu' : kind, threads }),
   });
 }

@@ -155,6 +155,13 @@ describe('tampering, for tests of verification', () => {
     expect([...turned]).toEqual([-1, 2]);
   });
 
+  test('every sign, but not at first', () => {
+    const finish = tampering('flip:1')!;
+    const results = [new Float32Array([1, -2]), new Float32Array([3]), new Float32Array([4])];
+    for (const result of results) finish(result);
+    expect(results.map((result) => [...result])).toEqual([[1, -2], [-3], [-4]]);
+  });
+
   test('nothing by default, and no unknown kind', () => {
     expect(tampering('')).toBeUndefined();
     expect(() => tampering('some')).toThrow('tamper cannot be read');

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect } from '@jest/globals';
-import { silentLogger } from '@muster/shared';
+import { elementsOf, presetModel, presets, silentLogger, type Preset } from '@muster/shared';
 import { startCompute, type ComputeOptions } from '../../dist/compute/index.js';
 import { gpuTest, softwareGpu } from './software-gpu.ts';
 import { BlockDirectory } from './tile-fixture.ts';
+import { resultOf, TrainingSet } from './training/train-fixture.ts';
 
 const options: ComputeOptions = { device: 'auto', threads: 1, maxMemoryBytes: 2 ** 28, logger: silentLogger };
 

@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { DeviceKind } from '../../src/compute/compute-protocol.ts';
+import type { OnnxKind } from '../../src/compute/compute-protocol.ts';
 import { sessionOptions } from '../../src/compute/backends/onnx-options.ts';
 
 export interface FloatTensor {
@@ -13,7 +13,7 @@ export type FloatTensors = Record<string, FloatTensor>;
 export async function runGraph(
   graph: Uint8Array,
   inputs: FloatTensors,
-  kind: DeviceKind = 'cpu',
+  kind: OnnxKind = 'cpu',
 ): Promise<Record<string, Float32Array>> {
   const session = await InferenceSession.create(graph, sessionOptions(kind, 1));
   const outputs = await session.run(tensors(inputs));

@@ -94,15 +94,15 @@ describe('correct', () => {
   /** The outputs are the inputs. */
   const weights = { values: Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0), dims: [12] };
 
-  test.each<[string, number[], number[], number]>([
-    ['the largest output at the target', [1, 5, 2], [0, 1, 0], 1],
-    ['the largest output elsewhere', [1, 5, 2], [0, 0, 1], 0],
-    ['equal outputs, the target first', [2, 2, 2], [1, 0, 0], 1],
-    ['equal outputs, the target not first', [2, 2, 2], [0, 1, 0], 0],
-    ['probabilities as target', [1, 5, 2], [0.2, 0.5, 0.3], 1],
-    ['probabilities as target, the larger one elsewhere', [1, 5, 2], [0.5, 0.2, 0.3], 0],
-    ['no target', [1, 5, 2], [0, 0, 0], 0],
-  ])('for %s', async (_, x, y, expected) => {
+  test.each<[string, { x: number[]; y: number[]; expected: number }]>([
+    ['the largest output at the target', { x: [1, 5, 2], y: [0, 1, 0], expected: 1 }],
+    ['the largest output elsewhere', { x: [1, 5, 2], y: [0, 0, 1], expected: 0 }],
+    ['equal outputs, the target first', { x: [2, 2, 2], y: [1, 0, 0], expected: 1 }],
+    ['equal outputs, the target not first', { x: [2, 2, 2], y: [0, 1, 0], expected: 0 }],
+    ['probabilities as target', { x: [1, 5, 2], y: [0.2, 0.5, 0.3], expected: 1 }],
+    ['probabilities as target, the larger one elsewhere', { x: [1, 5, 2], y: [0.5, 0.2, 0.3], expected: 0 }],
+    ['no target', { x: [1, 5, 2], y: [0, 0, 0], expected: 0 }],
+  ])('for %s', async (_, { x, y, expected }) => {
     const sample = (values: number[]): FloatTensor => ({ values: Float32Array.from(values), dims: [1, 3] });
     const { correct } = await runGraph(evaluation(model), { weights, X: sample(x), Y: sample(y) });
     expect(correct).toEqual(Float32Array.of(expected));

@@ -27,7 +27,7 @@ describe('docs', () => {
   test('model.md lists exactly the layers of the schema', () => {
     const table = page.split('## Layers')[1]?.split('- Kernels')[0] ?? '';
     const listed = table.split('\n').flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)]);
-    expect(listed.map(([, type]) => type).toSorted()).toEqual([...new Set(layerTypes(modelJsonSchema()))].toSorted());
+    expect(new Set(listed.map(([, type]) => type))).toEqual(new Set(layerTypes(modelJsonSchema())));
   });
 
   test('the examples of model.md are models', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { array, assert, nat, property, tuple } from 'fast-check';
 import {
   exportModel,
   initialWeights,
@@ -113,7 +113,10 @@ describe('readOnnx', () => {
     [
       'inputs without end',
       encodeModel({
-        ...{ name: '', nodes: [], initializers: [], outputs: [] },
+        name: '',
+        nodes: [],
+        initializers: [],
+        outputs: [],
         inputs: Array.from({ length: limits.onnxValuesMax.value + 1 }, () => ({ name: 'a', type: 'int8', dims: [] })),
       }),
       'more than 1000 inputs',
@@ -134,9 +137,9 @@ describe('readOnnx', () => {
     for (let length = 0; length < small.length; length++) {
       expect(read(small.subarray(0, length))).toEqual(expect.stringContaining('BAD_MODEL'));
     }
-    const places = fc.array(fc.tuple(fc.nat(small.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 });
-    fc.assert(
-      fc.property(places, (changes) => {
+    const places = array(tuple(nat(small.length - 1), nat(255)), { minLength: 1, maxLength: 4 });
+    assert(
+      property(places, (changes) => {
         const changed = small.slice();
         for (const [at, value] of changes) changed[at] = value;
         const outcome = read(changed);

@@ -15,6 +15,7 @@ export interface Flags {
   readonly window?: string | undefined;
   readonly model?: string | undefined;
   readonly data?: string | undefined;
+  readonly classes?: string | undefined;
   readonly epochs?: string | undefined;
   readonly optimizer?: string | undefined;
   readonly lr?: string | undefined;
@@ -55,6 +56,7 @@ export const flagsOfTask = {
   train: [
     'model',
     'data',
+    'classes',
     'epochs',
     'batch',
     'optimizer',

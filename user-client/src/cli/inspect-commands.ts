@@ -109,7 +109,11 @@ function resultFile(
 }
 
 /** The latest checkpoint, whatever state the run is in. */
-async function fetchTrained(client: ClusterClient, { taskId, state, training }: TaskStatus, out: string): Promise<Said> {
+async function fetchTrained(
+  client: ClusterClient,
+  { taskId, state, training }: TaskStatus,
+  out: string,
+): Promise<Said> {
   await client.checkpoint(taskId, out);
   const step = training?.checkpointStep ?? 0;
   return { object: { taskId, state, checkpointStep: step, out }, lines: [out] };

@@ -156,6 +156,10 @@ const addTraining = (command: Command): Command =>
     command
       .optionsGroup('train:')
       .option('--data <source>', 'a directory of IDX files, .npy, .npz, .csv, or synthetic[:SAMPLES]')
+      .option(
+        '--classes <number>',
+        'of the samples (default: as many as the model has outputs, or the largest label needs)',
+      )
       .option('--epochs <number>', 'passes over the training set (default: 10)')
       .option('--optimizer <name>', 'sgd, momentum, nesterov, adam or adamw (default: momentum)')
       .option('--lr <number>', 'peak of the learning rate (default: by optimizer and schedule)')

@@ -35,7 +35,12 @@ export function splitLine({ split }: TrainingReport): string | null {
   if (whole <= 0) return null;
   const { computeMs, transferMs, aggregateMs } = split;
   const share = (name: string, ms: number): string => `${name} ${Math.round((100 * ms) / whole)} %`;
-  const parts = [share('compute', computeMs), share('transfer', transferMs), share('aggregate', aggregateMs)];
+  // Before any node has told how long it computed, its time cannot be told from that of the link.
+  const nodes =
+    computeMs > 0
+      ? [share('compute', computeMs), share('transfer', transferMs)]
+      : [share('compute and transfer', transferMs)];
+  const parts = [...nodes, share('aggregate', aggregateMs)];
   return `a step takes ${formatDuration(whole)}: ${parts.join(', ')}`;
 }
 
@@ -50,6 +55,6 @@ const SETTLED_STEPS = 20;
 
 /** What a person can do when the nodes wait for the link. null when they do not, or when it is too early to say. */
 export function linkAdvice({ step, split }: TrainingReport): string | null {
-  if (step < SETTLED_STEPS || split.transferMs <= split.computeMs) return null;
+  if (step < SETTLED_STEPS || split.computeMs === 0 || split.transferMs <= split.computeMs) return null;
   return 'advice: steps take longer on the link than they compute: --compress bf16, a larger --batch or --local-steps 32 would help';
 }

@@ -39,7 +39,14 @@ export function planStep({ model, options }: TrainSpec, nodes: readonly Rated[],
   const gflops = team.reduce((sum, node) => sum + node.gflops.float32, 0);
   const computeMs = (3 * forwardFlops(model) * options.batch * options.localSteps) / (Math.max(gflops, 1e-3) * 1e6);
   const remote = team.filter(({ sharesStore }) => !sharesStore).length;
-  return { parameters, nodes: team.length, downBytes, upBytes, computeMs, transferMs: (remote * (downBytes + upBytes)) / LINK_BYTES_PER_MS };
+  return {
+    parameters,
+    nodes: team.length,
+    downBytes,
+    upBytes,
+    computeMs,
+    transferMs: (remote * (downBytes + upBytes)) / LINK_BYTES_PER_MS,
+  };
 }
 
 /** Bytes that a gradient travels in, over those of float32. */
@@ -54,7 +61,7 @@ export function planLines(spec: TrainSpec, nodes: readonly Rated[], wanted: numb
   const { parameters, downBytes, upBytes, computeMs, transferMs } = plan;
   const { batch, localSteps, epochs } = spec.options;
   const steps = Math.ceil(spec.trainSamples / batch) * epochs;
-  const exchange = localSteps > 1 ? `${localSteps} steps of ${batch} samples` : `a step of ${batch} samples`;
+  const exchange = localSteps > 1 ? `${localSteps} steps of ${batch} samples` : `a step of ${plural(batch, 'sample')}`;
   const line =
     `plan: ${parameters.toLocaleString('en')} parameters, ${plural(steps, 'step')}; for ${exchange} ` +
     `${formatBytes(downBytes)} go to each node and ${formatBytes(upBytes)} come back`;

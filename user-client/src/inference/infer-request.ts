@@ -1,11 +1,4 @@
-import {
-  limits,
-  MusterError,
-  parseInferSpec,
-  rowBytes,
-  type InferPort,
-  type InferSpec,
-} from '@muster/shared';
+import { limits, MusterError, parseInferSpec, rowBytes, type InferPort, type InferSpec } from '@muster/shared';
 import { blocksInTurn, type SourceBlock } from '../operands/block-source.ts';
 import { WholeBlock } from '../operands/whole-block.ts';
 import type { TaskResult } from '../results/task-result.ts';
@@ -40,7 +33,10 @@ export function inferenceSpec({ model, input: rows, outputShape, rowsPerBlock }:
   });
 }
 
-function checkBatch(batch: number, { rows, rowsPerBlock = batch }: { rows: number; rowsPerBlock?: number | undefined }): void {
+function checkBatch(
+  batch: number,
+  { rows, rowsPerBlock = batch }: { rows: number; rowsPerBlock?: number | undefined },
+): void {
   if (rows % batch === 0 && rowsPerBlock === batch) return;
   throw new MusterError('SHAPE_MISMATCH', `the model takes ${batch} rows at a time`, {
     why: `there are ${rows} rows, in blocks of ${rowsPerBlock}`,

@@ -42,7 +42,10 @@ function theOnly(values: readonly OnnxValue[], what: string): OnnxValue {
   const [value, ...more] = values;
   if (value !== undefined && (what === 'output' || more.length === 0)) return value;
   throw new MusterError('BAD_MODEL', `the model has ${values.length} ${what}s`, {
-    why: values.length === 0 ? `it has no ${what}` : `they are ${values.map(({ name }) => name).join(', ')}; one is fed with the rows`,
+    why:
+      values.length === 0
+        ? `it has no ${what}`
+        : `they are ${values.map(({ name }) => name).join(', ')}; one is fed with the rows`,
     fix: `export it with one ${what}`,
   });
 }
@@ -67,7 +70,9 @@ function checkRows(input: OnnxValue, { shape, dtype }: Pick<RowSource, 'shape' |
   }
   const trailing = input.dims?.slice(1);
   if (trailing === undefined) return;
-  const fits = trailing.length === shape.length && trailing.every((length, at) => typeof length === 'string' || length === shape[at]);
+  const fits =
+    trailing.length === shape.length &&
+    trailing.every((length, at) => typeof length === 'string' || length === shape[at]);
   if (fits) return;
   throw new MusterError('SHAPE_MISMATCH', 'the model does not take the rows', {
     why: `input '${input.name}' is [${['batch', ...trailing].join(', ')}], a row is [${shape.join(', ')}]`,

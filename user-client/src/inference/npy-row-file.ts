@@ -73,10 +73,14 @@ const fortran = (path: string): MusterError =>
 
 function checkLength({ expected, found }: { expected: number; found: number }, path: string): void {
   if (found === expected) return;
-  throw new MusterError('BAD_DATA', `${path} ${found < expected ? 'is truncated' : 'has bytes behind its last element'}`, {
-    why: `its header promises ${expected} bytes, the file has ${found}`,
-    fix: `write or copy the file again: np.save('${path}', x)`,
-  });
+  throw new MusterError(
+    'BAD_DATA',
+    `${path} ${found < expected ? 'is truncated' : 'has bytes behind its last element'}`,
+    {
+      why: `its header promises ${expected} bytes, the file has ${found}`,
+      fix: `write or copy the file again: np.save('${path}', x)`,
+    },
+  );
 }
 
 function attempt<T>(path: string, act: () => T): T {

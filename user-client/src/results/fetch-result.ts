@@ -27,10 +27,7 @@ export async function fetchPiece(transport: Transport, piece: ResultPiece): Prom
 }
 
 /** Fewer bytes than asked for at the end of the result. */
-export async function fetchUpTo(
-  { fetches, link }: Transport,
-  { scope, ...piece }: ResultPiece,
-): Promise<FetchedPiece> {
+export async function fetchUpTo({ fetches, link }: Transport, { scope, ...piece }: ResultPiece): Promise<FetchedPiece> {
   await fetches.enter();
   try {
     const { message, payload } = await link.ask('fetchResult', piece, { scope });

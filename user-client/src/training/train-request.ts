@@ -95,7 +95,7 @@ export const isPreset = (model: unknown): model is Preset => (presets as readonl
 function checkGoesOn({ checkpoint: { epoch, step } }: CheckpointFile, { options: { epochs } }: TrainSpec): void {
   if (epoch < epochs) return;
   throw new MusterError('USAGE', 'the checkpoint is at the end of its run', {
-    why: `it has done ${epoch} epochs (${step} steps), and the run shall have ${epochs}`,
+    why: `it is at epoch ${epoch} (step ${step}), and the run shall have ${epochs}`,
     fix: `--epochs ${epoch + 5}`,
   });
 }

@@ -1,11 +1,11 @@
 import { evaluation, trainingStep, type GraphTensor, type StepOutputs } from '@muster/shared';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { DeviceKind } from '../compute-protocol.ts';
+import type { OnnxKind } from '../compute-protocol.ts';
 import { trainingOptions } from './onnx-options.ts';
 import type { OpenGraph, StepBackend } from './step-backend.ts';
 
 /** Training steps by ORT sessions, one for each graph. */
-export function onnxSteps(kind: DeviceKind, threads: number): StepBackend {
+export function onnxSteps(kind: OnnxKind, threads: number): StepBackend {
   const options = trainingOptions(kind, threads);
   const device = kind === 'cpu' ? 'cpu' : 'gpu';
   return {

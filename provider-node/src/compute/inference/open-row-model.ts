@@ -1,10 +1,10 @@
 import { elementsOf, rowBytes, seededRandom, type InferWork } from '@muster/shared';
 import { sessionOptions } from '../backends/onnx-options.ts';
-import type { DeviceKind } from '../compute-protocol.ts';
+import type { OnnxKind } from '../compute-protocol.ts';
 import { RowModel, type Rows } from './row-model.ts';
 
 export interface ModelDevice {
-  readonly kind: DeviceKind;
+  readonly kind: OnnxKind;
   readonly threads: number;
 }
 

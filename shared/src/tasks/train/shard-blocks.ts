@@ -9,7 +9,7 @@ export function blocksOfShard(spec: TrainSpec, round: TrainRound, [from, to]: Sh
   const order = orderOf(spec, round.epoch);
   const touched = new Set<number>();
   for (let at = from; at < to; at += 1) touched.add(Math.floor((order[at] ?? 0) / each));
-  return [...touched].sort((a, b) => a - b);
+  return [...touched].toSorted((a, b) => a - b);
 }
 
 const span = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, at) => from + at);

@@ -31,6 +31,9 @@ function unknownModel(name: string): MusterError {
   const meant = closestOf(name, presets);
   return new MusterError('BAD_DATA', `there is no model '${name}'`, {
     why: `it is none of ${presets.join(', ')}, and there is no such file`,
-    fix: meant === undefined ? '--model lenet, or --model MODEL.json as in docs/model.md' : `did you mean --model ${meant}?`,
+    fix:
+      meant === undefined
+        ? '--model lenet, or --model MODEL.json as in docs/model.md'
+        : `did you mean --model ${meant}?`,
   });
 }

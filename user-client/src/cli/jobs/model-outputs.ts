@@ -59,7 +59,9 @@ function writeAll(file: PartFile, pieces: readonly Uint8Array[]): void {
 
 /** Of the float32 values, little-endian, in the order of the model's parameters. */
 const sha256Of = ({ buffer, byteOffset, byteLength }: Float32Array): string =>
-  createHash('sha256').update(new Uint8Array(buffer, byteOffset, byteLength)).digest('hex');
+  createHash('sha256')
+    .update(new Uint8Array(buffer, byteOffset, byteLength))
+    .digest('hex');
 
 function factsOf(report: TrainingReport | null, weightsSha256: string): Record<string, string> {
   const { steps, epochs, testAccuracy, loss } = report ?? {};

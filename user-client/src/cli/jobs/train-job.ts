@@ -1,6 +1,15 @@
-import { isTaskId, limits, type TaskStatus } from '@muster/shared';
+import {
+  isTaskId,
+  limits,
+  outputCount,
+  type Model,
+  type Preset,
+  type TaskStatus,
+  type TrainSpec,
+} from '@muster/shared';
 import { existsSync } from 'node:fs';
 import type { ClusterClient } from '../../cluster-client.ts';
+import type { DataSetOptions } from '../../data-sets/data-set.ts';
 import { openDataSet } from '../../data-sets/open-data-set.ts';
 import { readWholeFile } from '../../read-whole-file.ts';
 import { readCheckpoint, type CheckpointFile } from '../../training/checkpoint-file.ts';
@@ -14,29 +23,57 @@ import { ModelOutputs } from './model-outputs.ts';
 /** Samples, model and checkpoint are read and compared, and the files that the model goes to are made. */
 export async function trainJob(run: TrainRun): Promise<Job> {
   const model = run.model === undefined ? undefined : readModel(run.model);
-  const resumed = run.resume === undefined || !isFile(run.resume) ? undefined : resumeFile(run.resume);
-  const data = await openDataSet(run.data, { seed: seedOf(run, resumed) });
-  const request = { model, data, options: run.options, checkpoint: resumed };
-  const task = run.resume !== undefined && resumed === undefined ? run.resume : null;
+  const { resume } = run;
   // What a task on the head was trained with is only known there.
-  if (task === null) trainingSubmission(request);
+  const waits = resume !== undefined && isTaskId(resume) && !existsSync(resume);
+  const file = resume === undefined || waits ? undefined : readResumed(resume);
+  const ready = waits ? null : await openRun(run, model, file);
   const outputs = new ModelOutputs(run);
   return {
-    start: async (start) => {
-      start.terminal.note(`data: ${data.describe}`);
-      return startRun(task === null ? request : { ...request, checkpoint: await start.client.readCheckpoint(task) }, start);
-    },
+    start: async (start) =>
+      startRun(ready ?? (await openRun(run, model, await start.client.readCheckpoint(resume ?? ''))), start),
     finish: (client, status) => finish(outputs, client, status),
     close: () => outputs.close(),
   };
 }
 
-/** The seed decides what is held out to test with: it must be the same when a run goes on. */
-const seedOf = ({ options }: TrainRun, resumed: CheckpointFile | undefined): number =>
-  typeof options['seed'] === 'number' ? options['seed'] : (resumed?.checkpoint.options.seed ?? 0);
+const readResumed = (path: string): CheckpointFile =>
+  readCheckpoint(readWholeFile(path, limits.checkpointBytesMax.value), path);
 
-async function startRun(request: TrainingRequest, { client, request: terms, terminal }: JobStart): ReturnType<Job['start']> {
-  const { spec } = trainingSubmission(request);
+interface OpenRun {
+  readonly request: TrainingRequest;
+  readonly spec: TrainSpec;
+  /** One line about the samples. */
+  readonly describe: string;
+}
+
+async function openRun(
+  run: TrainRun,
+  model: Preset | Model | undefined,
+  checkpoint: CheckpointFile | undefined,
+): Promise<OpenRun> {
+  const description = typeof model === 'object' ? model : checkpoint?.model;
+  const data = await openDataSet(run.data, { seed: seedOf(run, checkpoint), ...targetsOf(run, description) });
+  const request = { model, data, options: run.options, checkpoint };
+  return { request, spec: trainingSubmission(request).spec, describe: data.describe };
+}
+
+/** The seed decides what is held out to test with: it must be the same when a run goes on. */
+const seedOf = ({ options }: TrainRun, checkpoint: CheckpointFile | undefined): number =>
+  typeof options['seed'] === 'number' ? options['seed'] : (checkpoint?.checkpoint.options.seed ?? 0);
+
+/** A model knows what it is to be trained on: then a label that is too large is found with its sample. */
+function targetsOf({ classes }: TrainRun, model: Model | undefined): Pick<DataSetOptions, 'targets' | 'classes'> {
+  if (model?.loss === 'meanSquaredError') return { targets: 'values' };
+  const count = classes ?? (model === undefined ? undefined : outputCount(model));
+  return count === undefined ? {} : { classes: count };
+}
+
+async function startRun(
+  { request, spec, describe }: OpenRun,
+  { client, request: terms, terminal }: JobStart,
+): ReturnType<Job['start']> {
+  terminal.note(`data: ${describe}`);
   planLines(spec, await client.nodes(), terms.nodes).forEach(terminal.note);
   const { task } = await client.train({ ...request, ...terms });
   terminal.note(`task ${task.taskId}   if it is interrupted, its latest checkpoint stays: --resume ${task.taskId}`);
@@ -46,13 +83,4 @@ async function startRun(request: TrainingRequest, { client, request: terms, term
 async function finish(outputs: ModelOutputs, client: ClusterClient, status: TaskStatus): ReturnType<Job['finish']> {
   if (outputs.wanted) outputs.write(await client.readCheckpoint(status.taskId), status.training);
   return { out: outputs.out, onnx: outputs.onnx };
-}
-
-/** A file named like the id of a task is a file. */
-function isFile(resume: string): boolean {
-  return !isTaskId(resume) || existsSync(resume);
-}
-
-function resumeFile(path: string): CheckpointFile {
-  return readCheckpoint(readWholeFile(path, limits.checkpointBytesMax.value), path);
 }

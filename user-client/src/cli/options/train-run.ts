@@ -1,4 +1,4 @@
-import { optimizerNames, parseDurationMs } from '@muster/shared';
+import { limits, optimizerNames, parseDurationMs } from '@muster/shared';
 import type { Flags } from '../flags.ts';
 import { maybeOneOf, numberOf, oneOf, required, usage, wholeOf } from './values.ts';
 
@@ -7,6 +7,8 @@ export interface TrainRun {
   /** 'mlp', 'lenet' or a file; undefined: as in the checkpoint. */
   readonly model: string | undefined;
   readonly data: string;
+  /** undefined: as the model or the labels say. */
+  readonly classes: number | undefined;
   /** What was said, under the names of the library. */
   readonly options: Readonly<Record<string, unknown>>;
   /** A task or a file. */
@@ -24,7 +26,10 @@ const COMPRESSIONS = ['none', 'bf16', 'int8', 'topk:1%'] as const;
 export function resolveTrain(flags: Flags): TrainRun {
   const { model, resume, out, onnx } = flags;
   const why = 'a training run needs samples';
-  const data = required(flags.data, '--data', { why, fix: '--data synthetic, or a directory or file: docs/data-sets.md' });
+  const data = required(flags.data, '--data', {
+    why,
+    fix: '--data synthetic, or a directory or file: docs/data-sets.md',
+  });
   if (model === undefined && resume === undefined) {
     throw usage('--model is missing', {
       why: 'a training run needs a network, or a checkpoint that has one',
@@ -34,7 +39,8 @@ export function resolveTrain(flags: Flags): TrainRun {
   if (out !== undefined && out === onnx) {
     throw usage('--out and --onnx name the same file', { why: `both are '${out}'`, fix: `--onnx ${out}.onnx` });
   }
-  return { task: 'train', model, data, options: given(optionsOf(flags)), resume, out, onnx };
+  const classes = wholeOf(flags.classes, '--classes', [2, limits.dimensionMax.value]);
+  return { task: 'train', model, data, classes, options: given(optionsOf(flags)), resume, out, onnx };
 }
 
 const optionsOf = (flags: Flags): Readonly<Record<string, unknown>> => ({
