@@ -26,6 +26,8 @@ export interface CrowdRow {
   readonly overheadMsPerProvider: number;
   /** CPU time of the head and its processes, for each provider; null where the system does not tell. Median. */
   readonly headMsPerProvider: number | null;
+  /** Shards that an audit found wrong: 0, or what was measured is no training. */
+  readonly disputed: number;
 }
 
 export interface CrowdOptions {
@@ -115,7 +117,7 @@ async function calibrated(set: BenchSamples, batch: number): Promise<Emulation> 
   }
 }
 
-export interface CrowdWindow extends Pick<StepWindow, 'ms' | 'steps'> {
+export interface CrowdWindow extends Pick<StepWindow, 'ms' | 'steps' | 'disputed'> {
   readonly headMs: number | null;
 }
 
@@ -135,5 +137,6 @@ export function crowdRow(
     repetitions: windows.length,
     overheadMsPerProvider: (ms - waitMs) / count,
     headMsPerProvider: head.length === 0 ? null : median(head),
+    disputed: windows.reduce((sum, { disputed }) => sum + disputed, 0),
   };
 }

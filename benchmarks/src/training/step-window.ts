@@ -24,6 +24,8 @@ export interface StepWindow {
   readonly bytesReceived: number;
   /** Of a step at the end of the window, see TrainingReport. */
   readonly split: StepSplit;
+  /** Shards of the whole run that were found wrong. */
+  readonly disputed: number;
 }
 
 export interface Look {
@@ -78,5 +80,6 @@ export function windowBetween(first: Look, last: Look): StepWindow {
     bytesSent: last.status.bytesSent - first.status.bytesSent,
     bytesReceived: last.status.bytesReceived - first.status.bytesReceived,
     split: last.status.training?.split ?? { computeMs: 0, transferMs: 0, aggregateMs: 0 },
+    disputed: last.status.training?.disputed ?? 0,
   };
 }

@@ -35,7 +35,8 @@ export class RunState {
 
   /** `mean` is the mean gradient, which may be clipped in place, or what nodes that step alone moved the weights by. */
   step(mean: Float32Array, learningRate: number): void {
-    if (this.#inner !== null) clipByGlobalNorm(mean, this.#spec.options.clipNorm);
+    const { clipNorm } = this.#spec.options;
+    if (this.#inner !== null && clipNorm > 0) clipByGlobalNorm(mean, clipNorm);
     this.#inner?.step(this.weights, mean, learningRate);
     this.#outer?.step(this.weights, mean);
   }

@@ -100,8 +100,18 @@ class Caller<C extends Calls> implements FramedProcess<C> {
     if (this.#end !== '') return Promise.reject(this.#death());
     const id = (this.#lastId += 1);
     const answered = new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }));
-    this.#child.stdin.write(frameOf([id, name, ask] satisfies CallFrame));
+    this.#write(frameOf([id, name, ask] satisfies CallFrame));
     return answered;
+  }
+
+  /** Frames of one turn leave together: each write is a system call, and one more time that the child wakes. */
+  #write(frame: Buffer): void {
+    const { stdin } = this.#child;
+    if (stdin.writableCorked === 0) {
+      stdin.cork();
+      process.nextTick(() => stdin.uncork());
+    }
+    stdin.write(frame);
   }
 
   kill(because = ''): void {
