@@ -36,7 +36,10 @@ export interface ProviderNodeOptions {
 }
 
 export type ResolvedProviderNodeOptions = {
-  readonly [K in Exclude<keyof ProviderNodeOptions, 'tamper' | 'compute'>]-?: Exclude<ProviderNodeOptions[K], undefined>;
+  readonly [K in Exclude<keyof ProviderNodeOptions, 'tamper' | 'compute'>]-?: Exclude<
+    ProviderNodeOptions[K],
+    undefined
+  >;
 } & Pick<ProviderNodeOptions, 'tamper' | 'compute'>;
 
 export function resolveProviderNodeOptions(options: ProviderNodeOptions): ResolvedProviderNodeOptions {

@@ -132,7 +132,10 @@ export function crowdRow(
   const ms = median(windows.map((window) => window.ms / window.steps));
   const head = windows.flatMap(({ headMs, steps }) => (headMs === null ? [] : headMs / steps / count));
   return {
-    ...{ model: MODEL, batch, ms, waitMs },
+    model: MODEL,
+    batch,
+    ms,
+    waitMs,
     emulatedProviders: count,
     repetitions: windows.length,
     overheadMsPerProvider: (ms - waitMs) / count,

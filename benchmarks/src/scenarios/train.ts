@@ -128,7 +128,11 @@ class StepBench {
     const windows = new Map<number, StepWindow>();
     for (const nodes of providers) {
       const options: RunOptions = {
-        ...{ model, nodes, steps, signal, samples: this.#samples },
+        model,
+        nodes,
+        steps,
+        signal,
+        samples: this.#samples,
         stepMs: inProcessMs / nodes / 2,
         training: { batch, compression, schedule: 'constant', learningRate: 0.001 },
       };
@@ -148,7 +152,12 @@ export function rowOf(
   const ms = median(windows.map((window) => window.ms / window.steps));
   const inProcessMs = median(repetitions.map((repetition) => repetition.inProcessMs));
   return {
-    ...{ model, batch, providers, compression, ms, inProcessMs },
+    model,
+    batch,
+    providers,
+    compression,
+    ms,
+    inProcessMs,
     repetitions: windows.length,
     imagesPerSecond: (1000 * batch) / ms,
     speedup: inProcessMs / ms,
@@ -163,5 +172,5 @@ export function sharesOf({ ms, steps, computeMs, split }: StepWindow, providers:
   const whole = split.computeMs + split.transferMs + split.aggregateMs;
   const [transfer, aggregate] = whole > 0 ? [split.transferMs / whole, split.aggregateMs / whole] : [0, 0];
   const compute = Math.min(computeMs / steps / providers / (ms / steps), 1 - transfer - aggregate);
-  return { compute, transfer, aggregate, idle: 1 - compute - transfer - aggregate };
+  return { compute, transfer, aggregate, idle: Math.max(0, 1 - compute - transfer - aggregate) };
 }

@@ -27,7 +27,10 @@ export async function runWindow(client: ClusterClient, options: RunOptions): Pro
   const epochs = Math.ceil(((WARM_UP + steps + SPARE) * training.batch) / samples.count);
   const run = await client.train({ model, data: samples, nodes, options: { ...training, epochs }, signal });
   const window = await watchSteps(client, run.taskId, {
-    ...{ warmUp: WARM_UP, steps, stepMs, signal },
+    warmUp: WARM_UP,
+    steps,
+    stepMs,
+    signal,
     ...(onEdge && { onEdge }),
   });
   await run.cancel();
