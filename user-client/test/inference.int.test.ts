@@ -63,11 +63,13 @@ describe.each(['wire', 'shared'] as const)('an inference over %s', (way) => {
 });
 
 describe('what is refused before the head hears of it', () => {
-  test.each([
+  const refused = [
     ['rows of another type', '<f8', [500, 4], 'BAD_DATA', /float32.*float64/],
     ['rows of another shape', '<f4', [500, 8], 'SHAPE_MISMATCH', /\[8\]/],
     ['a single number a row', '<f4', [4000], 'SHAPE_MISMATCH', /a row is \[\]/],
-  ] as const)('%s', async (_, descr, shape, code, why) => {
+  ] as const;
+  test.each(refused.map(([name, ...rest]) => ({ name, rest })))('$name', async ({ rest }) => {
+    const [descr, shape, code, why] = rest;
     const head = await stage.startHead();
     const client = await stage.connect(head);
     const input = NpyRowFile.open(writeRows(descr, shape));
@@ -77,13 +79,14 @@ describe('what is refused before the head hears of it', () => {
     expect(head.count('submit')).toBe(0);
   });
 
-  test.each([
+  const unreadable = [
     ['a truncated file', '<f4', [1001, 4], /truncated/],
     ['no rows', '<f4', [0, 4], /no rows/],
     ['int64', '<i8', [500, 4], /element type/],
     ['big-endian', '>f4', [1000, 4], /element type/],
     ['Python objects', '|O', [1000, 4], /Python objects/],
-  ] as const)('%s', (_, descr, shape, what) => {
+  ] as const;
+  test.each(unreadable.map(([name, ...rest]) => ({ name, rest })))('$name', ({ rest: [descr, shape, what] }) => {
     expect(() => NpyRowFile.open(writeRows(descr, shape))).toThrow(
       expect.objectContaining({ code: 'BAD_DATA', message: expect.stringMatching(what) }),
     );

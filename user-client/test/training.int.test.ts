@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { initialWeights, parseModel, viewBlock, type BlockId, type TaskStatus } from '@muster/shared';
+import { initialWeights, parseModel, viewBlock, type BlockId } from '@muster/shared';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FakeHead } from './support/fake-head.ts';
@@ -87,7 +87,7 @@ describe('the checkpoint of a task', () => {
     let fetched = 0;
     head.dropped = (message) => {
       if (message.type === 'fetchResult' && ++fetched === 1)
-        task!.status = { ...task!.status, training: trainingReport({ checkpointStep: 300 }) } as TaskStatus;
+        task!.status = { ...task!.status, training: trainingReport({ checkpointStep: 300 }) };
       return false;
     };
     await client.readCheckpoint(run.taskId);
@@ -109,7 +109,7 @@ describe('what is refused before the head hears of it', () => {
     ...tinyModel,
     layers: [{ type: 'flatten' }, { type: 'dense', units: 9 }, { type: 'dense', units: 10 }],
   };
-  test.each([
+  const refused = [
     ['no model', {}, 'USAGE', /needs a model/],
     ['an unknown layer', { model: { ...tinyModel, layers: [{ type: 'densee' }] } }, 'BAD_MODEL', /./],
     [
@@ -124,10 +124,11 @@ describe('what is refused before the head hears of it', () => {
     ['a checkpoint of another model', { model: lasting, checkpoint: other }, 'CHECKPOINT_MISMATCH', /layers\.1/],
     ['what is no checkpoint', { checkpoint: new Uint8Array(7) }, 'BAD_DATA', /7 bytes/],
     ['the end of a run', { checkpoint: other, options: { epochs: 1, batch: 20 } }, 'USAGE', /step 10/],
-  ] as const)('%s', async (_, request, code, why) => {
+  ] as const;
+  test.each(refused.map(([name, ...rest]) => ({ name, rest })))('$name', async ({ rest: [request, code, why] }) => {
     const head = await stage.startHead();
     const client = await stage.connect(head);
-    const training = client.train({ data, ...terms, ...request } as Parameters<typeof client.train>[0]);
+    const training = client.train({ data, ...terms, ...request });
     await expect(training).rejects.toMatchObject({ code, why: expect.stringMatching(why) });
     expect(head.count('submit')).toBe(0);
   });

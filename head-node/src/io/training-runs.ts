@@ -5,7 +5,7 @@ import type { BlockId, RoundStart, TaskId, TrainingReport, TrainSpec, WireError 
 import type { BlockStore } from '@muster/shared/io';
 import type { HeadEffect } from '../core/effects.ts';
 import type { HeadEvent } from '../core/events.ts';
-import type { MadeBlock, Trainer, TrainerListener } from '../train/index.ts';
+import type { MadeBlock, ReadyRound, Trainer, TrainerListener } from '../train/index.ts';
 
 export interface TrainingRunsPorts {
   readonly trainer: Trainer;
@@ -47,8 +47,8 @@ export class TrainingRuns implements TrainerListener {
     this.#ports.trainer.fold(task, round, accepted);
   }
 
-  ready(task: TaskId, start: RoundStart, made: readonly MadeBlock[], report: TrainingReport): void {
-    for (const block of made) this.#adopt(task, block);
+  ready(task: TaskId, { start, blocks, report }: ReadyRound): void {
+    for (const block of blocks) this.#adopt(task, block);
     this.#post({ type: 'round-ready', task, start, report });
     this.#letGo(task, start);
   }

@@ -36,6 +36,7 @@ export class RunState {
   /** `mean` is the mean gradient, which may be clipped in place, or what nodes that step alone moved the weights by. */
   step(mean: Float32Array, learningRate: number): void {
     const { clipNorm } = this.#spec.options;
+    // The norm alone takes as long as half an optimizer step.
     if (this.#inner !== null && clipNorm > 0) clipByGlobalNorm(mean, clipNorm);
     this.#inner?.step(this.weights, mean, learningRate);
     this.#outer?.step(this.weights, mean);

@@ -6,13 +6,12 @@ import {
   MusterError,
   toWireError,
   type Logger,
-  type RoundStart,
   type TaskId,
   type TrainingReport,
   type WireError,
 } from '@muster/shared';
 import { startFramedProcess, type FramedProcess } from '@muster/shared/io';
-import type { MadeBlock, OpenRun, ReturnedShard, RunAnswer, RunOutcome, ShardVerdict, TrainCalls } from './calls.ts';
+import type { OpenRun, ReadyRound, ReturnedShard, RunAnswer, RunOutcome, ShardVerdict, TrainCalls } from './calls.ts';
 import { CHECKPOINT_NAME } from './training-run.ts';
 
 export interface TrainerOptions {
@@ -28,7 +27,7 @@ export interface TrainerOptions {
 /** Called from the trainer's own promises: must not throw. */
 export interface TrainerListener {
   /** A round may begin: these blocks are to be taken over, the rest of `start.blocks` is known from the round before. */
-  ready(task: TaskId, start: RoundStart, blocks: readonly MadeBlock[], report: TrainingReport): void;
+  ready(task: TaskId, round: ReadyRound): void;
   /** The checkpoint holds the final weights. */
   ended(task: TaskId, report: TrainingReport): void;
   /** `report` is null when nothing has come of the run. */
@@ -202,7 +201,7 @@ class ChildTrainer implements Trainer {
     if (outcome.type !== 'ready') this.#runs.delete(task);
     switch (outcome.type) {
       case 'ready':
-        return this.#listener?.ready(task, outcome.start, outcome.blocks, outcome.report);
+        return this.#listener?.ready(task, outcome);
       case 'ended':
         return this.#listener?.ended(task, outcome.report);
       case 'failed':

@@ -72,13 +72,15 @@ export class FaultRig {
     const before = new Set((await this.observer.tasks()).map(({ taskId }) => taskId));
     const client = this.cluster.client(...args, '--json');
     const isNew = async (): Promise<TaskBrief | undefined> =>
-      client.alive ? (await this.observer.tasks()).find((task) => !before.has(task.taskId)) : failed(client);
-    const { taskId } = await waitUntil(isNew, { what: 'the head has the task' });
+      (await this.observer.tasks()).find((task) => !before.has(task.taskId));
+    const isSettled = async (): Promise<boolean> => (await isNew()) !== undefined || !client.alive;
+    await waitUntil(isSettled, { what: 'the head has the task', timeoutMs: 30_000 });
+    const { taskId } = (await isNew()) ?? (await failed(client));
     return { task: taskId, client };
   }
 
   /** Resolves as soon as this share of the tiles is done. Fails when the task is over: then the fault would not hit it. */
-  reached({ task }: UnderWay, share: number): Promise<TaskStatus> {
+  reached({ task }: Submitted, share: number): Promise<TaskStatus> {
     return waitUntil(
       async () => {
         const status = await this.observer.task(task);
@@ -127,7 +129,7 @@ export class FaultRig {
   }
 
   /** Every subtask was accepted from one node, once. */
-  async expectOnce({ task }: UnderWay): Promise<void> {
+  async expectOnce({ task }: Submitted): Promise<void> {
     const { tiles, acceptedTiles, verifiedTiles, nodes } = await this.observer.task(task);
     const sum = nodes.reduce((subtasks, node) => subtasks + node.subtasks, 0);
     if (acceptedTiles !== tiles || verifiedTiles !== tiles || sum !== tiles)

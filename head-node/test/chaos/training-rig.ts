@@ -1,6 +1,7 @@
 /** Training runs of real processes, and what is asked of them while the cluster is disturbed. */
 import { readdirSync, readFileSync } from 'node:fs';
-import type { TaskStatus, TrainingReport } from '@muster/shared';
+import { join } from 'node:path';
+import { readSafetensors, type TaskStatus, type TrainingReport } from '@muster/shared';
 import { waitUntil } from '@muster/shared/testkit';
 import type { FaultRig, Submitted } from './fault-rig.ts';
 
@@ -31,10 +32,10 @@ export function startTraining(
 
 /** Resolves as soon as this many steps are done. Fails when the run is over: then the fault would not hit it. */
 export async function reachedStep(rig: FaultRig, { task }: Submitted, step: number): Promise<TrainingReport> {
-  const seen = await waitUntil(
-    async () => [await rig.observer.task(task)].find((status) => isAt(status, step)),
-    { what: `step ${step}`, timeoutMs: 60_000 },
-  );
+  const seen = await waitUntil(async () => [await rig.observer.task(task)].find((status) => isAt(status, step)), {
+    what: `step ${step}`,
+    timeoutMs: 60_000,
+  });
   if (seen.state !== 'running') throw new Error(`the run was over before the fault: ${JSON.stringify(seen.error)}`);
   return seen.training!;
 }
@@ -65,9 +66,15 @@ export async function betweenSteps(rig: FaultRig, act: () => Promise<unknown>): 
   await act().finally(() => process.kill(trainer, 'SIGCONT'));
 }
 
+/** The step of the run's checkpoint on the disk of the head. */
+export function checkpointStepOf(rig: FaultRig, { task }: Submitted): number {
+  const path = join(rig.cluster.cluster.directory, 'head', 'training', task, 'checkpoint.safetensors');
+  return Number(readSafetensors(readFileSync(path), path).metadata['step']);
+}
+
 /** Names of files in a folder of the head, at any depth. */
 export function filesOfHead(rig: FaultRig, folder: string): string[] {
-  const path = `${rig.cluster.cluster.directory}/head/${folder}`;
+  const path = join(rig.cluster.cluster.directory, 'head', folder);
   return readdirSync(path, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map(({ name }) => name);

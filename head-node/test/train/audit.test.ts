@@ -24,7 +24,7 @@ const lies: Record<string, Tamper> = {
 async function verdictOn(tamper: Tamper, options: Record<string, unknown> = {}): Promise<ShardVerdict> {
   const run = new LinearRun({ spec: linearSpec(options), nodes: ['honest', 'liar'], tampers: { liar: tamper } });
   const opened = ready(run.open());
-  return run.check(await run.shard(opened, run.layoutOf(opened), 1));
+  return run.check(await run.shard(opened, { layout: run.layoutOf(opened), index: 1 }));
 }
 
 describe('the first shard of a node', () => {
@@ -51,7 +51,7 @@ describe('the first shard of a node', () => {
     const better: Tamper = (sums, { kind }) => (kind === 'evaluate' ? { ...sums, loss: sums.loss / 2 } : sums);
     const run = new LinearRun({ spec, auditShare: 1, tampers: { one: better } });
     const evaluation = ready(await run.round(ready(run.open())));
-    const { ok, why } = await run.check(await run.shard(evaluation, run.layoutOf(evaluation), 0));
+    const { ok, why } = await run.check(await run.shard(evaluation, { layout: run.layoutOf(evaluation), index: 0 }));
     expect(ok).toBe(false);
     expect(why).toMatch(/^its loss is \d\S* a sample, here it is \d/);
   });
@@ -95,10 +95,10 @@ describe('a node that lies later', () => {
       const round = outcome;
       const layout = run.layoutOf(round);
       const verdicts: ShardVerdict[] = [];
-      for (const index of [0, 1]) verdicts.push(await run.check(await run.shard(round, layout, index)));
+      for (const index of [0, 1]) verdicts.push(await run.check(await run.shard(round, { layout, index })));
       if (verdicts.some(({ ok }) => !ok)) refused.push(layout.round.step);
       // What was refused is computed by the honest node.
-      if (!verdicts[1]?.ok) await run.check(await run.shard(round, layout, 1, 'honest'));
+      if (!verdicts[1]?.ok) await run.check(await run.shard(round, { layout, index: 1 }, 'honest'));
       outcome = run.fold(round, [0, 1]);
     }
     const [first = 0] = refused;

@@ -140,6 +140,11 @@ export interface LinearRunOptions {
   readonly tampers?: Readonly<Record<string, Tamper>>;
 }
 
+interface ShardAt {
+  readonly layout: TrainLayout;
+  readonly index: number;
+}
+
 /** Runs in this process: the real run, cut by the real plan, with nodes that are a few lines of arithmetic. */
 export class LinearRun {
   readonly directory: string;
@@ -197,14 +202,14 @@ export class LinearRun {
   }
 
   /** One round with every node; the last shard comes first. */
-  async round(ready: ReadyRound): Promise<RunOutcome> {
-    const layout = this.layoutOf(ready);
+  async round(opened: ReadyRound): Promise<RunOutcome> {
+    const layout = this.layoutOf(opened);
     const accepted: number[] = [];
     for (const index of [...layout.shards.keys()].toReversed()) {
-      const { ok } = await this.check(await this.shard(ready, layout, index));
+      const { ok } = await this.check(await this.shard(opened, { layout, index }));
       if (ok) accepted.push(index);
     }
-    return this.fold(ready, accepted.toReversed());
+    return this.fold(opened, accepted.toReversed());
   }
 
   fold({ start }: ReadyRound, accepted: readonly number[]): RunOutcome {
@@ -229,12 +234,8 @@ export class LinearRun {
   }
 
   /** What the node at `index`, or the one that is named, writes for a shard. */
-  async shard(
-    { start }: ReadyRound,
-    layout: TrainLayout,
-    index: number,
-    node = this.nodes[Math.floor((index * this.nodes.length) / layout.shards.length)]!,
-  ): Promise<ReturnedShard> {
+  async shard({ start }: ReadyRound, { layout, index }: ShardAt, named?: string): Promise<ReturnedShard> {
+    const node = named ?? this.nodes[Math.floor((index * this.nodes.length) / layout.shards.length)]!;
     const work = this.#workOf(layout, layout.shards[index]!);
     const honest = await computed(work, this.weights);
     const sums = this.#options.tampers?.[node]?.(honest, layout.round) ?? honest;

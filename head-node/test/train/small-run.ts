@@ -24,7 +24,7 @@ import {
   type WireError,
 } from '@muster/shared';
 import { nodeFacts } from '@muster/shared/testkit';
-import type { MadeBlock, OpenRun, ReturnedShard } from '../../src/train/calls.ts';
+import type { MadeBlock, OpenRun, ReadyRound, ReturnedShard } from '../../src/train/calls.ts';
 import { startTrainer, type Trainer, type TrainerListener } from '../../src/train/index.ts';
 import { recomputation } from '../../src/train/recomputation.ts';
 
@@ -106,7 +106,7 @@ export class SmallRun implements TrainerListener {
     trainer.listen(this);
   }
 
-  ready(task: TaskId, start: RoundStart, blocks: readonly MadeBlock[], report: TrainingReport): void {
+  ready(task: TaskId, { start, blocks, report }: ReadyRound): void {
     this.starts.push(start);
     this.reports.push(report);
     for (const block of blocks) this.#adopt(block);

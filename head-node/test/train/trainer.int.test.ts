@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensors, type TaskId } from '@muster/shared';
@@ -6,6 +6,9 @@ import { TemporaryDirectories } from '@muster/shared/testkit';
 import type { OpenRun } from '../../src/train/calls.ts';
 import type { Trainer } from '../../src/train/index.ts';
 import { smallSpec, SmallRun, trainerIn, writeSamples, type Ending, type SmallRunOptions } from './small-run.ts';
+
+/** Each test starts up to four processes. */
+jest.setTimeout(60_000);
 
 const directories = new TemporaryDirectories();
 const trainers: Trainer[] = [];

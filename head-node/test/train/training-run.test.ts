@@ -42,8 +42,9 @@ function reference({ options, trainSamples }: TrainSpec, start: ArrayLike<number
       const batch = order.subarray(from, from + options.batch);
       const { gradient } = linearSet.train.sums(batch, weights);
       for (const [at, sum] of gradient.entries()) {
-        velocity[at] = options.momentum * velocity[at]! + sum / batch.length;
-        weights[at]! -= options.learningRate * velocity[at]!;
+        const next = options.momentum * (velocity[at] ?? 0) + sum / batch.length;
+        velocity[at] = next;
+        weights[at]! -= options.learningRate * next;
       }
     }
   }
@@ -91,7 +92,7 @@ describe('steps', () => {
     const opened = ready(run.open());
     const start = Float32Array.from(run.weights);
     const layout = run.layoutOf(opened);
-    for (const index of [0, 3]) await run.check(await run.shard(opened, layout, index));
+    for (const index of [0, 3]) await run.check(await run.shard(opened, { layout, index }));
     run.fold(opened, [0, 3]);
     const { order } = new EpochOrder(spec.options.seed, 0, spec.trainSamples);
     const samples = [0, 3].flatMap((index) => [...order.subarray(...layout.shards[index]!)]);
@@ -262,7 +263,7 @@ describe('shards', () => {
   async function opened(): Promise<{ run: LinearRun; shard: Awaited<ReturnType<LinearRun['shard']>> }> {
     const run = new LinearRun({ spec: linearSpec() });
     const first = ready(run.open());
-    return { run, shard: await run.shard(first, run.layoutOf(first), 0) };
+    return { run, shard: await run.shard(first, { layout: run.layoutOf(first), index: 0 }) };
   }
 
   test('that are no result are wrong', async () => {

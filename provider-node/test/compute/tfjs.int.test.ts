@@ -34,7 +34,11 @@ describe('loading', () => {
   const name = '@tensorflow/tfjs-node-gpu';
 
   test.each([
-    ['not installed', `Cannot find module '${name}'\nRequire stack:`, `it is not installed: npm install ${name}@4.22.0`],
+    [
+      'not installed',
+      `Cannot find module '${name}'\nRequire stack:`,
+      `it is not installed: npm install ${name}@4.22.0`,
+    ],
     [
       'no native part',
       'The Node.js native addon module (tfjs_binding.node) can not be found at path: /x',
@@ -150,7 +154,7 @@ function tensor(dims: readonly number[], value: (at: number) => number): GraphTe
 }
 
 /** Largest difference, of the largest element. */
-function apart(actual = new Float32Array(), expected = new Float32Array()): number {
+function apart(actual: Float32Array = new Float32Array(), expected: Float32Array = new Float32Array()): number {
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
   return expected.reduce((worst, value, at) => Math.max(worst, Math.abs(value - actual[at]!)), 0) / largest;
 }

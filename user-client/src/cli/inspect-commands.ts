@@ -220,11 +220,11 @@ function doneOf(status: TaskStatus): string {
   return `${acceptedTiles}/${tiles} ${unitOf(status)}, ${verifiedTiles} checked, ${rejectedTiles} rejected`;
 }
 
-function trainingRows(report: TrainingReport): string[] {
-  const { checkpointStep, checkpointBytes, weightsSha256 } = report;
+function trainingRows(training: TrainingReport): string[] {
+  const { checkpointStep, checkpointBytes, weightsSha256 } = training;
   const saved = checkpointBytes > 0 ? `step ${checkpointStep}, ${formatBytes(checkpointBytes)}` : 'none yet';
   const hash = weightsSha256 === '' ? [] : [`hash:  sha256 ${weightsSha256}`];
-  return [`model: ${figuresOf(report).join(', ')}`, `saved: ${saved}`, ...hash];
+  return [`model: ${figuresOf(training).join(', ')}`, `saved: ${saved}`, ...hash];
 }
 
 function statusLines(status: TaskStatus): string[] {

@@ -83,7 +83,7 @@ function checkRows(input: OnnxValue, { shape, dtype }: Pick<RowSource, 'shape' |
 function outputShapeOf({ name, dims }: OnnxValue, given: readonly number[] | undefined): number[] {
   if (given !== undefined) return [...given];
   const trailing = dims?.slice(1);
-  if (trailing?.every((length) => typeof length === 'number') === true) return trailing as number[];
+  if (trailing?.every((length) => typeof length === 'number') === true) return trailing;
   throw new MusterError('USAGE', 'the model does not say the shape of its output', {
     why: `output '${name}' is ${dims === undefined ? 'of unknown rank' : `[${dims.join(', ')}]`}`,
     fix: '--output-shape 10, or 10,5 for two dimensions: those of one row, without the batch',

@@ -21,7 +21,6 @@ import {
   stripeRange,
   stripingOfA,
   stripingOfB,
-  taskTypeNamed,
   toWireError,
   zeros,
   type BlockId,
@@ -42,6 +41,7 @@ import { naiveProduct, waitUntil } from '@muster/shared/testkit';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Router } from 'zeromq';
+import { freshStatus } from './fresh-status.ts';
 import { checkpointOf, trainingReport } from './training.ts';
 
 export interface Task {
@@ -383,34 +383,4 @@ function tilesOf(spec: MatrixMultSpec): Region[] {
     for (let column = 0; column < b.stripes; column++) tiles.push([...stripeRange(a, row), ...stripeRange(b, column)]);
   }
   return tiles;
-}
-
-export function freshStatus(taskId: string, task: string, spec: unknown): TaskStatus {
-  const count = task === 'echo' ? (spec as { count: number }).count : 0;
-  const { shape, dtype } = taskTypeNamed(task).describe(taskTypeNamed(task).parseSpec(spec));
-  return {
-    taskId,
-    state: 'waiting',
-    task,
-    shape: [...shape],
-    dtype,
-    nodes: [],
-    wallMs: 12,
-    gflops: 3,
-    tiles: count,
-    acceptedTiles: 0,
-    verifiedTiles: 0,
-    rejectedTiles: 0,
-    retries: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-    verifyMs: 0,
-    forecastMs: 0,
-    forecast: [],
-    advice: '',
-    latencyMs: { p50: 1, p99: 2 },
-    durability: 'local',
-    training: null,
-    error: null,
-  };
 }

@@ -5,7 +5,6 @@ import {
   parseTrainSpec,
   syntheticDigits,
   writeSafetensors,
-  type Safetensors,
   type TrainingReport,
   type TrainSpec,
 } from '@muster/shared';
@@ -39,7 +38,7 @@ export function checkpointOf(spec: TrainSpec, { epoch = 1, step = 10 } = {}): Ui
   const weights = initialWeights(model, options.seed);
   const of = { weights, optimizer: {}, outer: {}, step, epoch, cursor: 0, options, versions: {} };
   const stored = checkpointTensors({ ...of, model: JSON.stringify(model) }, parameters(model));
-  return new Uint8Array(Buffer.concat(writeSafetensors(stored as Safetensors)));
+  return new Uint8Array(Buffer.concat(writeSafetensors(stored)));
 }
 
 /** Digits in memory. */

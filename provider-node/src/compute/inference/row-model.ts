@@ -33,10 +33,9 @@ export class RowModel {
 
   /** Bytes of `count` rows of the output. COMPUTE_FAILED when the output is of another type or shape. */
   async run({ input, output }: Ports, { bytes, count }: Rows): Promise<Uint8Array> {
-    const answers = await this.#session.run(
-      { [input.name]: onnxTensor(input.dtype, bytes, [count, ...input.shape]) },
-      [output.name],
-    );
+    const answers = await this.#session.run({ [input.name]: onnxTensor(input.dtype, bytes, [count, ...input.shape]) }, [
+      output.name,
+    ]);
     return checked(answers[output.name], output, count);
   }
 

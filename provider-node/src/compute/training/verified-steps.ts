@@ -1,4 +1,11 @@
-import { initialWeights, outputCount, presetModel, seededRandom, type GraphTensor, type StepOutputs } from '@muster/shared';
+import {
+  initialWeights,
+  outputCount,
+  presetModel,
+  seededRandom,
+  type GraphTensor,
+  type StepOutputs,
+} from '@muster/shared';
 import type { StepBackends } from '../backends/device.ts';
 import type { StepBackend } from '../backends/step-backend.ts';
 

@@ -102,7 +102,8 @@ export class TrainingSet {
   }
 }
 
-export const resultOf = ({ out, work }: TrainJob): ShardResult => readShardResult(readFileSync(out), work.to - work.from);
+export const resultOf = ({ out, work }: TrainJob): ShardResult =>
+  readShardResult(readFileSync(out), work.to - work.from);
 
 function drawSamples(layout: SampleLayout, samples: number, seed: number): Samples {
   const draw = seededRandom(seed);

@@ -147,7 +147,7 @@ test.each([0, 0.9])('steps alone, momentum %p, give the start less the end', asy
     loss += sums.loss;
     sums.gradient.forEach((value, at) => {
       velocity[at] = momentum * velocity[at]! + value / 10;
-      weights[at]! -= 0.2 * velocity[at]!;
+      weights[at]! -= 0.2 * velocity[at];
     });
   }
   const expected = weights.map((value, at) => set.weights[at]! - value);

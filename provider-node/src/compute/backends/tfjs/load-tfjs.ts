@@ -46,7 +46,8 @@ function reasonOf(error: unknown): string {
   }
   const missing = /Cannot find (?:module|package) '([^']+)'/.exec(line)?.[1];
   if (missing === TFJS_PACKAGE) return `it is not installed: npm install ${TFJS_PACKAGE}@${TFJS_VERSION}`;
-  if (missing !== undefined) return `${TFJS_PACKAGE} is installed without ${missing}: npm install ${TFJS_PACKAGE}@${TFJS_VERSION} again`;
+  if (missing !== undefined)
+    return `${TFJS_PACKAGE} is installed without ${missing}: npm install ${TFJS_PACKAGE}@${TFJS_VERSION} again`;
   return `${TFJS_PACKAGE} does not load: ${line}`;
 }
 

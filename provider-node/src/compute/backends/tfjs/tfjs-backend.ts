@@ -61,5 +61,5 @@ class TfjsMultiplier implements Multiplier {
 async function take(tensor: TensorFlow.Tensor): Promise<Elements> {
   const elements = await tensor.data<'float32'>();
   tensor.dispose();
-  return elements as Float32Array<ArrayBuffer>;
+  return elements;
 }

@@ -81,7 +81,7 @@ export class TfjsNetwork {
     if (padding === 'same') return this.#tf.conv2d(x, filters, stride, 'same');
     const zeros: [number, number] = [padding, padding];
     const padded = padding === 0 ? x : this.#tf.pad(x, [[0, 0], zeros, zeros, [0, 0]]);
-    return this.#tf.conv2d(padded as Image, filters, stride, 'valid');
+    return this.#tf.conv2d(padded, filters, stride, 'valid');
   }
 
   #normalize(x: Tensor, name: string): Tensor {
