@@ -34,7 +34,7 @@ export interface FramedProcess<C extends Calls> {
   readonly pid: number;
   /** False once its end was noticed: every call from then on rejects. */
   readonly alive: boolean;
-  /** Answered in the order of the calls. Rejects with what the child's handler threw, or COMPUTE_FAILED when the child dies. */
+  /** Leaves at the end of the turn. Answered in the order of the calls. Rejects with what the child's handler threw, or COMPUTE_FAILED when the child dies. */
   call<Name extends keyof C & string>(name: Name, ask: C[Name]['ask']): Promise<C[Name]['answer']>;
   /** Resolves, never rejects, with the reason: `killed by SIGKILL`, `ended with 3: <its last line>`, or what `kill` was told. */
   readonly ended: Promise<string>;
