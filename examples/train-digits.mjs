@@ -11,10 +11,10 @@ try {
   const model = {
     name: 'small',
     input: data.layout.features,
-    layers: [{ type: 'flatten' }, { type: 'dense', units: 64 }, { type: 'relu' }, { type: 'dense', units: 10 }],
+    layers: [{ type: 'flatten' }, { type: 'dense', units: 128 }, { type: 'relu' }, { type: 'dense', units: 10 }],
     loss: 'crossEntropy',
   };
-  const run = await client.train({ model, data, options: { epochs: 4, batch: 64, optimizer: 'adam' } });
+  const run = await client.train({ model, data, options: { epochs: 5, batch: 64 } });
   run.onProgress(({ training }) => {
     if (training?.loss != null)
       console.log(`step ${training.step}/${training.steps}: loss ${training.loss.toFixed(3)}`);

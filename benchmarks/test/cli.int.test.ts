@@ -71,7 +71,7 @@ test('training steps are measured beside a loop in one process, and with emulate
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
   const { rows } = JSON.parse(stdout);
   const [measured, emulated] = [rows.slice(0, -1), rows.slice(-1)];
-  expect(measured.map(({ model, compression }: Record<string, unknown>) => `${model} ${compression}`)).toEqual(
+  expect(measured.map(({ model, compression }: Record<string, string>) => `${model} ${compression}`)).toEqual(
     ['mlp', 'lenet'].flatMap((model) => ['none', 'bf16', 'topk:1%'].map((compression) => `${model} ${compression}`)),
   );
   for (const { ms, inProcessMs, speedup, share } of measured) {

@@ -44,16 +44,15 @@ describe('shares of a step', () => {
 });
 
 test('a window is the difference of two looks, with the split of the second', () => {
-  const look = (atMs: number, step: number, computeMs: number): Look =>
-    ({
-      atMs,
-      status: {
-        bytesSent: 100 * step,
-        bytesReceived: 50 * step,
-        nodes: [{ computeMs }, { computeMs: 2 * computeMs }],
-        training: { step, split: { ...window.split, transferMs: step }, disputed: 1 },
-      } as TaskStatus,
-    }) as Look;
+  const look = (atMs: number, step: number, computeMs: number): Look => ({
+    atMs,
+    status: {
+      bytesSent: 100 * step,
+      bytesReceived: 50 * step,
+      nodes: [{ computeMs }, { computeMs: 2 * computeMs }],
+      training: { step, split: { ...window.split, transferMs: step }, disputed: 1 },
+    } as TaskStatus,
+  });
   expect(windowBetween(look(1000, 8, 10), look(1200, 18, 90))).toEqual({
     ...window,
     bytesSent: 1000,
@@ -124,7 +123,15 @@ describe('the report', () => {
   test('tells emulated nodes from real ones', () => {
     const lines = trainTable(report).split('\n');
     expect(cellsOf(lines[3]).slice(0, 9)).toEqual([
-      ...['lenet', '512', '2', 'none', '20.0', '25,600', '33.0', '1.65x', '2.00x'],
+      'lenet',
+      '512',
+      '2',
+      'none',
+      '20.0',
+      '25,600',
+      '33.0',
+      '1.65x',
+      '2.00x',
     ]);
     const at = lines.findIndex((line) => line.includes('emulated providers'));
     expect(cellsOf(lines[at])).toContain('emulated providers');

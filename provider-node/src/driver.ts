@@ -39,7 +39,10 @@ export interface SessionStore {
   incomingPath(name: string): string;
 }
 
-/** Compute that nobody wants any more is left to end by itself for this long, then killed. */
+/**
+ * Compute that nobody wants any more is left to end by itself for this long, or as long as the next process would need to start, then
+ * killed: sooner costs more than it saves, and on a busy machine nodes would do nothing but start.
+ */
 const ABORT_AFTER_MS = 1000;
 
 export class Driver {
@@ -51,7 +54,8 @@ export class Driver {
   #store: SessionStore;
   /** Leases whose blocks are pinned. */
   readonly #pinned = new Set<number>();
-  #aborting: NodeJS.Timeout | undefined;
+  /** As the compute process has them: the first one runs. */
+  readonly #computing = new Set<number>();
   computedMs = 0;
 
   constructor(state: ProviderState, ports: DriverPorts) {
@@ -161,7 +165,7 @@ export class Driver {
         return this.#link?.push([encode('failed', { session, task, lease, error }, this.#stamp)]);
       }
       case 'abort-soon':
-        return this.#abortSoon();
+        return this.#abortSoon(effect.lease);
       case 'release':
         return this.#release(effect.held);
     }
@@ -201,13 +205,16 @@ export class Driver {
     const store = this.#store;
     const paths = blocks.map((id) => store.pathOf(id));
     const out = store.incomingPath(incomingResultName(task, lease));
+    this.#computing.add(lease);
     try {
       const done = await this.#ports.compute.run({ task, taskType, work, paths, out });
+      this.#computing.delete(lease);
       this.computedMs += done.computeMs;
       const wanted = this.state.held.get(lease)?.revoked === false;
       this.post({ type: 'computed', lease, result: { bytes: done.bytes, computeMs: done.computeMs, path: out } });
       if (!wanted) removeFile(out);
     } catch (error) {
+      this.#computing.delete(lease);
       removeFile(out);
       const wire = toWireError(error);
       this.post({ type: 'compute-failed', lease, aborted: wire.why === 'aborted', error: wire });
@@ -264,15 +271,18 @@ export class Driver {
     else removeFile(result.path);
   }
 
-  /** Again until nothing unwanted is left: an abort hits what runs, and a lease behind it may be as stuck. */
-  #abortSoon(): void {
-    if (this.#aborting !== undefined) return;
-    this.#aborting = setTimeout(() => {
-      this.#aborting = undefined;
-      if (![...this.state.held.values()].some(({ phase, revoked }) => phase === 'computing' && revoked)) return;
-      void this.#ports.compute.abort();
-      this.#abortSoon();
-    }, ABORT_AFTER_MS).unref();
+  /** An abort hits what runs: a lease that waits behind another is looked at again. */
+  #abortSoon(lease: number): void {
+    const { compute } = this.#ports;
+    setTimeout(
+      () => {
+        if (!this.#computing.has(lease)) return;
+        const [running] = this.#computing;
+        if (running === lease) void compute.abort();
+        this.#abortSoon(lease);
+      },
+      Math.max(ABORT_AFTER_MS, compute.startMs),
+    ).unref();
   }
 }
 

@@ -16,6 +16,7 @@ export interface Emulation {
  */
 export class EmulatedCompute implements Compute {
   readonly pid = process.pid;
+  readonly startMs = 0;
   readonly device: Compute['device'] = {
     kind: 'cpu',
     label: 'emulated',

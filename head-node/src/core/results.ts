@@ -30,7 +30,7 @@ import {
   type LeaseOfRun,
 } from './leases.ts';
 import { bySession, heard, nameOf } from './providers.ts';
-import { learnSpeed, roundOf } from './rounds.ts';
+import { learnLateness, learnSpeed, roundOf } from './rounds.ts';
 import { subtaskState } from './subtask-states.ts';
 import { announceOperands, endIfComplete } from './tasks.ts';
 import { log, taskOf, type Turn } from './turn.ts';
@@ -249,6 +249,7 @@ function revokeCopies(turn: Turn, context: LeaseOfRun): void {
   for (const other of rivalsOf(turn.state, context)) {
     if (other.phase === 'checking') continue;
     if (other.indices.some((index) => run.states.at(index) !== subtaskState.accepted)) continue;
+    learnLateness(turn, { task, run, lease: other });
     const provider = turn.state.providers.get(other.provider);
     if (provider !== undefined)
       turn.effects.push({ type: 'revoke', session: provider.session, task: task.id, leases: [other.id] });

@@ -4,10 +4,12 @@
  * missed for one round at most, and one that joins works from the next round on.
  */
 import type { NodeFacts, ProviderId, RoundBlock, RoundStart } from '@muster/shared';
-import type { Provider, Task } from './cluster-state.ts';
+import type { Lease, Provider, Running, Task } from './cluster-state.ts';
 import { hasLied } from './distrust.ts';
 import { end, revokeLeases } from './endings.ts';
 import type { HeadEvent } from './events.ts';
+import { flopsOf } from './lease-cost.ts';
+import { ageOf } from './leases.ts';
 import { isMirrored } from './mirror.ts';
 import { nodeFactsOf, startRun } from './plan-task.ts';
 import type { Rounds } from './rounds-state.ts';
@@ -120,6 +122,7 @@ function fold(turn: Turn, { task, rounds }: RoundTask): void {
   );
   rounds.phase = 'folding';
   rounds.late += run.states.count - accepted.length;
+  for (const id of task.leases) learnLateness(turn, { task, run, lease: turn.state.leases.get(id) });
   revokeLeases(turn, task);
   // Nothing more is given out of it.
   startRun(task, { ...run.plan, subtasks: 0, homes: [] }, { team: run.team });
@@ -153,6 +156,20 @@ export function learnSpeed({ speeds }: Rounds, provider: ProviderId, { flops, co
   const seen = flops / computeMs / 1e6;
   const average = speeds.get(provider) ?? seen;
   speeds.set(provider, average + WEIGHT * (seen - average));
+}
+
+/** Who has nothing to show for a lease by now is at most as fast as that; else one that is always late would always get as much again. */
+export function learnLateness(turn: Turn, { task, run, lease }: LateLease): void {
+  if (task.rounds === null || lease?.phase !== 'open') return;
+  const ageMs = ageOf(turn, lease);
+  if (ageMs <= lease.expectedMs) return;
+  learnSpeed(task.rounds, lease.provider, { flops: flopsOf({ task, run, indices: lease.indices }), computeMs: ageMs });
+}
+
+interface LateLease {
+  readonly task: Task;
+  readonly run: Running;
+  readonly lease: Lease | undefined;
 }
 
 interface Speed {

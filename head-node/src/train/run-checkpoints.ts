@@ -1,6 +1,9 @@
 import type { Clock, Model } from '@muster/shared';
 import { writeCheckpoint, type RunCheckpoint } from './run-checkpoint.ts';
 
+/** Epochs that are shorter do without: to write through to the disk takes 10 ms and more, and may not be most of the time. */
+const EPOCH_MS_MIN = 250;
+
 /** The checkpoint file of a run, and when it is time for the next. */
 export class RunCheckpoints {
   readonly path: string;
@@ -22,8 +25,9 @@ export class RunCheckpoints {
     return { checkpointStep: this.#step, checkpointBytes: this.#bytes };
   }
 
-  get isDue(): boolean {
-    return this.#clock.nowMs() - this.#triedAtMs >= this.#everyMs;
+  isDue(epochIsOver: boolean): boolean {
+    const afterMs = epochIsOver ? Math.min(EPOCH_MS_MIN, this.#everyMs) : this.#everyMs;
+    return this.#clock.nowMs() - this.#triedAtMs >= afterMs;
   }
 
   found(step: number, bytes: number): void {

@@ -191,7 +191,7 @@ export class TrainingRun {
 
   #after({ epoch }: TrainRound, made: readonly MadeBlock[]): RunAnswer {
     if (this.#schedule.roundAt(this.#position) === null) return this.#end();
-    return this.#ready(made, this.#position.epoch > epoch || this.#checkpoints.isDue);
+    return this.#ready(made, this.#checkpoints.isDue(this.#position.epoch > epoch));
   }
 
   #ready(blocks: readonly MadeBlock[], checkpointDue: boolean): RunAnswer {

@@ -24,7 +24,7 @@ let rig: FaultRig;
 
 beforeAll(async () => {
   rig = await FaultRig.start({ providers: 2 });
-}, 60_000);
+}, 120_000);
 
 afterAll(() => rig.end(), 30_000);
 

@@ -16,7 +16,7 @@ let liar: LocalProgram | undefined;
 
 beforeAll(async () => {
   rig = await FaultRig.start({ providers: 3 });
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await liar?.stop();

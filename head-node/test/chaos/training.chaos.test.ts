@@ -10,7 +10,7 @@ let rig: FaultRig;
 
 beforeAll(async () => {
   rig = await FaultRig.start({ providers: 4 });
-}, 60_000);
+}, 120_000);
 
 afterAll(() => rig.end(), 30_000);
 

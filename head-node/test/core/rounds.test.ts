@@ -178,6 +178,25 @@ describe('a run in rounds', () => {
     expect(ofType(effects, 'discard')).toHaveLength(1);
   });
 
+  test('a straggler gets less and less, though nothing of it ever comes in time', () => {
+    const rig = new RunRig();
+    const alive = [rig.join('a'), rig.join('b')];
+    const task = rig.run(2, { localSteps: 4 });
+    const share = (round: number): number => {
+      rig.ready(task, round, { ...gradient(0), to: 4 * BATCH });
+      const [quick] = rig.ordersOf('a');
+      rig.nowMs += 50;
+      rig.complete(quick!);
+      rig.pass(1200, { alive });
+      const [, slow] = rig.shards(task);
+      return slow![1] - slow![0];
+    };
+    const shares = Array.from({ length: 6 }, (_, at) => share(at + 1));
+    expect(rig.status(task).training?.late).toBe(6);
+    expect(shares).toEqual(shares.toSorted((one, other) => other - one));
+    expect(shares[5]).toBeLessThan(shares[0]! / 2);
+  });
+
   test('a deterministic run has the same shards for any nodes, and misses none', () => {
     const rig = new RunRig();
     const alive = [rig.join('a'), rig.join('b')];

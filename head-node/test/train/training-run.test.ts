@@ -190,16 +190,19 @@ describe('checkpoints', () => {
     expect(await run.finish(run.restart())).toMatchObject({ report: { weightsSha256: whole.report.weightsSha256 } });
   });
 
-  test('are written at the start, when time is over, after an epoch and at the end', async () => {
-    const run = new LinearRun({ spec: linearSpec({ checkpointEveryMs: 250 }) });
-    const steps: number[] = [];
+  // 100 ms a round, four steps an epoch; a report is of the time before the checkpoint that is due with it.
+  test.each([
+    { everyMs: 250, when: 'when time is over', steps: [0, 0, 0, 0, 3, 3, 3, 6, 6, 6, 9, 9] },
+    { everyMs: 60_000, when: 'after an epoch', steps: [0, 0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8] },
+  ])('are written at the start, $when and at the end', async ({ everyMs, steps }) => {
+    const run = new LinearRun({ spec: linearSpec({ checkpointEveryMs: everyMs }) });
+    const seen: number[] = [];
     let outcome = run.open();
     while (outcome.type === 'ready') {
-      steps.push(outcome.report.checkpointStep);
+      seen.push(outcome.report.checkpointStep);
       outcome = await run.round(outcome);
     }
-    // 100 ms a round: due at 300 ms; an epoch has four steps.
-    expect(steps).toEqual([0, 0, 0, 0, 3, 4, 4, 4, 7, 8, 8, 8]);
+    expect(seen).toEqual(steps);
     expect(outcome).toMatchObject({ type: 'ended', report: { checkpointStep: 12, epoch: 3 } });
     const { metadata } = readSafetensors(readFileSync(run.checkpointPath), '');
     expect(metadata).toMatchObject({ step: '12', epoch: '3', cursor: '0', format: 'muster-checkpoint 1' });

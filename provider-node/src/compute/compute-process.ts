@@ -23,6 +23,8 @@ const ENVIRONMENT = {
 /** One life of a compute process. It answers in order; when it dies, everything that waits is rejected with COMPUTE_FAILED. */
 export class ComputeProcess {
   readonly #process: FramedProcess<ComputeCalls>;
+  readonly #begunMs = performance.now();
+  #startMs = 0;
 
   constructor(logger: Logger, script: string = ENTRY) {
     this.#process = startFramedProcess<ComputeCalls>({
@@ -38,6 +40,11 @@ export class ComputeProcess {
     return this.#process.ended;
   }
 
+  /** From its creation to the answer of `open`; 0 before that. */
+  get startMs(): number {
+    return this.#startMs;
+  }
+
   get pid(): number {
     return this.#process.pid;
   }
@@ -50,7 +57,9 @@ export class ComputeProcess {
   async open(request: OpenRequest, limitMs: number): Promise<Opened> {
     const timer = setTimeout(() => this.kill(`did not answer in ${Math.round(limitMs / 1000)} s`), limitMs);
     try {
-      return await this.#process.call('open', request);
+      const opened = await this.#process.call('open', request);
+      this.#startMs = performance.now() - this.#begunMs;
+      return opened;
     } finally {
       clearTimeout(timer);
     }

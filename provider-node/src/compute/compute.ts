@@ -9,6 +9,8 @@ export interface Compute {
   readonly device: DeviceFacts;
   /** Process id of the current compute process; it changes when one dies. */
   readonly pid: number;
+  /** How long the latest process took to start, in ms. */
+  readonly startMs: number;
   /** Rejects with COMPUTE_FAILED: the job failed, or the process died at it. Jobs behind it run in the next process. */
   run(job: Job): Promise<Done>;
   /** Ends the running job at once: it rejects with COMPUTE_FAILED, 'aborted'. Jobs behind it run in the next process. */
@@ -58,6 +60,10 @@ export class DeviceCompute implements Compute {
 
   get pid(): number {
     return this.#process.pid;
+  }
+
+  get startMs(): number {
+    return this.#process.startMs;
   }
 
   async run(job: Job): Promise<Done> {

@@ -127,7 +127,7 @@ test.each([
 test('a file that is no model fails its job', async () => {
   const ports = { input: port('x', 'float32', [3]), output: port('y', 'float32', [3]) };
   const job = jobOf({ model: new Uint8Array([1, 2, 3]), x: new Uint8Array(84), rows: 7, ...ports });
-  await expect(kernel.run(job)).rejects.toThrow('protobuf');
+  await expect(kernel.run(job)).rejects.toThrow('Protobuf');
 });
 
 test('a model may not read other files of the machine', async () => {

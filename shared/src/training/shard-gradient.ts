@@ -130,9 +130,13 @@ export class ShardGradient {
   }
 
   #runner(kind: ShardWork['kind']): Promise<GraphRunner> {
-    const known = this.#runners.get(kind) ?? this.#open(kind);
-    this.#runners.set(kind, known);
-    return known;
+    const known = this.#runners.get(kind);
+    if (known) return known;
+    const opening = this.#open(kind);
+    this.#runners.set(kind, opening);
+    // The next shard may try again.
+    opening.catch(() => this.#runners.delete(kind));
+    return opening;
   }
 
   #weights({ weights }: ShardInputs): { weights: { elements: Float32Array; dims: number[] } } {

@@ -4,14 +4,17 @@ import { viewBlock, type BlockId, type BlockView, type SampleLayout } from '@mus
 import { readBlocks } from '../block-files.ts';
 import type { BufferPool } from '../buffer-pool.ts';
 
+/** How the bytes of a block are read. */
+export interface BlockLayout {
+  readonly layout: SampleLayout;
+  /** Tells layouts apart; one string for each, because a comparison of every character costs more than the copy of a sample. */
+  readonly key: string;
+}
+
 interface ReadBlock {
   readonly view: BlockView;
   readonly bytes: Uint8Array<ArrayBuffer>;
-}
-
-export interface BlockPlace {
-  readonly id: BlockId;
-  readonly path: string;
+  readonly key: string;
 }
 
 /**
@@ -19,7 +22,7 @@ export interface BlockPlace {
  * the pool. A view holds until the fetch after the next one.
  */
 export class SampleBlocks {
-  readonly #blocks: LRUCache<string, ReadBlock>;
+  readonly #blocks: LRUCache<BlockId, ReadBlock>;
   readonly #pool: BufferPool;
 
   constructor(maxBytes: number, pool: BufferPool) {
@@ -31,14 +34,15 @@ export class SampleBlocks {
     });
   }
 
-  /** `key` tells layouts apart. Throws BAD_DATA for bytes that do not fit the layout. */
-  fetch(layout: SampleLayout, key: string, { id, path }: BlockPlace): BlockView {
-    const known = this.#blocks.get(`${id} ${key}`);
-    if (known) return known.view;
+  /** Called for nearly every sample of a batch. Throws BAD_DATA for bytes that do not fit the layout. */
+  fetch(id: BlockId, { layout, key }: BlockLayout, pathOf: (id: BlockId) => string): BlockView {
+    const known = this.#blocks.get(id);
+    if (known?.key === key) return known.view;
+    const path = pathOf(id);
     const bytes = this.#pool.take(statSync(path).size);
     readBlocks([path], bytes);
     const view = viewBlock(layout, bytes);
-    this.#blocks.set(`${id} ${key}`, { view, bytes });
+    this.#blocks.set(id, { view, bytes, key });
     return view;
   }
 }

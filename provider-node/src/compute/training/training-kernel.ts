@@ -23,7 +23,7 @@ import type { Done } from '../compute-protocol.ts';
 import type { Kernel, KernelJob } from '../kernel.ts';
 import { charge, chargeAwait, doneIn, nothingSpent, type Spent } from '../spent.ts';
 import { GradientEncoder, type EncodedSums } from './gradient-encoder.ts';
-import { SampleBlocks } from './sample-blocks.ts';
+import { SampleBlocks, type BlockLayout } from './sample-blocks.ts';
 import type { VerifiedSteps } from './verified-steps.ts';
 
 export interface TrainingKernelOptions extends VerifiedSteps {
@@ -34,9 +34,7 @@ export interface TrainingKernelOptions extends VerifiedSteps {
 }
 
 /** What is kept open for a model: its sessions and the memory of its weights. */
-interface Program {
-  /** Tells layouts apart. */
-  readonly key: string;
+interface Program extends BlockLayout {
   readonly gradient: ShardGradient;
   readonly weights: Float32Array<ArrayBuffer>;
   readonly graphs: OpenGraph[];
@@ -76,7 +74,7 @@ export class TrainingKernel implements Kernel {
     const blockAt = (number: number): BlockView => {
       const id = places.get(number);
       if (id === undefined) throw new Error(`block ${number} is not in the work`);
-      return this.#blocks.fetch(work.layout, program.key, { id, path: pathOf(id) });
+      return this.#blocks.fetch(id, program, pathOf);
     };
     const start = performance.now();
     const before = this.#spent.computeMs;
@@ -107,7 +105,7 @@ export class TrainingKernel implements Kernel {
         return this.#timed(graph);
       },
     });
-    return { key, gradient, weights: new Float32Array(parameterCount(model)), graphs, weightsId: '' };
+    return { key, layout, gradient, weights: new Float32Array(parameterCount(model)), graphs, weightsId: '' };
   }
 
   #timed(graph: OpenGraph): GraphRunner {
