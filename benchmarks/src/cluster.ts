@@ -13,7 +13,10 @@ export interface ClusterOptions {
 }
 
 /** Real processes on this machine, each provider with one thread. They are gone when this resolves or rejects. */
-export async function withCluster<T>(options: ClusterOptions, body: (client: ClusterClient) => Promise<T>): Promise<T> {
+export async function withCluster<T>(
+  options: ClusterOptions,
+  body: (client: ClusterClient, cluster: LocalCluster) => Promise<T>,
+): Promise<T> {
   const { providers, blocks, amqpUrl, signal } = options;
   signal.throwIfAborted();
   const cluster = await LocalCluster.start({
@@ -26,7 +29,7 @@ export async function withCluster<T>(options: ClusterOptions, body: (client: Clu
     return await withClient({ host: '127.0.0.1', portBase: cluster.portBase, blocks, signal }, async (client) => {
       await waitUntil(async () => (await client.readyNodes()) >= providers, { what: `${providers} nodes are ready` });
       checkStore(client, blocks);
-      return body(client);
+      return body(client, cluster);
     });
   } finally {
     await cluster.stop();

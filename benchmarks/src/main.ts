@@ -1,4 +1,4 @@
-/** `npm run bench -- matmul|dispatch|mirror|recovery`: starts clusters on this machine, measures them, and reports. */
+/** `npm run bench -- matmul|dispatch|mirror|recovery|train`: starts clusters on this machine, measures them, and reports. */
 import { formatDuration, MusterError, parseWhole } from '@muster/shared';
 import { runProgram, untilSignal } from '@muster/shared/io';
 import { Argument, Command, Option } from 'commander';
@@ -13,6 +13,9 @@ import { measureDispatch, type DispatchRow } from './scenarios/dispatch.ts';
 import { measureMatmul, type MatmulRow } from './scenarios/matmul.ts';
 import { measureMirror } from './scenarios/mirror.ts';
 import { measureRecovery, type RecoveryRow } from './scenarios/recovery.ts';
+import { measureCrowd, type CrowdRow } from './scenarios/train-crowd.ts';
+import { measureTrain, type TrainRow } from './scenarios/train.ts';
+import { trainChart, trainTable } from './train-report.ts';
 
 const results = fileURLToPath(new URL('../results/', import.meta.url));
 
@@ -30,14 +33,14 @@ const wholes =
   (text: string): number[] =>
     text.split(',').map((one) => parseWhole(one, option, range));
 
-const scenarios = ['matmul', 'dispatch', 'mirror', 'recovery'] as const;
+const scenarios = ['matmul', 'dispatch', 'mirror', 'recovery', 'train'] as const;
 
 const program = new Command('npm run bench --')
   .description('Measures Muster on this machine, with real processes. Run it on an idle one.')
   .addArgument(
     new Argument(
       '<scenario>',
-      'products of matrices, dispatch of subtasks, cost of the broker, or time from a fault to useful work',
+      'products of matrices, dispatch of subtasks, cost of the broker, time from a fault to useful work, or training steps',
     ).choices(scenarios),
   )
   .option('--json', 'print one JSON object on stdout')
@@ -56,7 +59,7 @@ const program = new Command('npm run bench --')
   .addOption(
     new Option(
       '--blocks <way>',
-      'matmul: auto: operands through shared files; wire: through sockets, as between machines',
+      'matmul, train: auto: operands through shared files; wire: through sockets, as between machines',
     )
       .choices(['auto', 'wire'])
       .default('auto'),
@@ -82,6 +85,8 @@ function measure(scenario: (typeof scenarios)[number], flags: Flags): Promise<vo
       return mirror(flags);
     case 'recovery':
       return recovery(flags);
+    case 'train':
+      return train(flags);
   }
 }
 
@@ -164,6 +169,39 @@ async function recovery(flags: Flags): Promise<void> {
     report: { machine: describeMachine(Date.now()), rows },
     table: recoveryTable,
     chart: recoveryChart,
+  });
+}
+
+async function train(flags: Flags): Promise<void> {
+  const { quick = false, providers, blocks } = flags;
+  const { signal } = interruption;
+  const steps = await measureTrain({
+    models: ['mlp', 'lenet'],
+    batches: quick ? [512] : [128, 512, 2048],
+    providers,
+    compressions: ['bf16', 'topk:1%'],
+    compressedBatch: 512,
+    blocks,
+    repetitions: quick ? 1 : 3,
+    windowMs: quick ? 500 : 3000,
+    signal,
+    onRow: ({ model, batch, compression, providers: count, ms, speedup }: TrainRow) =>
+      say(`${model}, ${batch}, ${compression}, ${count} provider(s): ${formatDuration(ms)}, ${speedup.toFixed(2)}x`),
+  });
+  const crowds = await measureCrowd({
+    counts: quick ? [4] : [4, 8, 16, 50],
+    samples: 32,
+    steps: quick ? 30 : 200,
+    repetitions: quick ? 1 : 3,
+    signal,
+    onRow: ({ emulatedProviders, ms }: CrowdRow) =>
+      say(`${emulatedProviders} emulated providers: ${formatDuration(ms)}`),
+  });
+  conclude(flags, {
+    scenario: 'train',
+    report: { machine: describeMachine(Date.now()), blocks, rows: [...steps, ...crowds] },
+    table: trainTable,
+    chart: trainChart,
   });
 }
 

@@ -117,7 +117,7 @@ export function dispatchChart({ machine, rows }: Report<DispatchRow>): string {
 
 const plural = (providers: number): string => `${providers} provider${providers === 1 ? '' : 's'}`;
 
-const wayOf = (blocks: 'auto' | 'wire'): string =>
+export const wayOf = (blocks: 'auto' | 'wire'): string =>
   blocks === 'auto' ? 'operands through shared files' : 'operands through sockets';
 
 export const describe = ({ cpu, cores, memoryBytes, node, os, date }: Machine): string =>

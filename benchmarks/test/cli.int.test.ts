@@ -37,7 +37,7 @@ test.each([
 
 test('--help tells the scenarios', async () => {
   const { code, stdout } = await bench('--help');
-  expect(stdout).toMatch(/choices:\s+"matmul", "dispatch", "mirror",\s+"recovery"/);
+  expect(stdout).toMatch(/choices:\s+"matmul", "dispatch", "mirror",\s+"recovery",\s+"train"/);
   expect(code).toBe(0);
 });
 
@@ -65,6 +65,26 @@ test('dispatch is measured in every mode', async () => {
   ]);
   for (const { p50Ms, p99Ms } of rows) expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
 }, 60_000);
+
+test('training steps are measured beside a loop in one process, and with emulated nodes that pass every audit', async () => {
+  const { code, stdout, stderr } = await bench('train', '--quick', '--json', '--providers', '1');
+  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  const { rows } = JSON.parse(stdout);
+  const [measured, emulated] = [rows.slice(0, -1), rows.slice(-1)];
+  expect(measured.map(({ model, compression }: Record<string, string>) => `${model} ${compression}`)).toEqual(
+    ['mlp', 'lenet'].flatMap((model) => ['none', 'bf16', 'topk:1%'].map((compression) => `${model} ${compression}`)),
+  );
+  for (const { ms, inProcessMs, speedup, share } of measured) {
+    expect(speedup).toBeCloseTo(inProcessMs / ms, 9);
+    expect(share.compute + share.transfer + share.aggregate + share.idle).toBeCloseTo(1, 9);
+  }
+  const [plain, bf16, topk] = measured.map(({ bytesUp }: { bytesUp: number }) => bytesUp);
+  // A window may begin or end in the middle of a step.
+  expect(plain / bf16).toBeGreaterThan(1.6);
+  expect(plain / bf16).toBeLessThan(2.5);
+  expect(plain / topk).toBeGreaterThan(20);
+  expect(emulated).toEqual([expect.objectContaining({ emulatedProviders: 4, disputed: 0 })]);
+}, 240_000);
 
 const brokerTest = findRabbitServer() === undefined ? skipBecause('no RabbitMQ on this machine') : test;
 

@@ -225,8 +225,8 @@ export class Driver {
     const way = this.#wayOf(session, held);
     if (session !== null) this.#sendStraight(session, held, way);
     if (held.mirrored) this.#ports.broker.deliver(held, way);
-    // Last, for it costs 0.1 ms: a crash in between is work that is done again.
-    if (way !== 'inline') this.#ports.spool.put(held);
+    // Last, for it costs 0.1 ms: a crash in between is work that is done again. A round does not wait for those who come back.
+    if (way !== 'inline' && !isOfRound(held)) this.#ports.spool.put(held);
   }
 
   /** A process before this one may have left it in the store of a head that is not here yet. */
@@ -256,7 +256,8 @@ export class Driver {
   }
 
   /** What the head wanted of the result it has taken by now: in its own store by renaming the file. */
-  #release({ task, lease, taskType, mirrored, blocks, result }: HeldWork): void {
+  #release(held: HeldWork): void {
+    const { task, lease, mirrored, blocks, result } = held;
     this.#ports.broker.release(lease);
     if (blocks.length === 0) return;
     if (this.#pinned.delete(lease)) for (const id of blocks) this.#ports.blocks.unpin(id);
@@ -266,7 +267,7 @@ export class Driver {
     const name = incomingResultName(task, lease);
     const own = result.path === this.#ports.blocks.incomingPath(name);
     // The next round has results of the same size. What goes to the broker may still be read.
-    if (own && !mirrored && taskTypeNamed(taskType).rounds !== null) this.#ports.blocks.recycleIncoming(name);
+    if (own && !mirrored && isOfRound(held)) this.#ports.blocks.recycleIncoming(name);
     else removeFile(result.path);
   }
 
@@ -284,5 +285,7 @@ export class Driver {
     ).unref();
   }
 }
+
+const isOfRound = ({ taskType }: HeldWork): boolean => taskTypeNamed(taskType).rounds !== null;
 
 const isGone = ({ result }: HeldWork): boolean => result !== null && result.path !== '' && !existsSync(result.path);

@@ -1,4 +1,5 @@
 export { startProviderNode, type ProviderNode } from './provider-node.ts';
+export type { Compute, Done, Job } from './compute/index.ts';
 export {
   devices,
   resolveProviderNodeOptions,

@@ -1,6 +1,7 @@
 import { DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@muster/shared';
 import { defaultStateDirectory } from '@muster/shared/io';
 import { availableParallelism, hostname } from 'node:os';
+import type { Compute } from './compute/compute.ts';
 
 export const devices = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml', 'tfjs'] as const;
 export type DeviceChoice = (typeof devices)[number];
@@ -30,11 +31,16 @@ export interface ProviderNodeOptions {
   readonly onNews?: (line: string) => void;
   /** For tests of the head's verification: makes the compute process return wrong results. No command line sets it. */
   readonly tamper?: string;
+  /** For measurements of the head: computes in the place of a device. No command line sets it. */
+  readonly compute?: Compute;
 }
 
 export type ResolvedProviderNodeOptions = {
-  readonly [K in Exclude<keyof ProviderNodeOptions, 'tamper'>]-?: Exclude<ProviderNodeOptions[K], undefined>;
-} & Pick<ProviderNodeOptions, 'tamper'>;
+  readonly [K in Exclude<keyof ProviderNodeOptions, 'tamper' | 'compute'>]-?: Exclude<
+    ProviderNodeOptions[K],
+    undefined
+  >;
+} & Pick<ProviderNodeOptions, 'tamper' | 'compute'>;
 
 export function resolveProviderNodeOptions(options: ProviderNodeOptions): ResolvedProviderNodeOptions {
   const name = options.name ?? hostname();
@@ -57,5 +63,6 @@ export function resolveProviderNodeOptions(options: ProviderNodeOptions): Resolv
     logger: options.logger ?? silentLogger,
     onNews: options.onNews ?? (() => undefined),
     ...(options.tamper === undefined ? {} : { tamper: options.tamper }),
+    ...(options.compute === undefined ? {} : { compute: options.compute }),
   });
 }

@@ -30,7 +30,7 @@ export async function startProviderNode(raw: ProviderNodeOptions): Promise<Provi
     const spool = new Spool(options.stateDirectory);
     const finished = spool.load();
     const blocks = await openStore(options, finished);
-    const compute = await startCompute(options);
+    const compute = options.compute ?? (await startCompute(options));
     const broker = openBroker(options, id, blocks);
     const driver = new Driver(newProviderState(finished), {
       clock: systemClock,

@@ -9,6 +9,7 @@ import type { HeadLink } from '../src/io/head-link.ts';
 const task = '0123456789abcdef' as TaskId;
 const session = 'ab'.repeat(16) as SessionId;
 const lease = firstLeaseOf(3);
+
 const nothing = (): undefined => undefined;
 
 const storeIn = (directory: string) => ({
@@ -36,16 +37,17 @@ const finished = (path: string): HeldWork => ({
   result: { bytes: 4, computeMs: 1, path },
 });
 
-function driverWith(held: HeldWork): { driver: Driver; ways: ResultWay[] } {
+function driverWith(held: HeldWork): { driver: Driver; ways: ResultWay[]; spooled: number[] } {
   const ways: ResultWay[] = [];
+  const spooled: number[] = [];
   const ports = {
     clock: { nowMs: () => 0 },
     logger: silentLogger,
     blocks: own,
-    spool: { put: nothing },
+    spool: { put: (work: HeldWork) => void spooled.push(work.lease) },
     broker: { deliver: (_: HeldWork, way: ResultWay) => void ways.push(way) },
   } as unknown as DriverPorts;
-  return { driver: new Driver(newProviderState([held]), ports), ways };
+  return { driver: new Driver(newProviderState([held]), ports), ways, spooled };
 }
 
 const copy: BrokeredLease = {
@@ -82,6 +84,18 @@ test('what goes to the head names its life and its session', () => {
   expect(sent.map((frames) => decode(frames))).toMatchObject([
     { epoch: 4, message: { type: 'result', session, lease } },
   ]);
+});
+
+test.each([
+  { taskType: 'matrix_mult', what: 'a tile outlives the process', spools: [lease] },
+  { taskType: 'train', what: 'a shard does not: its round is over by then', spools: [] },
+])('$what', ({ taskType, spools }) => {
+  const { driver, spooled } = driverWith({
+    ...finished(own.incomingPath(incomingResultName(task, lease))),
+    taskType,
+  });
+  driver.brokered(copy);
+  expect(spooled).toEqual(spools);
 });
 
 describe('compute that nobody wants any more', () => {

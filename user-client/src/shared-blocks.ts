@@ -1,13 +1,5 @@
 import { isMusterError, type BlockId, type StoreOffer } from '@muster/shared';
-import {
-  blockPath,
-  incomingPath,
-  provesShared,
-  overwriteFile,
-  takeSpare,
-  withDiskErrors,
-  writeNewFile,
-} from '@muster/shared/io';
+import { blockPath, incomingPath, provesShared, withDiskErrors, writeOverSpare } from '@muster/shared/io';
 import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 
@@ -33,17 +25,12 @@ export class SharedBlocks {
     this.names += 1;
     const incoming = incomingPath(this.directory, `${id}.${process.pid}-${this.names}`);
     try {
-      withDiskErrors({ path, bytes: bytes.length }, () => this.fill(incoming, bytes));
+      withDiskErrors({ path, bytes: bytes.length }, () => writeOverSpare(this.directory, incoming, bytes));
       renameSync(incoming, path);
       return path;
     } catch (error) {
       return giveUp(incoming, error);
     }
-  }
-
-  private fill(incoming: string, bytes: Uint8Array): void {
-    if (takeSpare(this.directory, bytes.length, incoming)) overwriteFile(incoming, bytes);
-    else writeNewFile(incoming, bytes);
   }
 
   /** False when the file is not there, is shorter, or is none of the head's. */

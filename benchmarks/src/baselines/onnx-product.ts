@@ -1,17 +1,6 @@
 import { matrixProduct } from '@muster/shared';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-
-/**
- * What one thread can do: ONNX Runtime's own defaults, which were the fastest here (one core at n = 4096: 641 ms; without the
- * arena 790; with B packed into the session beforehand 634, within the noise, so one baseline serves both kinds of operands).
- */
-const ONE_THREAD: InferenceSession.SessionOptions = {
-  executionProviders: ['cpu'],
-  intraOpNumThreads: 1,
-  interOpNumThreads: 1,
-  logSeverityLevel: 4,
-  extra: { session: { intra_op: { allow_spinning: '0' } } },
-};
+import { ONE_THREAD } from './one-thread.ts';
 
 export interface InProcessProduct {
   /** n x n, row-major, in fresh memory. */

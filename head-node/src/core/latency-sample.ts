@@ -2,17 +2,20 @@
 const CAPACITY = 2048;
 
 export class LatencySample {
-  readonly #values: number[] = [];
+  readonly #values = new Float64Array(CAPACITY);
   #seen = 0;
+  /** Ascending; null when values came since. Every status asks for more than one quantile, of tasks that run and of those that do not. */
+  #sorted: Float64Array | null = null;
 
   add(value: number): void {
     this.#values[this.#seen % CAPACITY] = value;
     this.#seen += 1;
+    this.#sorted = null;
   }
 
   /** The q-quantile (nearest rank), 0 when nothing was seen. */
   quantile(q: number): number {
-    const sorted = this.#values.toSorted((a, b) => a - b);
-    return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
+    this.#sorted ??= this.#values.slice(0, Math.min(this.#seen, CAPACITY)).toSorted();
+    return this.#sorted[Math.min(this.#sorted.length - 1, Math.floor(q * this.#sorted.length))] ?? 0;
   }
 }

@@ -14,10 +14,12 @@ export interface ShardJudgePorts {
 export const shardJudge = ({ trainer, runs, incoming }: ShardJudgePorts): Judge => ({
   open: (operands) => runs.open(operands),
   judge: async (order) => {
-    const { task, round, provider: node, indices } = order;
+    const { task, round, provider: node, indices, returned } = order;
+    const { computeMs } = returned;
     const [index = 0] = indices;
     const path = incoming.pathOf(order);
-    const verdict = await trainer.check({ task, round, index, node, path, layout: order.layout as TrainLayout });
+    const layout = order.layout as TrainLayout;
+    const verdict = await trainer.check({ task, round, index, node, path, computeMs, layout });
     incoming.recycle(order);
     return { ...verdict, digest: '' };
   },

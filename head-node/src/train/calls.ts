@@ -17,6 +17,8 @@ export interface ReturnedShard {
   readonly index: number;
   readonly node: ProviderId;
   readonly path: string;
+  /** What the node says that it took. */
+  readonly computeMs: number;
   /** As the round was cut. */
   readonly layout: TrainLayout;
 }

@@ -8,7 +8,7 @@ import {
   type RoundBlock,
   type TaskId,
 } from '@muster/shared';
-import { overwriteFile, takeSpare, withDiskErrors, writeNewFile } from '@muster/shared/io';
+import { withDiskErrors, writeOverSpare } from '@muster/shared/io';
 import type { MadeBlock } from './calls.ts';
 import { modelText } from './run-checkpoint.ts';
 
@@ -43,13 +43,8 @@ export class RoundBlocks {
 
   #make(operand: string, round: number, bytes: Uint8Array): MadeBlock {
     const path = join(this.#incoming, `${operand}-${this.#task}-${round}`);
-    withDiskErrors({ path, bytes: bytes.length }, () => this.#write(path, bytes));
+    withDiskErrors({ path, bytes: bytes.length }, () => writeOverSpare(dirname(this.#incoming), path, bytes));
     return { operand, id: blockIdOf(bytes), bytes: bytes.length, path };
-  }
-
-  #write(path: string, bytes: Uint8Array): void {
-    if (takeSpare(dirname(this.#incoming), bytes.length, path)) overwriteFile(path, bytes);
-    else writeNewFile(path, bytes);
   }
 }
 

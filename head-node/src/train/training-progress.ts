@@ -19,6 +19,8 @@ const nothingYet: SavedProgress = {
 export interface RoundTimes {
   /** From the opening of the round to that of the next. */
   readonly roundMs: number;
+  /** Of it, the longest computation of a node. */
+  readonly computeMs: number;
   /** Of it, spent on sums and the optimizer. */
   readonly aggregateMs: number;
 }
@@ -48,7 +50,7 @@ export class TrainingProgress {
     this.#now = saved ?? nothingYet;
   }
 
-  stepped(step: ShardTotals, learningRate: number, { roundMs, aggregateMs }: RoundTimes): void {
+  stepped(step: ShardTotals, learningRate: number, { roundMs, computeMs, aggregateMs }: RoundTimes): void {
     const now = this.#now;
     const first = now.latest.length === 0;
     const average = (before: number, seen: number): number => (first ? seen : before + WEIGHT * (seen - before));
@@ -57,8 +59,9 @@ export class TrainingProgress {
       latest: [...now.latest, step].slice(-this.#window),
       learningRate,
       samplesPerSecond: average(now.samplesPerSecond, roundMs > 0 ? (1000 * step.samples) / roundMs : 0),
+      computeMs: average(now.computeMs, computeMs),
       aggregateMs: average(now.aggregateMs, aggregateMs),
-      transferMs: average(now.transferMs, Math.max(0, roundMs - aggregateMs)),
+      transferMs: average(now.transferMs, Math.max(0, roundMs - computeMs - aggregateMs)),
     };
   }
 

@@ -37,6 +37,8 @@ interface OpenRound {
   readonly totals: RoundTotals;
   /** Are all of its shards numbers? */
   isFinite: boolean;
+  /** The longest of its shards. */
+  computeMs: number;
   aggregateMs: number;
 }
 
@@ -108,6 +110,7 @@ export class TrainingRun {
     const into = round.ask.kind === 'evaluate' ? null : this.#array(shard);
     const checked = await this.#check.check(shard, { weights: this.#state.weights, into });
     this.#take(round, shard, checked);
+    if (checked.why === '') round.computeMs = Math.max(round.computeMs, shard.computeMs);
     const verifyMs = this.#clock.nowMs() - startedMs;
     round.aggregateMs += verifyMs - (checked.auditMs ?? 0);
     return { ok: checked.why === '', why: checked.why, verifyMs };
@@ -179,10 +182,10 @@ export class TrainingRun {
     return this.#blocks.makeWeights(this.#nextRound, this.#state.weights);
   }
 
-  #record({ ask, openedMs, aggregateMs }: OpenRound, totals: ShardTotals, foldedAtMs: number): void {
+  #record({ ask, openedMs, computeMs, aggregateMs }: OpenRound, totals: ShardTotals, foldedAtMs: number): void {
     if (ask.kind === 'evaluate') return this.#progress.evaluated(totals);
     const nowMs = this.#clock.nowMs();
-    const times = { roundMs: nowMs - openedMs, aggregateMs: aggregateMs + nowMs - foldedAtMs };
+    const times = { roundMs: nowMs - openedMs, computeMs, aggregateMs: aggregateMs + nowMs - foldedAtMs };
     this.#progress.stepped(totals, ask.learningRate, times);
   }
 
@@ -201,6 +204,7 @@ export class TrainingRun {
       openedMs: this.#clock.nowMs(),
       totals: new RoundTotals(),
       isFinite: true,
+      computeMs: 0,
       aggregateMs: 0,
     };
     this.#nextRound += 1;

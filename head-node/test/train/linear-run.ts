@@ -28,6 +28,9 @@ export const directories = new TemporaryDirectories();
 export const TASK = '0000000000000001' as TaskId;
 export const nodeNamed = (name: string): ProviderId => name as ProviderId;
 
+/** What every node says that a shard took. */
+export const COMPUTE_MS = 40;
+
 const FEATURES = 5;
 export const PARAMETERS = FEATURES + 1;
 
@@ -239,7 +242,7 @@ export class LinearRun {
     const payload = layout.round.kind === 'evaluate' ? new Uint8Array() : this.#encoded(node, sums.vector);
     const path = join(this.directory, `shard-${(this.#files += 1)}`);
     writeFileSync(path, Buffer.concat([shardHeader(sums), payload]));
-    return { task: TASK, round: start.round, index, node: nodeNamed(node), path, layout };
+    return { task: TASK, round: start.round, index, node: nodeNamed(node), path, computeMs: COMPUTE_MS, layout };
   }
 
   #workOf(layout: TrainLayout, shard: Shard): ShardWork {

@@ -156,7 +156,15 @@ export class SmallRun implements TrainerListener {
     const payload =
       work.kind === 'evaluate' ? new Uint8Array() : encodeGradient(this.#run.spec.options.compression, sums.vector);
     writeFileSync(path, Buffer.concat([shardHeader(sums), payload]));
-    return { task, round: start.round, index, node: 'node' as ProviderId, path, layout: plan.layout as TrainLayout };
+    return {
+      task,
+      round: start.round,
+      index,
+      node: 'node' as ProviderId,
+      path,
+      computeMs: 1,
+      layout: plan.layout as TrainLayout,
+    };
   }
 }
 

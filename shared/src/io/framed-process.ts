@@ -34,7 +34,7 @@ export interface FramedProcess<C extends Calls> {
   readonly pid: number;
   /** False once its end was noticed: every call from then on rejects. */
   readonly alive: boolean;
-  /** Answered in the order of the calls. Rejects with what the child's handler threw, or COMPUTE_FAILED when the child dies. */
+  /** Leaves at the end of the turn. Answered in the order of the calls. Rejects with what the child's handler threw, or COMPUTE_FAILED when the child dies. */
   call<Name extends keyof C & string>(name: Name, ask: C[Name]['ask']): Promise<C[Name]['answer']>;
   /** Resolves, never rejects, with the reason: `killed by SIGKILL`, `ended with 3: <its last line>`, or what `kill` was told. */
   readonly ended: Promise<string>;
@@ -100,8 +100,18 @@ class Caller<C extends Calls> implements FramedProcess<C> {
     if (this.#end !== '') return Promise.reject(this.#death());
     const id = (this.#lastId += 1);
     const answered = new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }));
-    this.#child.stdin.write(frameOf([id, name, ask] satisfies CallFrame));
+    this.#write(frameOf([id, name, ask] satisfies CallFrame));
     return answered;
+  }
+
+  /** Frames of one turn leave together: each write is a system call, and one more time that the child wakes. */
+  #write(frame: Buffer): void {
+    const { stdin } = this.#child;
+    if (stdin.writableCorked === 0) {
+      stdin.cork();
+      process.nextTick(() => stdin.uncork());
+    }
+    stdin.write(frame);
   }
 
   kill(because = ''): void {

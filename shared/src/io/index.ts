@@ -21,5 +21,5 @@ export { type BlockChunk } from './partial-blocks.ts';
 export { blockPath, incomingPath } from './store-paths.ts';
 export { DirectoryLock } from './directory-lock.ts';
 export { jsonError, report, runProgram, untilSignal, versionIn } from './program.ts';
-export { giveSpare, SpareStock, takeSpare } from './spare-files.ts';
-export { overwriteFile, writeNewFile, writePieces } from './write-pieces.ts';
+export { giveSpare, SpareStock, takeSpare, writeOverSpare } from './spare-files.ts';
+export { overwriteFile, writePieces } from './write-pieces.ts';

@@ -8,7 +8,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 
 import { basename, join } from 'node:path';
 import { freeBytesIn, isDiskFull, systemCodeOf } from './disk-errors.ts';
 import { incomingPath } from './store-paths.ts';
-import { writePieces } from './write-pieces.ts';
+import { overwriteFile, writeNewFile, writePieces } from './write-pieces.ts';
 
 const spareFolder = (directory: string, bytes: number): string => join(directory, 'spare', String(bytes));
 
@@ -23,6 +23,12 @@ export function takeSpare(directory: string, bytes: number, target: string): boo
     }
   }
   return false;
+}
+
+/** A new file of these bytes in a folder of the store, over a spare one where there is one. */
+export function writeOverSpare(directory: string, path: string, bytes: Uint8Array): void {
+  if (takeSpare(directory, bytes.length, path)) overwriteFile(path, bytes);
+  else writeNewFile(path, bytes);
 }
 
 /** Enough for the results of one round of a training run on as many nodes as there may be, twice. */

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import { overwriteFile, SpareStock, takeSpare } from '@muster/shared/io';
+import { overwriteFile, SpareStock, takeSpare, writeOverSpare } from '@muster/shared/io';
 import { TemporaryDirectories } from '@muster/shared/testkit';
 
 const MIB = 2 ** 20;
@@ -35,6 +35,19 @@ test('as many files as were used are there again, each taken once, and hold what
   expect(readFileSync(target).every((byte) => byte === 7)).toBe(true);
   expect(takeSpare(directory, MIB, target)).toBe(true);
   expect(takeSpare(directory, MIB, target)).toBe(false);
+});
+
+test('what is written over a spare file takes it, and is a new file where there is none', () => {
+  const directory = storeDirectory();
+  const stock = new SpareStock(directory);
+  stock.used(MIB);
+  restock(stock);
+  for (const value of [3, 4]) {
+    const path = join(directory, 'incoming', String(value));
+    writeOverSpare(directory, path, new Uint8Array(MIB).fill(value));
+    expect(readFileSync(path).every((byte) => byte === value)).toBe(true);
+  }
+  expect(takeSpare(directory, MIB, join(directory, 'incoming', 'x'))).toBe(false);
 });
 
 test('a size that is not used any more makes room for the next', () => {

@@ -230,7 +230,7 @@ export class ProviderLife {
 
   #sendResult({ session, held }: ProviderEffect & { type: 'answer' | 'send-result' }): void {
     const way = this.#wayOf(session, held);
-    if (way !== 'inline') this.#disk.spool(held);
+    if (way !== 'inline' && taskTypeNamed(held.taskType).rounds === null) this.#disk.spool(held);
     const correct = way === 'inline' ? this.#honest.get(held.lease) === true : this.#disk.read(held)?.correct === true;
     if (session !== null) this.#sendStraight(session, held, { way, correct });
     if (held.mirrored) this.#broker.deliver(held, { way, correct });

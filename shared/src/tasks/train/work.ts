@@ -6,7 +6,15 @@ import { sampleLayout } from '../../samples/layout.ts';
 import { parseCompression, type Compression } from '../../training/compression.ts';
 
 const whole = z.number().int().nonnegative();
-const blockId = z.custom<BlockId>((value) => typeof value === 'string' && isBlockId(value));
+const isBlock = (value: unknown): value is BlockId => typeof value === 'string' && isBlockId(value);
+const blockId = z.custom<BlockId>(isBlock);
+
+/** One check for the whole list: a shuffled shard names every block of its set, and 2 us for each are too many in a step of some ms. */
+const listOf = <T>(isOne: (value: unknown) => value is T): z.ZodType<T[]> =>
+  z.custom<T[]>(
+    (value) => Array.isArray(value) && value.length <= limits.sampleBlocksMax.value && value.every((one) => isOne(one)),
+  );
+const isNumber = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /**
  * Result: a shard result (training/shard-result.ts): sum of losses, right answers, samples, and for `gradient` the encoded sum of
@@ -28,8 +36,8 @@ export const trainWork = z.object({
   from: whole,
   to: whole,
   /** Numbers of the set's blocks that these samples are in, ascending, and their ids. */
-  numbers: z.array(whole).max(limits.sampleBlocksMax.value),
-  blocks: z.array(blockId).max(limits.sampleBlocksMax.value),
+  numbers: listOf(isNumber),
+  blocks: listOf(isBlock),
   compression: z.custom<Compression>((value) => parseCompression(value) !== undefined),
   /** Is what compression loses kept for the next shard of this task? */
   keepsResidual: z.boolean(),

@@ -8,5 +8,6 @@ const child = startFramedProcess({ script, title: 'orphan', args: [log] });
 await child.call('note', 'started');
 child.call('blockUntilOrphaned', null).catch(() => undefined);
 child.call('note', 'came after its parent').catch(() => undefined);
-process.stdout.write('ready\n');
+// Calls leave at the end of the turn.
+setImmediate(() => process.stdout.write('ready\n'));
 setInterval(() => undefined, 1000);

@@ -1,0 +1,176 @@
+/** Training steps: of real nodes beside a loop in this process, and of emulated ones for what the head itself takes. */
+import { parseTrainingOptions, presetModel, type Preset } from '@muster/shared';
+import type { ClusterClient } from '@muster/user-client';
+import { TrainingLoop } from '../baselines/training-loop.ts';
+import { withCluster } from '../cluster.ts';
+import { median, medianBy } from '../stats.ts';
+import { BenchSamples } from '../training/bench-samples.ts';
+import { runWindow, type RunOptions } from '../training/run-window.ts';
+import type { StepWindow } from '../training/step-window.ts';
+
+/** Shares of a step; together they are 1. */
+export interface StepShares {
+  /** The nodes' computing, in the mean over them. */
+  readonly compute: number;
+  /** Weights and gradients on their way, and everything about them. */
+  readonly transfer: number;
+  /** The head's sum and optimizer, while the nodes wait. */
+  readonly aggregate: number;
+  /** Nodes that were done waiting for the last one. */
+  readonly idle: number;
+}
+
+export interface TrainRow {
+  readonly model: Preset;
+  /** Samples of a step, all nodes together. */
+  readonly batch: number;
+  readonly providers: number;
+  readonly compression: string;
+  readonly repetitions: number;
+  /** Of a step; median. */
+  readonly ms: number;
+  readonly imagesPerSecond: number;
+  /** The same step in one thread of this process, in turn with the cluster's; median. */
+  readonly inProcessMs: number;
+  /** inProcessMs / ms. */
+  readonly speedup: number;
+  /** Of the repetition with the median time. */
+  readonly share: StepShares;
+  /** Of a step, as the head sees them: weights to all nodes, gradients from all nodes. */
+  readonly bytesDown: number;
+  readonly bytesUp: number;
+}
+
+export interface TrainOptions {
+  readonly models: readonly Preset[];
+  readonly batches: readonly number[];
+  readonly providers: readonly number[];
+  /** How a batch of `compressedBatch` is measured too, by the largest number of providers. */
+  readonly compressions: readonly string[];
+  readonly compressedBatch: number;
+  readonly blocks: 'auto' | 'wire';
+  readonly repetitions: number;
+  /** How long one loop or one run is measured. */
+  readonly windowMs: number;
+  readonly signal: AbortSignal;
+  readonly onRow: (row: TrainRow) => void;
+}
+
+/** As many as MNIST has. */
+const SAMPLES = 60_000;
+const STEPS_MIN = 6;
+
+interface Case {
+  readonly model: Preset;
+  readonly batch: number;
+  readonly providers: readonly number[];
+  readonly compression: string;
+}
+
+/** One cluster for all of them: nodes that a run does not ask for wait at no cost. */
+export function measureTrain(options: TrainOptions): Promise<TrainRow[]> {
+  const { providers, blocks, signal, onRow } = options;
+  return withCluster({ providers: Math.max(...providers), blocks, signal }, async (client) => {
+    const bench = new StepBench(client, options);
+    const rows: TrainRow[] = [];
+    for (const one of casesOf(options)) {
+      const measured = await bench.rowsOf(one);
+      measured.forEach(onRow);
+      rows.push(...measured);
+    }
+    return rows;
+  });
+}
+
+function casesOf({ models, batches, providers, compressions, compressedBatch }: TrainOptions): Case[] {
+  const most = [Math.max(...providers)];
+  return models.flatMap((model) => [
+    ...batches.map((batch): Case => ({ model, batch, providers, compression: 'none' })),
+    ...compressions.map((compression): Case => ({ model, batch: compressedBatch, providers: most, compression })),
+  ]);
+}
+
+interface Repetition {
+  readonly inProcessMs: number;
+  readonly windows: ReadonlyMap<number, StepWindow>;
+}
+
+class StepBench {
+  readonly #client: ClusterClient;
+  readonly #options: TrainOptions;
+  readonly #samples = BenchSamples.digits(SAMPLES);
+
+  constructor(client: ClusterClient, options: TrainOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  async rowsOf(one: Case): Promise<TrainRow[]> {
+    const { layout } = this.#samples;
+    const options = parseTrainingOptions({ batch: one.batch, schedule: 'constant', learningRate: 0.001 });
+    const model = presetModel(one.model, { input: layout.features, classes: 10 });
+    const loop = await TrainingLoop.open({ model, samples: this.#samples, options });
+    try {
+      const repetitions: Repetition[] = [];
+      await loop.run(STEPS_MIN);
+      while (repetitions.length < this.#options.repetitions) repetitions.push(await this.#repeat(one, loop));
+      return one.providers.map((providers) => rowOf(one, providers, repetitions));
+    } finally {
+      await loop.release();
+    }
+  }
+
+  /** All ways to make the same steps, one after the other, so that a busy machine slows all of them down. */
+  async #repeat({ model, batch, providers, compression }: Case, loop: TrainingLoop): Promise<Repetition> {
+    const { windowMs, signal } = this.#options;
+    const steps = Math.max(STEPS_MIN, Math.round(windowMs / (await loop.run(STEPS_MIN))));
+    const inProcessMs = await loop.run(steps);
+    const windows = new Map<number, StepWindow>();
+    for (const nodes of providers) {
+      const options: RunOptions = {
+        model,
+        nodes,
+        steps,
+        signal,
+        samples: this.#samples,
+        stepMs: inProcessMs / nodes / 2,
+        training: { batch, compression, schedule: 'constant', learningRate: 0.001 },
+      };
+      windows.set(nodes, await runWindow(this.#client, options));
+    }
+    return { inProcessMs, windows };
+  }
+}
+
+export function rowOf(
+  { model, batch, compression }: Omit<Case, 'providers'>,
+  providers: number,
+  repetitions: readonly Repetition[],
+): TrainRow {
+  const windows = repetitions.flatMap((repetition) => repetition.windows.get(providers) ?? []);
+  const middle = medianBy(windows, ({ ms, steps }) => ms / steps);
+  const ms = median(windows.map((window) => window.ms / window.steps));
+  const inProcessMs = median(repetitions.map((repetition) => repetition.inProcessMs));
+  return {
+    model,
+    batch,
+    providers,
+    compression,
+    ms,
+    inProcessMs,
+    repetitions: windows.length,
+    imagesPerSecond: (1000 * batch) / ms,
+    speedup: inProcessMs / ms,
+    share: sharesOf(middle, providers),
+    bytesDown: middle.bytesSent / middle.steps,
+    bytesUp: middle.bytesReceived / middle.steps,
+  };
+}
+
+/** The head's moving averages say how long the slowest node, the way and the sum take of a step; the window says what nodes took in the mean. */
+export function sharesOf({ ms, steps, computeMs, split }: StepWindow, providers: number): StepShares {
+  const whole = split.computeMs + split.transferMs + split.aggregateMs;
+  const [transfer, aggregate] = whole > 0 ? [split.transferMs / whole, split.aggregateMs / whole] : [0, 0];
+  const compute = Math.min(computeMs / steps / providers / (ms / steps), 1 - transfer - aggregate);
+  return { compute, transfer, aggregate, idle: Math.max(0, 1 - compute - transfer - aggregate) };
+}
