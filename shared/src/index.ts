@@ -48,7 +48,7 @@ export {
   type AuditSummary,
   type Finding,
 } from './protocol/audit.ts';
-export { decode, encode, HEADER_BYTES, type Envelope, type Stamp } from './protocol/codec.ts';
+export { decode, encode, HEADER_BYTES, sealed, sealOf, type Envelope, type Stamp } from './protocol/codec.ts';
 export { limits } from './protocol/limits.ts';
 export {
   messages,
@@ -133,3 +133,26 @@ export {
   type ResidentShape,
 } from './onnx/graphs.ts';
 export { deferred, within, type Deferred } from './deferred.ts';
+export { enrolmentKeys, ENDPOINTS_MAX, readJoinToken, writeJoinToken, type JoinToken } from './trust/join-token.ts';
+export {
+  fingerprintOf,
+  derivedKeyPair,
+  isKey,
+  keyPairOf,
+  newKeyPair,
+  sealBetween,
+  type KeyPair,
+} from './trust/keys.ts';
+export {
+  mayVisit,
+  messageRights,
+  reachOf,
+  routeVisitors,
+  type HttpRoute,
+  type Reach,
+  type Rights,
+  type Visitor,
+} from './trust/rights.ts';
+export { isRole, roles, type Role } from './trust/role.ts';
+export { decodeZ85, encodeZ85 } from './trust/z85.ts';
+export { adminActions, type AdminAction } from './protocol/administration.ts';

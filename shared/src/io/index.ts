@@ -23,3 +23,21 @@ export { DirectoryLock } from './directory-lock.ts';
 export { jsonError, report, runProgram, untilSignal, versionIn } from './program.ts';
 export { SpareStock, takeSpare } from './spare-files.ts';
 export { overwriteFile, writeNewFile, writePieces } from './write-pieces.ts';
+export { loadKeyPair } from './key-file.ts';
+export { readPrivateFile, writePrivateFile } from './private-file.ts';
+export {
+  leaveLocalCredential,
+  readLocalCredential,
+  removeLocalCredential,
+  type LocalCredential,
+} from './local-credential.ts';
+export { endpointOf, loadMembership, saveMembership, type Membership } from './membership-file.ts';
+export {
+  curveRoute,
+  isLoopback,
+  routeToHead,
+  sameRoute,
+  type CurveOptions,
+  type HeadRoute,
+  type RouteWish,
+} from './head-route.ts';

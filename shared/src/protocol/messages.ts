@@ -13,6 +13,8 @@ import {
   type SessionId,
   type TaskId,
 } from '../ids.ts';
+import { roles } from '../trust/role.ts';
+import { adminActions } from './administration.ts';
 import { auditSummary } from './audit.ts';
 import { message } from './define.ts';
 import { backboneStatus, durabilities, nodeStatus, taskBrief, taskStatus, wireError } from './status.ts';
@@ -98,6 +100,10 @@ export const messages = {
   bye: message(5, { session: sessionId, handBack: z.array(whole) }),
   ok: message(6, {}),
   refused: message(7, { error: wireError }),
+  /** With the key pair of a join token: take this key from now on. A client has no provider id: ''. */
+  enrol: message(8, { version: whole, publicKey: text, name, provider: z.string().max(16) }),
+  /** One that is not approved yet is known, and let in when an admin says so. */
+  enrolled: message(9, { identity: name, role: z.enum(roles), cluster: name, approved: z.boolean() }),
 
   // -- heartbeats (REQ-REP) -------------------------------------------------------------------------------------------
   heartbeat: message(16, { session: sessionId, seq: whole, running: z.array(whole).max(64), computedMs: positive }),
@@ -208,6 +214,9 @@ export const messages = {
   listNodes: message(84, { request }),
   /** Lay journal, broker and results of a task side by side. May take as long as reading all of them. */
   audit: message(85, { request, task: taskId }),
+  /** Tokens and nodes: for admins. */
+  administer: message(87, { request, action: z.enum(adminActions), arguments: z.record(z.string(), text) }),
+  administered: message(88, { request, answer: z.unknown() }),
   task: message(79, { request, status: taskStatus }),
   tasks: message(80, { request, tasks: z.array(taskBrief).max(100) }),
   nodes: message(83, { request, nodes: z.array(nodeStatus).max(64), backbone: backboneStatus }),

@@ -35,7 +35,7 @@ Examples:
   user-client --task matrix_mult --nodes 2 --a A.npy --b B.npy --out C.npy
   user-client nodes ls
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 no head, 5 not enough nodes, 6 timeout, 7 verification failed, 65 bad data, 130 interrupted`;
+Exit codes: 0 done, 1 failed, 2 usage, 3 no head, 4 not authorised, 5 not enough nodes, 6 timeout, 7 verification failed, 65 bad data, 130 interrupted`;
 
 export function buildProgram({ env, chosen }: Environment): Command {
   const program = new Command('user-client')
