@@ -4,6 +4,7 @@ import {
   systemClock,
   taskTypeNamed,
   type BackboneReport,
+  type Channel,
   type Clock,
   type Logger,
   type NodeStatus,
@@ -14,8 +15,10 @@ import {
   BlockStore,
   DirectoryLock,
   incomingResultName,
+  leaveLocalCredential,
   makeStateDirectory,
   offerStore,
+  removeLocalCredential,
   SpareStock,
   taskOfIncoming,
 } from '@muster/shared/io';
@@ -35,11 +38,15 @@ import { startHttp, type HttpServer } from './io/http.ts';
 import { IncomingResults } from './io/incoming-results.ts';
 import { Journal } from './io/journal.ts';
 import { Registration } from './io/registration.ts';
-import { serveReplies } from './io/reply-endpoint.ts';
+import { serveReplies, type ReplyOptions } from './io/reply-endpoint.ts';
 import { ResultCollector } from './io/result-collector.ts';
 import { ResultStore } from './io/result-store.ts';
 import { TaskPublisher } from './io/task-publisher.ts';
 import { resolveHeadNodeOptions, type HeadNodeOptions, type ResolvedHeadNodeOptions } from './options.ts';
+import { Administration } from './trust/administration.ts';
+import { expulsionFrom } from './trust/expulsion.ts';
+import { joinEndpoints } from './trust/join-endpoints.ts';
+import { Trust } from './trust/trust.ts';
 import { startVerifier, type Verifier } from './verify/index.ts';
 
 /** Leases age and silence is noticed at this rate. */
@@ -59,6 +66,9 @@ export interface HeadNode {
   readonly httpPort: number;
   nodes(): NodeStatus[];
   backbone(): BackboneReport;
+  /** Name of the cluster, for people. */
+  readonly cluster: string;
+  readonly administration: Administration;
   stop(): Promise<void>;
 }
 
@@ -72,6 +82,7 @@ interface Stores {
   readonly spares: SpareStock;
   readonly verifier: Verifier;
   readonly mirror: Mirror;
+  readonly trust: Trust;
 }
 
 export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode> {
@@ -79,7 +90,7 @@ export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode
   makeStateDirectory(options.stateDirectory);
   const stores = await openStores(options);
   try {
-    const sockets = await openHeadSockets(options, stores.journal.headId);
+    const sockets = await openSockets(options, stores);
     try {
       return await serve({ options, stores, sockets });
     } catch (error) {
@@ -90,6 +101,12 @@ export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode
     await closeStores(stores);
     throw error;
   }
+}
+
+function openSockets(options: ResolvedHeadNodeOptions, { journal, trust }: Stores): Promise<HeadSockets> {
+  const { insecure, logger } = options;
+  const curve = insecure ? null : { ...trust.keys, doorkeeper: trust.mayEnter.bind(trust) };
+  return openHeadSockets({ endpoint: options, headId: journal.headId, curve, logger });
 }
 
 /** A provider locks its state directory the same way, so that the two never share one. */
@@ -115,7 +132,10 @@ async function openLocked(options: ResolvedHeadNodeOptions): Promise<Omit<Stores
   const results = await ResultStore.open({ directory: storeDirectory(stateDirectory) });
   const spares = new SpareStock(storeDirectory(stateDirectory));
   const verifier = await startVerifier({ logger });
-  return { journal, blocks, incoming, results, spares, verifier, mirror: openMirror(options, journal, blocks) };
+  const isTask = (task: TaskId): boolean => journal.history(task) !== null;
+  const trust = new Trust({ stateDirectory, headId: journal.headId, logger, isTask });
+  const mirror = openMirror(options, journal, blocks);
+  return { journal, blocks, incoming, results, spares, verifier, mirror, trust };
 }
 
 /** A node that finished while the head was away has left it there. */
@@ -143,11 +163,12 @@ function openMirror(
 
 const storeDirectory = (stateDirectory: string): string => join(stateDirectory, 'store');
 
-async function closeStores({ lock, journal, spares, verifier, mirror }: Stores): Promise<void> {
+async function closeStores({ lock, journal, spares, verifier, mirror, trust }: Stores): Promise<void> {
   spares.clear();
   await mirror.stop();
   await verifier.stop();
   await journal.close();
+  trust.close();
   lock.release();
 }
 
@@ -170,39 +191,64 @@ function assemble({ options, stores, sockets }: Opened): Parts {
   const { epoch, headId } = stores.journal;
   const store = offerStore(storeDirectory(options.stateDirectory));
   const policy: Policy = { ...defaultPolicy, resultTtlMs };
-  const publisher = new TaskPublisher(sockets.tasks, epoch, logger);
-  const clients = new ClientEndpoint(sockets.clients, { epoch, headId, store, blocks: stores.blocks, logger });
+  const { trust, blocks } = stores;
+  const publisher = new TaskPublisher(sockets.sets, epoch, logger);
+  const clients = new ClientEndpoint(sockets.sets, { epoch, headId, store, blocks, trust, logger });
   const state = newClusterState(policy, epoch, systemClock.nowMs());
   state.wallOffsetMs = Date.now() - systemClock.nowMs();
   const outside = { clock: systemClock, random: Math.random, logger, audience: clients };
   const driver = new Driver(state, { ...outside, ...stores, epoch, publisher, maxResultBytes: maxDiskBytes / 2 });
-  const { ipc } = sockets;
-  const registration = new Registration({
-    driver,
-    publisher,
-    logger,
-    epoch,
-    heartbeatMs: policy.heartbeatMs,
-    ipc,
-    store,
-  });
+  const { heartbeatMs } = policy;
+  const registration = new Registration({ driver, publisher, logger, epoch, heartbeatMs, store, trust });
   return { driver, publisher, clients, registration };
 }
 
 /** Each ends when its socket is closed. */
-function startLoops({ options, stores, sockets }: Opened, parts: Parts): Promise<void>[] {
+function startLoops(
+  { options, stores, sockets }: Opened,
+  parts: Parts,
+  administration: Administration,
+): Promise<void>[] {
   const { driver, publisher, clients, registration } = parts;
   const { logger } = options;
+  const { gate } = stores.trust;
+  const collector = new ResultCollector({ driver, incoming: stores.incoming, gate, logger });
   return [
     publisher.watch({
       onOpened: (session) => registration.subscribed(session),
       onClosed: (session) => registration.unsubscribed(session),
+      onRefused: (origin, topic) => gate.subscriptionRefused(origin, topic),
     }),
-    serveReplies(sockets.registration, (envelope) => registration.answer(envelope), logger),
-    serveReplies(sockets.heartbeats, (envelope) => registration.answerHeartbeat(envelope), logger),
-    new ResultCollector({ driver, incoming: stores.incoming, logger }).run(sockets.results),
-    clients.run(new ClientRequests({ driver, clock: systemClock, ...stores })),
+    clients.run({ requests: new ClientRequests({ driver, clock: systemClock, ...stores }), administration }),
+    ...sockets.sets.flatMap(({ origin, ...set }) => {
+      const at = (channel: Channel): ReplyOptions => ({ entrance: { origin, channel }, gate, logger });
+      return [
+        serveReplies(set.registration, (envelope, peer) => registration.answer(envelope, peer), at('registration')),
+        serveReplies(set.heartbeats, (envelope) => registration.answerHeartbeat(envelope), at('heartbeats')),
+        collector.run(set.results, { origin, channel: 'results' }),
+      ];
+    }),
   ];
+}
+
+function administer({ options, stores: { trust } }: Opened, { driver, publisher, clients }: Parts): Administration {
+  return new Administration({
+    trust,
+    endpoints: joinEndpoints(options),
+    nodes: () => nodeStatuses(driver.state, systemClock.nowMs()),
+    sessionOf: (provider) => [...driver.state.sessions].find(([, id]) => id === provider)?.[0],
+    drain: (session) => driver.post({ type: 'bye', session, handBack: [] }),
+    expel: expulsionFrom({ driver, publisher, clients, gate: trust.gate }),
+  });
+}
+
+/** For programs of this machine and account. Returns what takes it away. */
+function leaveCredential({ options, stores: { trust, journal }, sockets }: Opened): () => void {
+  const { portBase, insecure } = options;
+  const { headId } = journal;
+  const headKey = insecure ? null : trust.keys.publicKey;
+  leaveLocalCredential(portBase, { headId, headKey, keys: trust.localKeys, ipc: sockets.ipc });
+  return () => removeLocalCredential(portBase, headId);
 }
 
 async function serve(opened: Opened): Promise<HeadNode> {
@@ -214,13 +260,18 @@ async function serve(opened: Opened): Promise<HeadNode> {
   restore(driver, stores);
   await stores.mirror.start(driver);
   driver.post({ type: 'recovered' });
-  const http = await openHttp(options, driver, stores.mirror);
-  const loops = startLoops(opened, parts);
+  stores.trust.owners.keepOnly((task) => driver.state.tasks.has(task));
+  const http = await openHttp(options, driver, stores);
+  const administration = administer(opened, parts);
+  const loops = startLoops(opened, parts, administration);
+  const takeCredential = leaveCredential(opened);
+  stores.trust.started(options);
   const timers = startTimers(driver, { clients, clock: systemClock, incoming: stores.incoming });
   const stopRestocking = restockWhileIdle(driver, stores);
   const stop = onceStopped(async () => {
     for (const timer of timers) clearInterval(timer);
     stopRestocking();
+    takeCredential();
     await http?.close();
     sockets.close();
     await Promise.allSettled(loops);
@@ -230,7 +281,8 @@ async function serve(opened: Opened): Promise<HeadNode> {
   const { epoch, headId } = stores.journal;
   const nodes = (): NodeStatus[] => nodeStatuses(driver.state, systemClock.nowMs());
   const backbone = (): BackboneReport => stores.mirror.report();
-  return { options, epoch, headId, httpPort: http?.port ?? 0, nodes, backbone, stop };
+  const { cluster } = stores.trust;
+  return { options, epoch, headId, cluster, administration, httpPort: http?.port ?? 0, nodes, backbone, stop };
 }
 
 /**
@@ -306,7 +358,7 @@ function restockWhileIdle(driver: Driver, { spares }: Stores): () => void {
 async function openHttp(
   { httpPort, logger }: { httpPort: number | null; logger: Logger },
   driver: Driver,
-  mirror: Mirror,
+  { mirror, trust }: Stores,
 ): Promise<HttpServer | null> {
   if (httpPort === null) return null;
   const clock = systemClock;
@@ -318,7 +370,7 @@ async function openHttp(
       nodes: () => nodeStatuses(driver.state, clock.nowMs()),
       tasks: () => [...driver.state.tasks.values()].map((task) => briefOf(statusOf(driver.state, task, clock.nowMs()))),
       backbone: () => mirror.report(),
-      counters: () => ({ ...driver.state.counters }),
+      counters: () => ({ ...driver.state.counters, ...trust.counters }),
     },
   });
 }

@@ -156,3 +156,11 @@ export {
 export { isRole, roles, type Role } from './trust/role.ts';
 export { decodeZ85, encodeZ85 } from './trust/z85.ts';
 export { adminActions, type AdminAction } from './protocol/administration.ts';
+export {
+  memberRecord,
+  rosterRecord,
+  tokenRecord,
+  type IssuedToken,
+  type Member,
+  type RosterRecord,
+} from './trust/roster-record.ts';

@@ -23,7 +23,7 @@ export { DirectoryLock } from './directory-lock.ts';
 export { jsonError, report, runProgram, untilSignal, versionIn } from './program.ts';
 export { SpareStock, takeSpare } from './spare-files.ts';
 export { overwriteFile, writeNewFile, writePieces } from './write-pieces.ts';
-export { loadKeyPair } from './key-file.ts';
+export { loadKeyPair, parsePrivate } from './key-file.ts';
 export { readPrivateFile, writePrivateFile } from './private-file.ts';
 export {
   leaveLocalCredential,

@@ -86,8 +86,6 @@ export const messages = {
     session: sessionId,
     epoch: whole,
     heartbeatMs: whole,
-    /** ipc addresses for the other channels, for a peer that can see the head's files; empty where the OS has none. */
-    ipc: z.record(z.string(), z.string()),
     store: storeOffer,
     /** Leases among `held` that are still wanted; the provider drops the others. */
     keep: z.array(whole),
