@@ -6,6 +6,7 @@ import {
   type BackboneReport,
   type Channel,
   type Clock,
+  type Endpoint,
   type Logger,
   type NodeStatus,
   type TaskId,
@@ -105,7 +106,8 @@ export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode
 
 function openSockets(options: ResolvedHeadNodeOptions, { journal, trust }: Stores): Promise<HeadSockets> {
   const { insecure, logger } = options;
-  const curve = insecure ? null : { ...trust.keys, doorkeeper: trust.mayEnter.bind(trust) };
+  const { keys, trialKeys } = trust;
+  const curve = insecure ? null : { keys, trialKeys, doorkeeper: trust.mayEnter.bind(trust) };
   return openHeadSockets({ endpoint: options, headId: journal.headId, curve, logger });
 }
 
@@ -184,6 +186,7 @@ interface Parts {
   readonly publisher: TaskPublisher;
   readonly clients: ClientEndpoint;
   readonly registration: Registration;
+  readonly administration: Administration;
 }
 
 function assemble({ options, stores, sockets }: Opened): Parts {
@@ -198,17 +201,33 @@ function assemble({ options, stores, sockets }: Opened): Parts {
   state.wallOffsetMs = Date.now() - systemClock.nowMs();
   const outside = { clock: systemClock, random: Math.random, logger, audience: clients };
   const driver = new Driver(state, { ...outside, ...stores, epoch, publisher, maxResultBytes: maxDiskBytes / 2 });
+  const administration = administer(options, { trust, driver, publisher, clients });
   const { heartbeatMs } = policy;
-  const registration = new Registration({ driver, publisher, logger, epoch, heartbeatMs, store, trust });
-  return { driver, publisher, clients, registration };
+  const said = { logger, epoch, heartbeatMs, store };
+  const registration = new Registration({ ...said, driver, publisher, trust, administration });
+  return { driver, publisher, clients, registration, administration };
+}
+
+interface Administered {
+  readonly trust: Trust;
+  readonly driver: Driver;
+  readonly publisher: TaskPublisher;
+  readonly clients: ClientEndpoint;
+}
+
+function administer(endpoint: Endpoint, { trust, driver, publisher, clients }: Administered): Administration {
+  return new Administration({
+    trust,
+    endpoints: joinEndpoints(endpoint),
+    nodes: () => nodeStatuses(driver.state, systemClock.nowMs()),
+    sessionOf: (provider) => [...driver.state.sessions].find(([, id]) => id === provider)?.[0],
+    drain: (session) => driver.post({ type: 'bye', session, handBack: [] }),
+    expel: expulsionFrom({ driver, publisher, clients, gate: trust.gate }),
+  });
 }
 
 /** Each ends when its socket is closed. */
-function startLoops(
-  { options, stores, sockets }: Opened,
-  parts: Parts,
-  administration: Administration,
-): Promise<void>[] {
+function startLoops({ options, stores, sockets }: Opened, parts: Parts): Promise<void>[] {
   const { driver, publisher, clients, registration } = parts;
   const { logger } = options;
   const { gate } = stores.trust;
@@ -219,7 +238,7 @@ function startLoops(
       onClosed: (session) => registration.unsubscribed(session),
       onRefused: (origin, topic) => gate.subscriptionRefused(origin, topic),
     }),
-    clients.run({ requests: new ClientRequests({ driver, clock: systemClock, ...stores }), administration }),
+    clients.run(new ClientRequests({ driver, clock: systemClock, ...stores })),
     ...sockets.sets.flatMap(({ origin, ...set }) => {
       const at = (channel: Channel): ReplyOptions => ({ entrance: { origin, channel }, gate, logger });
       return [
@@ -229,17 +248,6 @@ function startLoops(
       ];
     }),
   ];
-}
-
-function administer({ options, stores: { trust } }: Opened, { driver, publisher, clients }: Parts): Administration {
-  return new Administration({
-    trust,
-    endpoints: joinEndpoints(options),
-    nodes: () => nodeStatuses(driver.state, systemClock.nowMs()),
-    sessionOf: (provider) => [...driver.state.sessions].find(([, id]) => id === provider)?.[0],
-    drain: (session) => driver.post({ type: 'bye', session, handBack: [] }),
-    expel: expulsionFrom({ driver, publisher, clients, gate: trust.gate }),
-  });
 }
 
 /** For programs of this machine and account. Returns what takes it away. */
@@ -254,7 +262,7 @@ function leaveCredential({ options, stores: { trust, journal }, sockets }: Opene
 async function serve(opened: Opened): Promise<HeadNode> {
   const { options, stores, sockets } = opened;
   const parts = assemble(opened);
-  const { driver, clients } = parts;
+  const { driver, clients, administration } = parts;
   // A task that is whole already waits for the broker like any other, but not for longer than this start.
   if (options.amqpUrl !== null) driver.post({ type: 'backbone', state: 'connecting', congested: false });
   restore(driver, stores);
@@ -262,8 +270,7 @@ async function serve(opened: Opened): Promise<HeadNode> {
   driver.post({ type: 'recovered' });
   stores.trust.owners.keepOnly((task) => driver.state.tasks.has(task));
   const http = await openHttp(options, driver, stores);
-  const administration = administer(opened, parts);
-  const loops = startLoops(opened, parts, administration);
+  const loops = startLoops(opened, parts);
   const takeCredential = leaveCredential(opened);
   stores.trust.started(options);
   const timers = startTimers(driver, { clients, clock: systemClock, incoming: stores.incoming });

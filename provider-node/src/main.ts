@@ -7,8 +7,8 @@ import { devices, type DeviceChoice, type ProviderNodeOptions } from './options.
 import { startProviderNode, type ProviderNode } from './provider-node.ts';
 
 interface Flags {
-  readonly head: string;
-  readonly portBase: number;
+  readonly head?: string;
+  readonly portBase?: number;
   readonly name?: string;
   readonly state?: string;
   readonly device: DeviceChoice;
@@ -25,11 +25,13 @@ const option = (flags: string, description: string, env: string): Option => new 
 const program = new Command('provider-node')
   .description('Lends this machine to a Muster cluster.')
   .version(versionIn(new URL('../package.json', import.meta.url)))
-  .addOption(option('--head <host>', 'where the head runs', 'MUSTER_HEAD').default('127.0.0.1'))
+  .addOption(option('--head <host>', 'where the head runs (default: as joined, or 127.0.0.1)', 'MUSTER_HEAD'))
   .addOption(
-    option('--port-base <port>', "first of the head's five ports", 'MUSTER_PORT_BASE')
-      .default(DEFAULT_PORT_BASE)
-      .argParser((text) => parseWhole(text, '--port-base', [1024, 65_531])),
+    option(
+      '--port-base <port>',
+      `first of the head's five ports (default: as joined, or ${DEFAULT_PORT_BASE})`,
+      'MUSTER_PORT_BASE',
+    ).argParser((text) => parseWhole(text, '--port-base', [1024, 65_531])),
   )
   .addOption(option('--name <name>', "how people see this node (default: the host's name)", 'MUSTER_NAME'))
   .addOption(option('--state <directory>', 'where identity and cached operands are kept', 'MUSTER_STATE'))
@@ -83,13 +85,13 @@ await runProgram(program, async () => {
 
 function optionsFrom({ name, state, threads, maxMemory, maxDisk, logLevel, ...rest }: Flags): ProviderNodeOptions {
   return {
-    head: rest.head,
-    portBase: rest.portBase,
     device: rest.device,
     blocks: rest.blocks,
     amqpUrl: takeBrokerUrl(rest.amqp),
     logger: pino({ level: logLevel }, pino.destination(2)),
     onNews: say,
+    ...(rest.head === undefined ? {} : { head: rest.head }),
+    ...(rest.portBase === undefined ? {} : { portBase: rest.portBase }),
     ...(name === undefined ? {} : { name }),
     ...(state === undefined ? {} : { stateDirectory: state }),
     ...(threads === undefined ? {} : { threads }),

@@ -25,7 +25,6 @@ import type { Router } from 'zeromq';
 import type { Audience } from '../driver.ts';
 import type { Gate } from '../trust/gate.ts';
 import type { Origin, Peer } from '../trust/peer.ts';
-import type { Administration } from '../trust/administration.ts';
 import type { Trust } from '../trust/trust.ts';
 import type { ClientRequests } from './client-requests.ts';
 
@@ -48,12 +47,6 @@ export interface ClientEndpointOptions {
   readonly blocks: BlockStore;
   readonly trust: Trust;
   readonly logger: Logger;
-}
-
-/** What the requests are answered by. */
-export interface Desks {
-  readonly requests: ClientRequests;
-  readonly administration: Administration;
 }
 
 /** What `handle` returns: the answer, or null when it comes later. */
@@ -80,14 +73,14 @@ export class ClientEndpoint implements Audience {
     }));
   }
 
-  async run(desks: Desks): Promise<void> {
-    this.#requests = desks.requests;
-    await Promise.all(this.#lanes.map((lane, at) => this.#runLane(lane, at, desks)));
+  async run(requests: ClientRequests): Promise<void> {
+    this.#requests = requests;
+    await Promise.all(this.#lanes.map((lane, at) => this.#runLane(lane, at, requests)));
   }
 
-  async #runLane({ clients, origin }: Lane, at: number, desks: Desks): Promise<void> {
+  async #runLane({ clients, origin }: Lane, at: number, requests: ClientRequests): Promise<void> {
     for await (const [id, ...frames] of clients)
-      if (id !== undefined) this.#serve({ client: nameOf(at, id), origin }, frames, desks);
+      if (id !== undefined) this.#serve({ client: nameOf(at, id), origin }, frames, requests);
   }
 
   /** The sockets have taken everything that was said. */
@@ -123,13 +116,13 @@ export class ClientEndpoint implements Audience {
     for (const client of this.#watchers.get(task)?.keys() ?? []) this.#send(client, reply);
   }
 
-  #serve({ client, origin }: Sender, frames: readonly Buffer[], desks: Desks): void {
+  #serve({ client, origin }: Sender, frames: readonly Buffer[], requests: ClientRequests): void {
     let request = 0;
     try {
       const envelope = decode(frames);
       request = 'request' in envelope.message ? envelope.message.request : 0;
       const peer = this.#gate.admit({ origin, channel: 'clients' }, envelope);
-      for (const reply of this.#answer({ client, peer }, envelope, desks)) this.#send(client, reply);
+      for (const reply of this.#answer({ client, peer }, envelope, requests)) this.#send(client, reply);
     } catch (error) {
       this.#refuse(client, request, error);
     }
@@ -140,11 +133,7 @@ export class ClientEndpoint implements Audience {
   }
 
   /** The answers; an empty list when the answer comes later. */
-  #answer(
-    { client, peer }: Asking,
-    { message, payload }: Envelope,
-    { requests, administration }: Desks,
-  ): readonly Reply[] {
+  #answer({ client, peer }: Asking, { message, payload }: Envelope, requests: ClientRequests): readonly Reply[] {
     switch (message.type) {
       case 'greet':
         return [this.#greeting(message)];
@@ -177,13 +166,6 @@ export class ClientEndpoint implements Audience {
           {
             type: 'nodes',
             fields: { request: message.request, nodes: requests.nodes(), backbone: requests.backbone() },
-          },
-        ];
-      case 'administer':
-        return [
-          {
-            type: 'administered',
-            fields: { request: message.request, answer: administration.answer(peer, message) },
           },
         ];
       default:

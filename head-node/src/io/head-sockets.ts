@@ -2,13 +2,22 @@
  * Opens and closes the head's sockets: five on TCP, encrypted, and the same five in a folder for this account only, plain, which carry
  * four times as much. Options that guard against bad peers are set before anything is bound.
  */
-import { channels, limits, MusterError, tcpAddress, type Channel, type Endpoint, type Logger } from '@muster/shared';
+import {
+  channels,
+  limits,
+  MusterError,
+  tcpAddress,
+  type Channel,
+  type Endpoint,
+  type KeyPair,
+  type Logger,
+} from '@muster/shared';
 import { systemCodeOf } from '@muster/shared/io';
 import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Context, Pull, Reply, Router, type SocketOptions, type Socket } from 'zeromq';
-import { expectStrangersRefused } from '../trust/handshake-test.ts';
+import { expectStrangersRefused, type Trial } from '../trust/handshake-test.ts';
 import type { Origin } from '../trust/peer.ts';
 import { ZapHandler, type Doorkeeper } from '../trust/zap.ts';
 import { GuardedPublisher } from './guarded-publisher.ts';
@@ -38,11 +47,18 @@ export interface HeadSockets {
   close(): void;
 }
 
+export interface CurveServer {
+  readonly keys: KeyPair;
+  readonly doorkeeper: Doorkeeper;
+  /** That the doorkeeper must refuse. */
+  readonly trialKeys: KeyPair;
+}
+
 export interface SocketsOptions {
   readonly endpoint: Endpoint;
   readonly headId: string;
   /** CURVE on TCP; null: plain. */
-  readonly curve: { readonly publicKey: string; readonly secretKey: string; readonly doorkeeper: Doorkeeper } | null;
+  readonly curve: CurveServer | null;
   readonly logger: Logger;
 }
 
@@ -54,7 +70,7 @@ export async function openHeadSockets(options: SocketsOptions): Promise<HeadSock
   const zap = curve === null ? null : await ZapHandler.start(context, curve.doorkeeper, logger);
   const tcp = openSet(curve === null ? 'plain' : 'encrypted', (channel) => ({
     context,
-    ...(curve === null ? {} : curveServer(channel, curve.secretKey)),
+    ...(curve === null ? {} : curveServer(channel, curve.keys)),
   }));
   const local = process.platform === 'win32' ? null : openSet('local', () => ({ context }));
   const sets = local === null ? [tcp] : [tcp, local];
@@ -65,7 +81,7 @@ export async function openHeadSockets(options: SocketsOptions): Promise<HeadSock
   };
   try {
     for (const channel of channelNames) await bindTcp(tcp[channel], { endpoint, channel });
-    if (curve !== null) await expectStrangersRefused(dialled(endpoint), curve.publicKey);
+    if (curve !== null) await expectStrangersRefused(trialOf(curve, endpoint));
     return { sets, ipc: local === null ? null : await bindIpc(local, headId), close };
   } catch (error) {
     close();
@@ -81,9 +97,15 @@ const dialled = ({ host, portBase }: Endpoint): Endpoint => ({
   portBase,
 });
 
+const trialOf = ({ keys, trialKeys }: CurveServer, endpoint: Endpoint): Trial => ({
+  endpoint: dialled(endpoint),
+  headKey: keys.publicKey,
+  keys: trialKeys,
+});
+
 type More = (channel: Channel) => SocketOptions<Socket> & { readonly context: Context };
 
-const curveServer = (channel: Channel, secretKey: string): SocketOptions<Socket> => ({
+const curveServer = (channel: Channel, { secretKey }: KeyPair): SocketOptions<Socket> => ({
   curveServer: true,
   curveSecretKey: secretKey,
   zapDomain: channel,

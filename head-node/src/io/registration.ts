@@ -11,6 +11,7 @@ import {
 } from '@muster/shared';
 import { randomBytes } from 'node:crypto';
 import type { Driver } from '../driver.ts';
+import type { Administration } from '../trust/administration.ts';
 import type { Peer } from '../trust/peer.ts';
 import type { Trust } from '../trust/trust.ts';
 import { unexpected } from './reply-endpoint.ts';
@@ -24,6 +25,7 @@ export interface RegistrationOptions {
   readonly heartbeatMs: number;
   readonly store: StoreOffer;
   readonly trust: Trust;
+  readonly administration: Administration;
 }
 
 export class Registration {
@@ -39,6 +41,8 @@ export class Registration {
     switch (message.type) {
       case 'enrol':
         return this.#enrol(message, peer);
+      case 'administer':
+        return encode('administered', { answer: this.#options.administration.answer(peer, message) });
       case 'register':
         return this.#register(message, peer);
       case 'ready':

@@ -31,15 +31,18 @@ export interface Entrance {
   readonly channel: Channel;
 }
 
-/** Messages that each channel takes. */
-const heardOn: Readonly<Record<Channel, (type: MessageType) => boolean>> = {
-  registration: (type) => ['register', 'ready', 'bye', 'enrol'].includes(type),
-  heartbeats: (type) => type === 'heartbeat',
-  results: (type) => ['result', 'resultChunk', 'failed'].includes(type),
-  tasks: () => false,
-  clients: (type) =>
-    !['register', 'ready', 'bye', 'enrol', 'heartbeat', 'result', 'resultChunk', 'failed'].includes(type),
-};
+/** Messages that each channel takes, but for that of the clients, which takes all others. */
+const heardOn = {
+  registration: ['register', 'ready', 'bye', 'enrol', 'administer'],
+  heartbeats: ['heartbeat'],
+  results: ['result', 'resultChunk', 'failed'],
+  tasks: [],
+} as const satisfies Partial<Record<Channel, readonly MessageType[]>>;
+
+const elsewhere = new Set<MessageType>(Object.values(heardOn).flat());
+
+const isHeard = (channel: Channel, type: MessageType): boolean =>
+  channel === 'clients' ? !elsewhere.has(type) : (heardOn[channel] as readonly MessageType[]).includes(type);
 
 export class Gate {
   readonly counters = { messagesRefused: 0, subscriptionsRefused: 0 };
@@ -66,6 +69,8 @@ export class Gate {
   /** The session is the peer's from now on. */
   own(session: SessionId, peer: Peer): void {
     this.#owners.set(session, peer.identity);
+    const [oldest] = this.#owners.keys();
+    if (this.#owners.size > SESSIONS_KEPT && oldest !== undefined) this.#owners.delete(oldest);
   }
 
   disown(session: SessionId): void {
@@ -94,7 +99,7 @@ export class Gate {
 
   #check({ channel }: Entrance, message: Message, peer: Peer): void {
     const { type } = message;
-    if (!heardOn[channel](type)) throw wrongChannel(type);
+    if (!isHeard(channel, type)) throw wrongChannel(type);
     if (peer === STRANGER) throw stranger();
     if (type === 'enrol' && peer.identity.startsWith('token ')) return;
     const reach = reachOf(type, peer.roles);
@@ -116,6 +121,9 @@ export class Gate {
     if (owner !== identity && !(mayBeNew && !this.#ports.isTask(task))) throw unknownTask(task);
   }
 }
+
+/** Far more than there can be nodes: sessions that are over mean nothing. */
+const SESSIONS_KEPT = 10_000;
 
 const NOBODY = { actor: '', role: '', address: '' } as const;
 const STRANGER: Peer = { identity: '', name: 'a stranger', roles: [], provider: null };

@@ -1,5 +1,5 @@
 /** Before the head says that it is ready, it knocks at every port with a key that nobody knows. A port that opens ends the start. */
-import { MusterError, newKeyPair, tcpAddress, type Channel, type Endpoint } from '@muster/shared';
+import { MusterError, tcpAddress, type Channel, type Endpoint, type KeyPair } from '@muster/shared';
 import { Dealer, Push, Request, Subscriber, type Event } from 'zeromq';
 
 const ANSWER_MS = 3000;
@@ -13,16 +13,23 @@ const diallers = {
   clients: Dealer,
 } as const;
 
-/** Throws INSECURE when one lets a stranger in, or says nothing. */
-export async function expectStrangersRefused(endpoint: Endpoint, headKey: string): Promise<void> {
+export interface Trial {
+  readonly endpoint: Endpoint;
+  readonly headKey: string;
+  /** That nobody knows. */
+  readonly keys: KeyPair;
+}
+
+/** Throws BUG when one lets a stranger in, or says nothing. */
+export async function expectStrangersRefused(trial: Trial): Promise<void> {
   const channels = Object.keys(diallers) as Channel[];
-  const outcomes = await Promise.all(channels.map((channel) => knock(tcpAddress(endpoint, channel), channel, headKey)));
+  const outcomes = await Promise.all(channels.map((channel) => knock(channel, trial)));
   const open = channels.filter((_, at) => outcomes[at] !== 'handshake:error:auth');
   if (open.length > 0) throw insecure(open, outcomes);
 }
 
-async function knock(address: string, channel: Channel, headKey: string): Promise<Event['type'] | 'nothing'> {
-  const { publicKey, secretKey } = newKeyPair();
+async function knock(channel: Channel, { endpoint, headKey, keys }: Trial): Promise<Event['type'] | 'nothing'> {
+  const { publicKey, secretKey } = keys;
   const socket = new diallers[channel]({
     linger: 0,
     curveServerKey: headKey,
@@ -32,7 +39,7 @@ async function knock(address: string, channel: Channel, headKey: string): Promis
   const silence = setTimeout(() => socket.close(), ANSWER_MS);
   try {
     const verdict = firstVerdict(socket.events);
-    socket.connect(address);
+    socket.connect(tcpAddress(endpoint, channel));
     return await verdict;
   } finally {
     clearTimeout(silence);

@@ -3,6 +3,7 @@ import {
   derivedKeyPair,
   decodeZ85,
   fingerprintOf,
+  newKeyPair,
   rosterRecord,
   sealBetween,
   type Channel,
@@ -45,6 +46,8 @@ export class Trust {
   readonly keys: KeyPair;
   /** Of programs of the head's own account that come by TCP. */
   readonly localKeys: KeyPair;
+  /** With which the head knocks at its own door to see that it is shut. */
+  readonly trialKeys: KeyPair = newKeyPair();
   readonly cluster: string;
   readonly roster: Roster;
   readonly owners: TaskOwners;
@@ -86,7 +89,7 @@ export class Trust {
   /** Each port lets in only who has business there; who comes with a token, only where one enrols. */
   mayEnter({ domain, address, publicKey }: Knock): boolean {
     const welcome = this.#isWelcome(domain as Channel, publicKey);
-    if (!welcome) this.#refused({ domain, address, publicKey });
+    if (!welcome && publicKey !== this.trialKeys.publicKey) this.#refused({ domain, address, publicKey });
     return welcome;
   }
 
@@ -138,6 +141,7 @@ export class Trust {
     if (channel === 'registration' && this.roster.isTokenKey(publicKey)) return true;
     const member = this.roster.memberWithKey(publicKey);
     if (member === undefined || member.state !== 'active') return false;
+    if (channel === 'registration' && member.role === 'admin') return true;
     return channel === 'clients' || member.role === 'provider';
   }
 

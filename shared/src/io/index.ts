@@ -41,3 +41,6 @@ export {
   type HeadRoute,
   type RouteWish,
 } from './head-route.ts';
+export { Asker, expectType, type RequestSocketClass } from './asker.ts';
+export { enrol, type Applicant, type Enrolment } from './enrol.ts';
+export { HandshakeWatch, type SocketEvent } from './handshake.ts';

@@ -103,6 +103,10 @@ export const messages = {
   /** One that is not approved yet is known, and let in when an admin says so. */
   enrolled: message(9, { identity: name, role: z.enum(roles), cluster: name, approved: z.boolean() }),
 
+  /** Tokens and nodes: an admin asks. */
+  administer: message(10, { action: z.enum(adminActions), arguments: z.record(z.string(), text) }),
+  administered: message(11, { answer: z.unknown() }),
+
   // -- heartbeats (REQ-REP) -------------------------------------------------------------------------------------------
   heartbeat: message(16, { session: sessionId, seq: whole, running: z.array(whole).max(64), computedMs: positive }),
   beat: message(17, { epoch: whole, seq: whole, known: z.boolean() }),
@@ -212,9 +216,6 @@ export const messages = {
   listNodes: message(84, { request }),
   /** Lay journal, broker and results of a task side by side. May take as long as reading all of them. */
   audit: message(85, { request, task: taskId }),
-  /** Tokens and nodes: for admins. */
-  administer: message(87, { request, action: z.enum(adminActions), arguments: z.record(z.string(), text) }),
-  administered: message(88, { request, answer: z.unknown() }),
   task: message(79, { request, status: taskStatus }),
   tasks: message(80, { request, tasks: z.array(taskBrief).max(100) }),
   nodes: message(83, { request, nodes: z.array(nodeStatus).max(64), backbone: backboneStatus }),
