@@ -16,10 +16,8 @@ import {
   BlockStore,
   DirectoryLock,
   incomingResultName,
-  leaveLocalCredential,
   makeStateDirectory,
   offerStore,
-  removeLocalCredential,
   SpareStock,
   taskOfIncoming,
 } from '@muster/shared/io';
@@ -46,6 +44,8 @@ import { TaskPublisher } from './io/task-publisher.ts';
 import { resolveHeadNodeOptions, type HeadNodeOptions, type ResolvedHeadNodeOptions } from './options.ts';
 import { Administration } from './trust/administration.ts';
 import { expulsionFrom } from './trust/expulsion.ts';
+import { watchHandshakes } from './trust/failed-handshakes.ts';
+import { leaveCredential } from './trust/left-credential.ts';
 import { joinEndpoints } from './trust/join-endpoints.ts';
 import { Trust } from './trust/trust.ts';
 import { startVerifier, type Verifier } from './verify/index.ts';
@@ -67,6 +67,8 @@ export interface HeadNode {
   readonly httpPort: number;
   nodes(): NodeStatus[];
   backbone(): BackboneReport;
+  /** Totals since the start, by name. */
+  counters(): Readonly<Record<string, number>>;
   /** Name of the cluster, for people. */
   readonly cluster: string;
   readonly administration: Administration;
@@ -230,7 +232,8 @@ function administer(endpoint: Endpoint, { trust, driver, publisher, clients }: A
 function startLoops({ options, stores, sockets }: Opened, parts: Parts): Promise<void>[] {
   const { driver, publisher, clients, registration } = parts;
   const { logger } = options;
-  const { gate } = stores.trust;
+  const { trust } = stores;
+  const { gate } = trust;
   const collector = new ResultCollector({ driver, incoming: stores.incoming, gate, logger });
   return [
     publisher.watch({
@@ -239,6 +242,7 @@ function startLoops({ options, stores, sockets }: Opened, parts: Parts): Promise
       onRefused: (origin, topic) => gate.subscriptionRefused(origin, topic),
     }),
     clients.run(new ClientRequests({ driver, clock: systemClock, ...stores })),
+    ...sockets.sets.flatMap((set) => watchHandshakes(set, (channel, why) => trust.handshakeFailed(channel, why))),
     ...sockets.sets.flatMap(({ origin, ...set }) => {
       const at = (channel: Channel): ReplyOptions => ({ entrance: { origin, channel }, gate, logger });
       return [
@@ -248,15 +252,6 @@ function startLoops({ options, stores, sockets }: Opened, parts: Parts): Promise
       ];
     }),
   ];
-}
-
-/** For programs of this machine and account. Returns what takes it away. */
-function leaveCredential({ options, stores: { trust, journal }, sockets }: Opened): () => void {
-  const { portBase, insecure } = options;
-  const { headId } = journal;
-  const headKey = insecure ? null : trust.keys.publicKey;
-  leaveLocalCredential(portBase, { headId, headKey, keys: trust.localKeys, ipc: sockets.ipc });
-  return () => removeLocalCredential(portBase, headId);
 }
 
 async function serve(opened: Opened): Promise<HeadNode> {
@@ -271,7 +266,12 @@ async function serve(opened: Opened): Promise<HeadNode> {
   stores.trust.owners.keepOnly((task) => driver.state.tasks.has(task));
   const http = await openHttp(options, driver, stores);
   const loops = startLoops(opened, parts);
-  const takeCredential = leaveCredential(opened);
+  const takeCredential = leaveCredential({
+    ...options,
+    ipc: sockets.ipc,
+    headId: stores.journal.headId,
+    trust: stores.trust,
+  });
   stores.trust.started(options);
   const timers = startTimers(driver, { clients, clock: systemClock, incoming: stores.incoming });
   const stopRestocking = restockWhileIdle(driver, stores);
@@ -289,7 +289,9 @@ async function serve(opened: Opened): Promise<HeadNode> {
   const nodes = (): NodeStatus[] => nodeStatuses(driver.state, systemClock.nowMs());
   const backbone = (): BackboneReport => stores.mirror.report();
   const { cluster } = stores.trust;
-  return { options, epoch, headId, cluster, administration, httpPort: http?.port ?? 0, nodes, backbone, stop };
+  const counters = (): Record<string, number> => countersOf(driver, stores.trust);
+  const named = { options, epoch, headId, cluster, administration, httpPort: http?.port ?? 0 };
+  return { ...named, nodes, backbone, counters, stop };
 }
 
 /**
@@ -362,6 +364,11 @@ function restockWhileIdle(driver: Driver, { spares }: Stores): () => void {
   return () => clearTimeout(timer);
 }
 
+const countersOf = ({ state }: Driver, { counters }: Trust): Record<string, number> => ({
+  ...state.counters,
+  ...counters,
+});
+
 async function openHttp(
   { httpPort, logger }: { httpPort: number | null; logger: Logger },
   driver: Driver,
@@ -377,7 +384,7 @@ async function openHttp(
       nodes: () => nodeStatuses(driver.state, clock.nowMs()),
       tasks: () => [...driver.state.tasks.values()].map((task) => briefOf(statusOf(driver.state, task, clock.nowMs()))),
       backbone: () => mirror.report(),
-      counters: () => ({ ...driver.state.counters, ...trust.counters }),
+      counters: () => countersOf(driver, trust),
     },
   });
 }

@@ -1,9 +1,10 @@
 /** `provider-node`: reads the command line, measures this machine, and works for the head until SIGINT or SIGTERM. */
 import { DEFAULT_PORT_BASE, formatBytes, parseSizeBytes, parseWhole } from '@muster/shared';
-import { runProgram, takeBrokerUrl, untilSignal, versionIn } from '@muster/shared/io';
+import { expectJoinToken, runProgram, takeBrokerUrl, takeJoinToken, untilSignal, versionIn } from '@muster/shared/io';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
-import { devices, type DeviceChoice, type ProviderNodeOptions } from './options.ts';
+import { joinCluster } from './join.ts';
+import { devices, resolveProviderNodeOptions, type DeviceChoice, type ProviderNodeOptions } from './options.ts';
 import { startProviderNode, type ProviderNode } from './provider-node.ts';
 
 interface Flags {
@@ -71,17 +72,34 @@ const program = new Command('provider-node')
       .default('warn'),
   );
 
+let joining: { readonly token: string | undefined } | null = null;
+program.action(() => undefined);
+program
+  .command('join [token]')
+  .description('join the cluster of this token, remember it, and work for it; - reads the token from standard input')
+  .action((token: string | undefined) => void (joining = { token }));
+
 await runProgram(program, async () => {
   const flags = program.opts<Flags>();
   // From the start: what is begun must be put away again.
   const signal = untilSignal();
+  const options = optionsFrom(flags);
+  await joinIfAsked(options);
   say('measuring this machine...');
-  const provider = await startProviderNode(optionsFrom(flags));
+  const provider = await startProviderNode(options);
   say(measured(provider));
   void provider.joined.catch(() => undefined);
   await Promise.race([signal, provider.joined.then(() => new Promise<never>(() => undefined))]);
   await provider.stop();
 });
+
+/** By the command, or by a token in the environment for a provider that has joined nothing yet. */
+async function joinIfAsked(options: ProviderNodeOptions): Promise<void> {
+  const resolved = resolveProviderNodeOptions(options);
+  if (joining !== null) return say(await joinCluster(resolved, expectJoinToken(joining.token)));
+  const line = resolved.membership === null ? takeJoinToken(undefined) : null;
+  if (line !== null) say(await joinCluster(resolved, line));
+}
 
 function optionsFrom({ name, state, threads, maxMemory, maxDisk, logLevel, ...rest }: Flags): ProviderNodeOptions {
   return {

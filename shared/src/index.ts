@@ -1,3 +1,4 @@
+export { table } from './table.ts';
 export { backoffMs, type Backoff } from './backoff.ts';
 export { systemClock, type Clock } from './clock.ts';
 export {
@@ -157,6 +158,7 @@ export { isRole, roles, type Role } from './trust/role.ts';
 export { decodeZ85, encodeZ85 } from './trust/z85.ts';
 export { adminActions, type AdminAction } from './protocol/administration.ts';
 export {
+  isTokenUsable,
   memberRecord,
   rosterRecord,
   tokenRecord,

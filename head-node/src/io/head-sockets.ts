@@ -27,7 +27,7 @@ import { GuardedPublisher } from './guarded-publisher.ts';
  * lives, not that its program does; the 5 s heartbeat over REQ-REP proves that.
  */
 const LIVENESS = { heartbeatInterval: 500, heartbeatTimeout: 1500, heartbeatTimeToLive: 2000 };
-const GUARD = { maxMessageSize: limits.messageBytesMax.value, handshakeInterval: 3000, linger: 0 };
+const GUARD = { maxMessageSize: limits.messageBytesMax.value, handshakeInterval: limits.handshakeMs.value, linger: 0 };
 const CONTROL = { ...LIVENESS, ...GUARD, maxMessageSize: limits.metaBytesMax.value * 2 };
 
 /** One socket for each channel. */

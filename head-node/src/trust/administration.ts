@@ -1,6 +1,7 @@
 /** What an admin asks of the running head: tokens and nodes. Every change is in the audit log before the answer is. */
 import {
   isRole,
+  limits,
   MusterError,
   roles,
   writeJoinToken,
@@ -37,8 +38,7 @@ export interface CreatedToken {
 }
 
 const HOUR_MS = 3_600_000;
-const TTL_MAX_MS = 365 * 24 * HOUR_MS;
-const USES_MAX = 10_000;
+const TTL_MAX_MS = limits.tokenDaysMax.value * 24 * HOUR_MS;
 
 export class Administration {
   readonly #ports: AdministrationPorts;
@@ -60,7 +60,7 @@ export class Administration {
     const wish = {
       role,
       ttlMs: numberIn(given, 'ttlMs', { fallback: HOUR_MS, max: TTL_MAX_MS }),
-      uses: numberIn(given, 'uses', { fallback: 10, max: USES_MAX }),
+      uses: numberIn(given, 'uses', { fallback: 10, max: limits.tokenUsesMax.value }),
       requireApproval: given['requireApproval'] === 'true',
     };
     const issued = trust.roster.issue(wish);
@@ -69,7 +69,13 @@ export class Administration {
       detail: `${role}, ${wish.uses} uses, ${wish.ttlMs / 1000} s`,
     });
     const { id, expiresWallMs } = issued;
-    return { id, role, expiresWallMs, token: writeJoinToken({ ...issued, headKey: trust.keys.publicKey, endpoints }) };
+    const reached = given['endpoint'] === undefined ? endpoints : [endpointIn(given['endpoint'])];
+    return {
+      id,
+      role,
+      expiresWallMs,
+      token: writeJoinToken({ ...issued, headKey: trust.keys.publicKey, endpoints: reached }),
+    };
   }
 
   readonly #actions: Readonly<Record<AdminAction, (peer: Peer, given: Arguments) => unknown>> = {
@@ -117,6 +123,14 @@ export class Administration {
   ): void {
     this.#ports.trust.audit({ ...byPeer(peer), action, outcome: 'done', object, detail });
   }
+}
+
+/** 'example.org:5555', '[::1]:5555' */
+function endpointIn(text: string): Endpoint {
+  const [, host = '', port = ''] = /^(.{1,255}):(\d{1,5})$/.exec(text) ?? [];
+  const portBase = Number(port);
+  if (host !== '' && portBase >= 1 && portBase <= 65_531) return { host: host.replaceAll(/[[\]]/g, ''), portBase };
+  throw usage('--endpoint cannot be read', `got '${text}'`, '--endpoint head.example.org:5555');
 }
 
 function numberIn(given: Arguments, key: string, { fallback, max }: { fallback: number; max: number }): number {

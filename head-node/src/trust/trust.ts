@@ -3,6 +3,7 @@ import {
   derivedKeyPair,
   decodeZ85,
   fingerprintOf,
+  limits,
   newKeyPair,
   rosterRecord,
   sealBetween,
@@ -21,6 +22,7 @@ import { clusterName } from './cluster-name.ts';
 import { Gate } from './gate.ts';
 import { LOCAL_PEER, type Peer } from './peer.ts';
 import { Roster, type Newcomer } from './roster.ts';
+import { RefusalThrottle } from './refusal-throttle.ts';
 import { TaskOwners } from './task-owners.ts';
 import type { Knock } from './zap.ts';
 
@@ -38,10 +40,6 @@ export interface StartedWith {
   readonly amqpUrl: string | null;
 }
 
-/** Refusals of one address that are written down in a minute; the rest is counted, and the next line says how many there were. */
-const REFUSALS_WRITTEN = 20;
-const MINUTE_MS = 60_000;
-
 export class Trust {
   readonly keys: KeyPair;
   /** Of programs of the head's own account that come by TCP. */
@@ -54,9 +52,7 @@ export class Trust {
   readonly gate: Gate;
   readonly #log: AuditLog;
   readonly #counters = { handshakesRefused: 0 };
-  /** By address: refusals since when, and how many. */
-  #refusals = new Map<string, number>();
-  #refusalsSinceMs = 0;
+  readonly #throttle = new RefusalThrottle(limits.refusalsWritten.value);
 
   static folderIn = (stateDirectory: string): string => join(stateDirectory, 'trust');
   static auditFileIn = (stateDirectory: string): string => join(Trust.folderIn(stateDirectory), 'audit.jsonl');
@@ -82,8 +78,11 @@ export class Trust {
     return { ...this.#counters, ...this.gate.counters };
   }
 
+  /** Of refusals not more than a few a minute from one source: who is refused shall not fill the disk. */
   audit(entry: AuditEntry): void {
-    this.#log.append(entry);
+    const left = entry.outcome === 'refused' ? this.#throttle.allows(`${entry.address} ${entry.actor}`, Date.now()) : 0;
+    if (left === null) return;
+    this.#log.append(left === 0 ? entry : { ...entry, detail: `${entry.detail}; ${left} more were not written down` });
   }
 
   /** Each port lets in only who has business there; who comes with a token, only where one enrols. */
@@ -132,6 +131,13 @@ export class Trust {
     this.audit({ ...byPeer(peer), action: 'cancelled', outcome: 'done', object: task, detail: '' });
   }
 
+  /** Without a key, or meant for another head: ZeroMQ does not tell from where. */
+  handshakeFailed(channel: Channel, why: string): void {
+    this.#counters.handshakesRefused += 1;
+    const detail = `port for ${channel}: ${why}`;
+    this.audit({ ...NOBODY, action: 'handshake', outcome: 'refused', address: '', object: channel, detail });
+  }
+
   close(): void {
     this.#log.close();
   }
@@ -147,19 +153,19 @@ export class Trust {
 
   #refused({ domain, address, publicKey }: Knock): void {
     this.#counters.handshakesRefused += 1;
-    const nowMs = Date.now();
-    if (nowMs - this.#refusalsSinceMs > MINUTE_MS) {
-      this.#refusals = new Map();
-      this.#refusalsSinceMs = nowMs;
-    }
-    const count = (this.#refusals.get(address) ?? 0) + 1;
-    this.#refusals.set(address, count);
-    if (count > REFUSALS_WRITTEN && count % 1000 !== 0) return;
-    const detail = `port for ${domain}, key unknown or revoked${count > REFUSALS_WRITTEN ? `, ${count} in a minute` : ''}`;
-    const object = fingerprintOf(publicKey);
-    this.audit({ action: 'handshake', outcome: 'refused', actor: '', role: '', address, object, detail });
+    const detail = `port for ${domain}, key unknown or revoked`;
+    this.audit({
+      ...NOBODY,
+      action: 'handshake',
+      outcome: 'refused',
+      address,
+      object: fingerprintOf(publicKey),
+      detail,
+    });
   }
 }
+
+const NOBODY = { actor: '', role: '' } as const;
 
 /** The part of an audit entry that says who. */
 export const byPeer = ({ identity, roles }: Peer): Pick<AuditEntry, 'actor' | 'role' | 'address'> => ({

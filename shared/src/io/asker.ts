@@ -28,7 +28,9 @@ export interface RequestSocket {
   close(): void;
 }
 
-export type RequestSocketClass = new (options: typeof OPTIONS & Partial<HeadRoute['curve']>) => RequestSocket;
+export type RequestSocketClass = new (
+  options: typeof OPTIONS & Partial<HeadRoute['curve']> & { readonly ipv6: boolean },
+) => RequestSocket;
 
 export class Asker {
   readonly #socket: RequestSocket;
@@ -42,7 +44,7 @@ export class Asker {
   constructor(Request: RequestSocketClass, { addresses, curve, seal }: HeadRoute, channel: Channel) {
     this.#address = addresses[channel];
     this.#seal = seal;
-    this.#socket = new Request({ ...OPTIONS, ...curve });
+    this.#socket = new Request({ ...OPTIONS, ...curve, ipv6: this.#address.startsWith('tcp://[') });
     this.#refusal.promise.catch(() => undefined);
     // Before the connection is made, so that no event is missed.
     void this.#watch(new HandshakeWatch(this.#address, curve !== null));

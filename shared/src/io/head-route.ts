@@ -35,13 +35,16 @@ export interface RouteWish {
 export function routeToHead({ endpoint, wire, membership }: RouteWish): HeadRoute {
   const local = readLocalCredential(endpoint.portBase);
   if (isLoopback(endpoint.host)) {
-    if (local !== null) return localRoute(local, endpoint, wire);
+    if (local !== null) return localRoute(local, endpoint, wire || !USUAL_LOOPBACK.includes(endpoint.host));
     return membership === null ? plainRoute(endpoint) : memberRoute(membership, endpoint);
   }
   if (membership !== null) return memberRoute(membership, endpoint);
   if (local?.headKey == null) throw notJoined(endpoint);
   return curveRoute(endpoint, local.headKey, local.keys);
 }
+
+/** Other addresses of this machine may lead to other programs. */
+const USUAL_LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
 function localRoute({ ipc, headKey, keys }: LocalCredential, endpoint: Endpoint, wire: boolean): HeadRoute {
   if (ipc !== null && !wire) return { addresses: ipc, curve: null, seal: '' };

@@ -44,3 +44,4 @@ export {
 export { Asker, expectType, type RequestSocketClass } from './asker.ts';
 export { enrol, type Applicant, type Enrolment } from './enrol.ts';
 export { HandshakeWatch, type SocketEvent } from './handshake.ts';
+export { expectJoinToken, takeJoinToken } from './join-line.ts';

@@ -11,6 +11,7 @@
 import { createHash } from 'node:crypto';
 import { MusterError } from '../errors.ts';
 import type { Endpoint } from '../protocol/channels.ts';
+import { limits } from '../protocol/limits.ts';
 import { KEY_BYTES, derivedKeyPair, type KeyPair } from './keys.ts';
 import { roles, type Role } from './role.ts';
 import { decodeZ85, encodeZ85 } from './z85.ts';
@@ -21,7 +22,7 @@ const ID_BYTES = 8;
 const SECRET_BYTES = 16;
 /** Up to the first endpoint. */
 const FIXED_BYTES = 2 + 1 + 1 + 8 + ID_BYTES + SECRET_BYTES + KEY_BYTES;
-export const ENDPOINTS_MAX = 8;
+export const ENDPOINTS_MAX = limits.joinAddressesMax.value;
 
 export interface JoinToken {
   /** 16 hex digits. */

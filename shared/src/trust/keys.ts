@@ -1,6 +1,7 @@
 /** CURVE key pairs: Curve25519 in Z85, as ZeroMQ takes them, made and combined by Node's own crypto. */
 import { createHash, createPrivateKey, createPublicKey, diffieHellman, hkdfSync, randomBytes } from 'node:crypto';
 import { MusterError } from '../errors.ts';
+import { limits } from '../protocol/limits.ts';
 import { decodeZ85, encodeZ85 } from './z85.ts';
 
 export const KEY_BYTES = 32;
@@ -38,10 +39,8 @@ export function sealBetween(ownSecretKey: string, otherPublicKey: string): strin
   const key = Buffer.concat([PUBLIC_PREFIX, rawKey(otherPublicKey)]);
   const publicHalf = createPublicKey({ key, format: 'der', type: 'spki' });
   const common = diffieHellman({ privateKey: privateHalf, publicKey: publicHalf });
-  return derived(common, 'muster seal 1').subarray(0, SEAL_BYTES).toString('hex');
+  return derived(common, 'muster seal 1').subarray(0, limits.sealBytes.value).toString('hex');
 }
-
-export const SEAL_BYTES = 8;
 
 /** For people and logs: the first 16 hex digits of the key's SHA-256. */
 export const fingerprintOf = (publicKey: string): string =>

@@ -33,3 +33,6 @@ export type IssuedToken = z.infer<typeof tokenRecord>;
 
 export const rosterRecord = z.object({ members: z.array(memberRecord), tokens: z.array(tokenRecord) });
 export type RosterRecord = z.infer<typeof rosterRecord>;
+
+export const isTokenUsable = ({ revoked, usesLeft, expiresWallMs }: IssuedToken, nowWallMs: number): boolean =>
+  !revoked && usesLeft > 0 && expiresWallMs > nowWallMs;

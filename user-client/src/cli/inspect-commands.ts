@@ -9,6 +9,7 @@ import {
   type NodeStatus,
   type TaskBrief,
   type TaskStatus,
+  table,
 } from '@muster/shared';
 import type { ClusterClient } from '../cluster-client.ts';
 import { resultShapeOf } from '../product.ts';
@@ -20,7 +21,6 @@ import { followTask } from './follow.ts';
 import { resolveConnection, resolveTimeoutMs } from './run-options.ts';
 import { withClient, type Session } from './session.ts';
 import { jsonOutcome, summaryLines } from './summary.ts';
-import { table } from './table.ts';
 
 const CONNECT_MS = 4000;
 

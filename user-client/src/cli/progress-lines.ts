@@ -1,7 +1,6 @@
 /** What progress looks like: from a status to lines, nothing else. */
-import { formatDuration, type NodeShare, type TaskStatus } from '@muster/shared';
+import { formatDuration, type NodeShare, type TaskStatus, table } from '@muster/shared';
 import { etaMs, formatElapsed, formatRate, plural, shareDone, titleOf, unitOf } from './figures.ts';
-import { table } from './table.ts';
 import type { Colors } from './terminal.ts';
 
 /** What the head does not tell with a status. */

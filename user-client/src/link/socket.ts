@@ -99,11 +99,16 @@ class RoutedSocket implements FrameSocket {
       this.#queue.push([sealed(head as Buffer, this.#route.seal), ...bytes]);
   }
 
+  /** A head that was once there and breaks off is being restarted, or cut off from us. */
+  #isFinal({ code }: MusterError): boolean {
+    return code !== 'WRONG_HEAD' || this.#early !== null;
+  }
+
   /** Read as a stream: `events.on` would load a module late, which Jest forbids once a test file has ended. */
   async #watch(socket: Dealer, handshakes: HandshakeWatch): Promise<void> {
     for await (const event of socket.events) {
       const refusal = handshakes.refusal(event);
-      if (refusal !== null && socket === this.#socket) this.#events.refused(refusal);
+      if (refusal !== null && socket === this.#socket && this.#isFinal(refusal)) this.#events.refused(refusal);
       if (event.type === 'disconnect') this.#connected = false;
       if (event.type !== 'handshake') continue;
       this.#connected = true;
