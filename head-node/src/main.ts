@@ -2,13 +2,17 @@
 import {
   DEFAULT_HTTP_PORT,
   DEFAULT_PORT_BASE,
+  limits,
   parseDurationMs,
   parseSizeBytes,
   parseWhole,
   type BackboneReport,
+  type Role,
 } from '@muster/shared';
 import { isLoopback, runProgram, takeBrokerUrl, untilSignal, versionIn, writePrivateFile } from '@muster/shared/io';
+import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
 import { addAdminCommands } from './cli/admin-commands.ts';
@@ -27,7 +31,7 @@ interface Flags {
   readonly amqp?: string;
   readonly mirrorBlocks: BlockMirrorMode;
   readonly mirrorBudget: number;
-  readonly joinFile?: string;
+  readonly joinFiles?: string;
   readonly insecure?: boolean;
   readonly logLevel: string;
 }
@@ -78,9 +82,9 @@ const program = new Command('head-node')
   )
   .addOption(
     option(
-      '--join-file <file>',
-      'write a join token for providers there at the start, for programs that are started along with it',
-      'MUSTER_JOIN_FILE',
+      '--join-files <directory>',
+      'at the start write join tokens to its provider/token and client/token, for programs that are started along with the head',
+      'MUSTER_JOIN_FILES',
     ),
   )
   .addOption(option('--insecure', 'no keys and no encryption: on this machine only', 'MUSTER_INSECURE'))
@@ -105,15 +109,20 @@ async function serve(): Promise<void> {
   const signal = untilSignal();
   const head = await startHeadNode(optionsFrom(flags));
   process.stderr.write(banner(head));
-  if (flags.joinFile !== undefined) writePrivateFile(flags.joinFile, `${longJoinToken(head)}\n`);
+  if (flags.joinFiles !== undefined) writeJoinFiles(head, flags.joinFiles);
   await signal;
   await head.stop();
 }
 
-/** Programs that are started along with the head may come back long after. */
-function longJoinToken(head: HeadNode): string {
-  const given = { ttlMs: String(30 * 24 * 3_600_000), uses: '1000' };
-  return head.administration.createToken(LOCAL_PEER, given).token;
+/**
+ * Programs that are started along with the head may come back long after. That for clients is readable for any account: in a container
+ * they run as whoever owns the files that they read, and who may start them could read the head's files as well.
+ */
+function writeJoinFiles({ administration }: HeadNode, directory: string): void {
+  const terms = { ttlMs: String(30 * 24 * 3_600_000), uses: String(limits.tokenUsesMax.value) };
+  const line = (role: Role): string => `${administration.createToken(LOCAL_PEER, { ...terms, role }).token}\n`;
+  writePrivateFile(join(directory, 'provider', 'token'), line('provider'));
+  writeFileSync(join(directory, 'client', 'token'), line('admin'), { mode: 0o644 });
 }
 
 function placeFrom({ portBase, state }: Flags): HeadNodeOptions {

@@ -95,10 +95,10 @@ await runProgram(program, async () => {
 
 /** By the command, or by a token in the environment for a provider that has joined nothing yet. */
 async function joinIfAsked(options: ProviderNodeOptions): Promise<void> {
-  const resolved = resolveProviderNodeOptions(options);
-  if (joining !== null) return say(await joinCluster(resolved, expectJoinToken(joining.token)));
-  const line = resolved.membership === null ? takeJoinToken(undefined) : null;
-  if (line !== null) say(await joinCluster(resolved, line));
+  if (joining !== null) return say(await joinCluster(options, expectJoinToken(joining.token)));
+  const { membership } = resolveProviderNodeOptions(options);
+  const line = membership === null ? takeJoinToken(undefined) : null;
+  if (line !== null) say(await joinCluster(options, line));
 }
 
 function optionsFrom({ name, state, threads, maxMemory, maxDisk, logLevel, ...rest }: Flags): ProviderNodeOptions {

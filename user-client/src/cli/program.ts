@@ -13,7 +13,7 @@ import {
   watchTask,
   type TaskCommand,
 } from './inspect-commands.ts';
-import { login } from './login-command.ts';
+import { logIn } from './login-command.ts';
 import { resolveRun } from './run-options.ts';
 import { runTask } from './run-task.ts';
 import type { Session } from './session.ts';
@@ -70,7 +70,7 @@ export function buildProgram({ env, joined, chosen }: Environment): Command {
   act(audit, auditTask);
   act(
     program.command('login [token]').description('join a cluster with a token; - reads it from standard input'),
-    login,
+    logIn,
   );
   const nodes = group(program, 'nodes', 'the machines of the cluster');
   act(nodes.command('ls').description('list them with state, device and measured rate'), (_id, flags, session) =>
