@@ -44,8 +44,8 @@ describe('every route', () => {
   });
 
   test.each(routes)('%s refuses a foreign Host and a foreign Origin', async (route) => {
-    for (const host of ['evil.example', 'evil.example:8080', '127.0.0.1.evil.example', ''])
-      expect([400, 421]).toContain(await statusOf(route, { host }));
+    for (const host of ['evil.example', 'evil.example:8080', '127.0.0.1.evil.example'])
+      expect(await statusOf(route, { host })).toBe(421);
     for (const origin of ['http://evil.example', 'null', `https://127.0.0.1:${server.port}`, 'http://127.0.0.1:1'])
       expect(await statusOf(route, { origin })).toBe(403);
     expect(await statusOf(route, { origin: `http://127.0.0.1:${server.port}` })).toBe(200);
