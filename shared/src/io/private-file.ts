@@ -19,7 +19,7 @@ export function readPrivateFile(path: string): string | null {
     if (process.platform !== 'win32' && (mode & OTHERS) !== 0) throw exposed(path, mode);
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return null;
+    if (['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error))) return null;
     throw error;
   }
 }
