@@ -41,6 +41,18 @@ test('a time that was promised is kept by the worst, a slow-down by the median',
   expect(metBy({ ...killed, targetMs: null }, recovery(20))).toBe(null);
 });
 
+test('a slow-down is that of one repetition, whose tasks are of another size than those of the next', () => {
+  const recoveries = [recovery(39_000, 38_900), recovery(42_000, 61_000), recovery(77_500, 73_200)];
+  expect(recoveryRow(brokerKilled, { missing: '', recoveries })).toMatchObject({
+    ms: 39_000,
+    faultFreeMs: 38_900,
+    worstMs: 77_500,
+    met: true,
+  });
+  const slower = [recovery(40_000, 30_000), recovery(50_000, 60_000), recovery(80_000, 70_000)];
+  expect(recoveryRow(brokerKilled, { missing: '', recoveries: slower })).toMatchObject({ ms: 80_000, met: false });
+});
+
 test('a fault that cannot be brought about has its reason and no figure', () => {
   const row = recoveryRow(killed, { missing: 'needs root', recoveries: [] });
   expect(row).toMatchObject({ ms: null, worstMs: null, repetitions: 0, met: null, missing: 'needs root' });

@@ -7,13 +7,11 @@ import {
   type BlockId,
   type Clock,
   type Logger,
-  type MatrixMultSpec,
   type Random,
   type TaskId,
   type TaskStatus,
   type TileNotice,
 } from '@muster/shared';
-import { checkEcho, type EchoSpec } from '@muster/shared';
 import { isDiskFull, type BlockStore, type SpareStock } from '@muster/shared/io';
 import type { ClusterState } from './core/cluster-state.ts';
 import type { CheckOrder, HeadEffect, LeaseOrder } from './core/effects.ts';
@@ -28,7 +26,8 @@ import type { Mirror, MirrorListener } from './io/mirror.ts';
 import type { Delivered } from './io/mirrored-results.ts';
 import type { ResultStore } from './io/result-store.ts';
 import type { TaskPublisher } from './io/task-publisher.ts';
-import type { Verifier } from './verify/index.ts';
+import type { TrainingRuns } from './io/training-runs.ts';
+import type { Judge, Judges, Verdict } from './judges/index.ts';
 
 export interface DriverPorts {
   readonly clock: Clock;
@@ -42,7 +41,9 @@ export interface DriverPorts {
   /** Of all results together. */
   readonly maxResultBytes: number;
   readonly publisher: TaskPublisher;
-  readonly verifier: Verifier;
+  /** By task type. */
+  readonly judges: Judges;
+  readonly runs: TrainingRuns;
   readonly mirror: Mirror;
   readonly epoch: number;
   readonly audience: Audience;
@@ -136,7 +137,7 @@ export class Driver implements MirrorListener {
   }
 
   #perform(effect: HeadEffect): void {
-    const { journal, publisher, audience, verifier } = this.#ports;
+    const { journal, publisher, audience } = this.#ports;
     switch (effect.type) {
       case 'reply-registered':
         this.#keep = effect.keep;
@@ -168,7 +169,7 @@ export class Driver implements MirrorListener {
       case 'mirror-block':
         return this.#ports.mirror.block(effect.task, effect.block);
       case 'operands-complete':
-        return this.#openVerifier(effect);
+        return this.#judgeOf(effect.taskType).open(effect);
       case 'check':
         return this.#check(effect);
       case 'discard':
@@ -181,8 +182,10 @@ export class Driver implements MirrorListener {
           ...effect.tile,
           path: this.#ports.results.pathOf(effect.task, effect.tile.index),
         });
+      case 'fold':
+        return this.#ports.runs.fold(effect);
       case 'ended':
-        verifier.close(effect.task);
+        this.#judgeOf(effect.status.task).close(effect.task);
         publisher.closeTask(effect.task);
         this.#ports.incoming.end(effect.task);
         this.#unpin(effect.task);
@@ -208,9 +211,13 @@ export class Driver implements MirrorListener {
 
   /** Not before the journal says so too: a head that died in between would hold the task's subtasks for done, without results. */
   #removeResults(task: TaskId): void {
-    const { journal, results } = this.#ports;
+    const { journal, results, runs } = this.#ports;
     results.giveUp(task);
-    journal.durable().then(() => results.remove(task), this.#journalFailed);
+    const remove = (): void => {
+      results.remove(task);
+      runs.forget(task);
+    };
+    journal.durable().then(remove, this.#journalFailed);
   }
 
   #keepResult(result: HeadEffect & { type: 'keep' }): void {
@@ -307,47 +314,19 @@ export class Driver implements MirrorListener {
     this.#pinned.delete(task);
   }
 
-  #openVerifier({ task, taskType, spec, operands }: HeadEffect & { type: 'operands-complete' }): void {
-    if (taskType !== 'matrix_mult') return;
-    const paths = (name: string): string[] => (operands.get(name) ?? []).map((id) => this.#ports.blocks.pathOf(id));
-    this.#ports.verifier.open(task, {
-      spec: spec as MatrixMultSpec,
-      aPaths: paths('a'),
-      bPaths: paths('b'),
-      bIds: [...(operands.get('b') ?? [])],
-    });
-  }
-
   #check(order: CheckOrder): void {
-    if (order.taskType === 'echo') return this.#checkEcho(order);
-    const [r0 = 0, r1 = 0, c0 = 0, c1 = 0] = order.region;
-    const tile = {
-      task: order.task,
-      path: this.#ports.incoming.pathOf(order),
-      rows: [r0, r1],
-      columns: [c0, c1],
-    } as const;
     const failed = (error: unknown): void =>
       this.post({ type: 'check-failed', lease: order.lease, error: toWireError(error) });
-    this.#ports.verifier.check(tile).then((outcome) => {
-      const why = outcome.ok
-        ? ''
-        : `residual ${outcome.residual.toExponential(2)} above ${outcome.threshold.toExponential(2)}`;
-      this.#checked(order, { ...outcome, why });
-    }, failed);
+    const checked = (verdict: Verdict): void =>
+      this.post({ type: 'checked', lease: order.lease, bytes: order.returned.bytes, ...verdict });
+    const verdict = this.#judgeOf(order.taskType).judge(order, this.#payloads.get(order.lease) ?? null);
+    if (verdict instanceof Promise) void verdict.then(checked, failed);
+    else checked(verdict);
   }
 
-  #checked(
-    { lease, returned }: CheckOrder,
-    outcome: { ok: boolean; why: string; verifyMs?: number; digest?: string },
-  ): void {
-    const { ok, why, verifyMs = 0, digest = '' } = outcome;
-    this.post({ type: 'checked', lease, ok, why, verifyMs, digest, bytes: returned.bytes });
-  }
-
-  #checkEcho(order: CheckOrder): void {
-    const payload = this.#payloads.get(order.lease);
-    const ok = payload !== undefined && checkEcho(order.spec as EchoSpec, order.indices, payload);
-    this.#checked(order, { ok, why: ok ? '' : 'the echo differs from what was sent' });
+  #judgeOf(taskType: string): Judge {
+    const judge = this.#ports.judges[taskType];
+    if (judge === undefined) throw new Error(`nobody judges results of ${taskType}`);
+    return judge;
   }
 }

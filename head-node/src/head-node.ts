@@ -21,7 +21,7 @@ import {
   SpareStock,
   taskOfIncoming,
 } from '@muster/shared/io';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { newClusterState, type Task } from './core/cluster-state.ts';
 import type { TaskHistory } from './core/journal-record.ts';
 import { lostBetween, recordsOf } from './core/history.ts';
@@ -42,12 +42,14 @@ import { ResultCollector } from './io/result-collector.ts';
 import { ResultStore } from './io/result-store.ts';
 import { TaskPublisher } from './io/task-publisher.ts';
 import { resolveHeadNodeOptions, type HeadNodeOptions, type ResolvedHeadNodeOptions } from './options.ts';
-import { Administration } from './trust/administration.ts';
-import { expulsionFrom } from './trust/expulsion.ts';
+import type { Administration } from './trust/administration.ts';
+import { administrationOf } from './trust/administration-of.ts';
 import { watchHandshakes } from './trust/failed-handshakes.ts';
 import { leaveCredential } from './trust/left-credential.ts';
-import { joinEndpoints } from './trust/join-endpoints.ts';
 import { Trust } from './trust/trust.ts';
+import { judgesOf } from './judges/index.ts';
+import { trainingDirectory, TrainingRuns } from './io/training-runs.ts';
+import { startTrainer, type Trainer } from './train/index.ts';
 import { startVerifier, type Verifier } from './verify/index.ts';
 
 /** Leases age and silence is noticed at this rate. */
@@ -84,6 +86,8 @@ interface Stores {
   readonly results: ResultStore;
   readonly spares: SpareStock;
   readonly verifier: Verifier;
+  readonly trainer: Trainer;
+  readonly runs: TrainingRuns;
   readonly mirror: Mirror;
   readonly trust: Trust;
 }
@@ -138,8 +142,14 @@ async function openLocked(options: ResolvedHeadNodeOptions): Promise<Omit<Stores
   const verifier = await startVerifier({ logger });
   const isTask = (task: TaskId): boolean => journal.history(task) !== null;
   const trust = new Trust({ stateDirectory, headId: journal.headId, logger, isTask });
+  const trainer = await startTrainer({
+    logger,
+    directory: trainingDirectory(stateDirectory),
+    incomingDirectory: dirname(blocks.incomingPath('.')),
+  });
+  const runs = new TrainingRuns({ trainer, blocks });
   const mirror = openMirror(options, journal, blocks);
-  return { journal, blocks, incoming, results, spares, verifier, mirror, trust };
+  return { journal, blocks, incoming, results, spares, verifier, trainer, runs, mirror, trust };
 }
 
 /** A node that finished while the head was away has left it there. */
@@ -167,10 +177,11 @@ function openMirror(
 
 const storeDirectory = (stateDirectory: string): string => join(stateDirectory, 'store');
 
-async function closeStores({ lock, journal, spares, verifier, mirror, trust }: Stores): Promise<void> {
+async function closeStores({ lock, journal, spares, verifier, trainer, mirror, trust }: Stores): Promise<void> {
   spares.clear();
   await mirror.stop();
   await verifier.stop();
+  await trainer.stop();
   await journal.close();
   trust.close();
   lock.release();
@@ -202,30 +213,21 @@ function assemble({ options, stores, sockets }: Opened): Parts {
   const state = newClusterState(policy, epoch, systemClock.nowMs());
   state.wallOffsetMs = Date.now() - systemClock.nowMs();
   const outside = { clock: systemClock, random: Math.random, logger, audience: clients };
-  const driver = new Driver(state, { ...outside, ...stores, epoch, publisher, maxResultBytes: maxDiskBytes / 2 });
-  const administration = administer(options, { trust, driver, publisher, clients });
+  const judges = judgesOf(stores);
+  const driver = new Driver(state, {
+    ...outside,
+    ...stores,
+    judges,
+    epoch,
+    publisher,
+    maxResultBytes: maxDiskBytes / 2,
+  });
+  stores.runs.tell((event) => driver.post(event));
+  const administration = administrationOf(options, { trust, driver, publisher, clients });
   const { heartbeatMs } = policy;
   const said = { logger, epoch, heartbeatMs, store };
   const registration = new Registration({ ...said, driver, publisher, trust, administration });
   return { driver, publisher, clients, registration, administration };
-}
-
-interface Administered {
-  readonly trust: Trust;
-  readonly driver: Driver;
-  readonly publisher: TaskPublisher;
-  readonly clients: ClientEndpoint;
-}
-
-function administer(endpoint: Endpoint, { trust, driver, publisher, clients }: Administered): Administration {
-  return new Administration({
-    trust,
-    endpoints: joinEndpoints(endpoint),
-    nodes: () => nodeStatuses(driver.state, systemClock.nowMs()),
-    sessionOf: (provider) => [...driver.state.sessions].find(([, id]) => id === provider)?.[0],
-    drain: (session) => driver.post({ type: 'bye', session, handBack: [] }),
-    expel: expulsionFrom({ driver, publisher, clients, gate: trust.gate }),
-  });
 }
 
 /** Each ends when its socket is closed. */
@@ -307,8 +309,9 @@ function restore(driver: Driver, stores: Stores): void {
     if (history.ended === null) writeAgain(history, found, stores);
     driver.post({ type: 'restored', history: found, taskType: taskTypeNamed(history.record.name) });
   }
-  const { results } = stores;
+  const { results, trainer } = stores;
   for (const task of results.tasks()) if (!mayHaveResults(driver.state.tasks.get(task))) results.remove(task);
+  for (const task of trainer.tasks()) if (!driver.state.tasks.has(task)) trainer.forget(task);
 }
 
 /** A crash may have come between the journal and the broker, so the broker gets all again; an audit counts what it has twice. */
@@ -356,7 +359,8 @@ function startTimers(driver: Driver, { clients, clock, incoming }: Ticking): Nod
 function restockWhileIdle(driver: Driver, { spares }: Stores): () => void {
   let timer: NodeJS.Timeout;
   const work = (): void => {
-    let busy = driver.state.running.size === 0;
+    // Between two rounds nothing is leased, and yet nobody is idle.
+    let busy = driver.state.open.size === 0;
     for (let step = 0; step < RESTOCK_STEPS && busy; step += 1) busy = spares.step();
     timer = setTimeout(work, busy ? RESTOCK_MS : RESTOCK_REST_MS);
   };

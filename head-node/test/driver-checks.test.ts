@@ -20,7 +20,7 @@ interface Outside {
 const cannotCheck: Outside = {
   check: () => Promise.reject(new MusterError('BLOCK_MISSING', 'an operand is gone')),
 };
-const right = { ok: true, residual: 0, threshold: 1, verifyMs: 1, digest: 'd' };
+const right = { ok: true, why: '', verifyMs: 1, digest: 'd' };
 
 /** A driver with one node at a product of one tile. */
 function driverWith({ check, accept = nothing }: Outside): Driver {
@@ -35,7 +35,8 @@ function driverWith({ check, accept = nothing }: Outside): Driver {
     results: { giveUp: nothing, remove: nothing, pathOf: String, accept, usedBytes: 0 },
     spares: { used: nothing },
     maxResultBytes: Infinity,
-    verifier: { open: nothing, close: nothing, check },
+    judges: { matrix_mult: { open: nothing, close: nothing, judge: check } },
+    runs: { forget: nothing },
     mirror: noMirror,
     epoch: 1,
     audience: { accepted: nothing, ended: nothing, tile: nothing },

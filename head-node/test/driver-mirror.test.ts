@@ -3,6 +3,7 @@ import { deferred, silentLogger, taskTypeNamed, type BlockId, type SessionId } f
 import { deviceFacts, echoSpec, waitUntil } from '@muster/shared/testkit';
 import { newClusterState } from '../src/core/cluster-state.ts';
 import { defaultPolicy } from '../src/core/policy.ts';
+import { echoJudge } from '../src/judges/echo-judge.ts';
 import { Driver, type DriverPorts } from '../src/driver.ts';
 import { MirrorRig, NODE, stopRigs, TASK } from './io/mirror-rig.ts';
 
@@ -23,7 +24,8 @@ async function headOnSlowDisk(rig: MirrorRig): Promise<{ driver: Driver; sync: (
     logger: silentLogger,
     journal: { append: nothing, durable: () => synced.promise },
     publisher: { publish: () => [], closeTask: nothing },
-    verifier: { close: nothing },
+    judges: { echo: echoJudge, matrix_mult: { close: nothing } },
+    runs: { forget: nothing },
     incoming: { discard: nothing, end: nothing },
     mirror: rig.mirror,
     epoch: 1,

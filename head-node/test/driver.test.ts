@@ -5,6 +5,7 @@ import { newClusterState } from '../src/core/cluster-state.ts';
 import type { LeaseOrder } from '../src/core/effects.ts';
 import { defaultPolicy } from '../src/core/policy.ts';
 import { Driver, type DriverPorts } from '../src/driver.ts';
+import { echoJudge } from '../src/judges/echo-judge.ts';
 import { noMirror, type Mirror } from '../src/io/mirror.ts';
 import { idOf } from './core/cluster-rig.ts';
 
@@ -60,7 +61,8 @@ function driverOnSlowDisk(): SlowDisk {
       },
       closeTask: nothing,
     },
-    verifier: { close: nothing },
+    judges: { echo: echoJudge, matrix_mult: { close: nothing } },
+    runs: { forget: nothing },
     incoming: { end: nothing, discard: nothing },
     mirror,
     results: { giveUp: nothing, remove: () => void told.push('removed') },

@@ -3,7 +3,6 @@ import {
   encode,
   limits,
   taskTypeNamed,
-  tileWork,
   toWireError,
   type BlockId,
   type Clock,
@@ -12,7 +11,6 @@ import {
   type Logger,
   type SessionId,
   type Stamp,
-  type TileWork,
 } from '@muster/shared';
 import { incomingResultName, removeFile, type BlockStore } from '@muster/shared/io';
 import { existsSync, readFileSync } from 'node:fs';
@@ -41,7 +39,10 @@ export interface SessionStore {
   incomingPath(name: string): string;
 }
 
-/** Compute that nobody wants any more is left to end by itself for this long, then killed. */
+/**
+ * Compute that nobody wants any more is left to end by itself for this long, or as long as the next process would need to start, then
+ * killed: sooner costs more than it saves, and on a busy machine nodes would do nothing but start.
+ */
 const ABORT_AFTER_MS = 1000;
 
 export class Driver {
@@ -53,7 +54,8 @@ export class Driver {
   #store: SessionStore;
   /** Leases whose blocks are pinned. */
   readonly #pinned = new Set<number>();
-  #aborting: NodeJS.Timeout | undefined;
+  /** As the compute process has them: the first one runs. */
+  readonly #computing = new Set<number>();
   computedMs = 0;
 
   constructor(state: ProviderState, ports: DriverPorts) {
@@ -128,9 +130,10 @@ export class Driver {
     payload: Uint8Array | null,
     via: (ProviderEvent & { type: 'leased' })['via'],
   ): void {
-    const inline = taskTypeNamed(taskType).runs === 'inline';
-    const checked = inline ? { work, blocks: [] } : checkedTile(work);
-    this.post({ type: 'leased', via, task, lease, attempt, taskType, ranges, payload, inline, mirrored, ...checked });
+    const type = taskTypeNamed(taskType);
+    const inline = type.runs === 'inline';
+    const read = type.readWork(work);
+    this.post({ type: 'leased', via, task, lease, attempt, taskType, ranges, payload, inline, mirrored, ...read });
   }
 
   #keepShared({ block, offset, total }: Fields<'block'>, bytes: Uint8Array | null): void {
@@ -162,7 +165,7 @@ export class Driver {
         return this.#link?.push([encode('failed', { session, task, lease, error }, this.#stamp)]);
       }
       case 'abort-soon':
-        return this.#abortSoon();
+        return this.#abortSoon(effect.lease);
       case 'release':
         return this.#release(effect.held);
     }
@@ -198,23 +201,20 @@ export class Driver {
     return ids.every((id) => this.#ports.blocks.has(id));
   }
 
-  async #compute({ lease, task, work }: HeldWork): Promise<void> {
-    const tile = work as TileWork;
+  async #compute({ lease, task, taskType, work, blocks }: HeldWork): Promise<void> {
     const store = this.#store;
-    const pathOf = (id: BlockId): string => store.pathOf(id);
+    const paths = blocks.map((id) => store.pathOf(id));
     const out = store.incomingPath(incomingResultName(task, lease));
+    this.#computing.add(lease);
     try {
-      const done = await this.#ports.compute.multiply({
-        work: tile,
-        aPaths: tile.a.map(pathOf),
-        bPaths: tile.b.map(pathOf),
-        out,
-      });
+      const done = await this.#ports.compute.run({ task, taskType, work, paths, out });
+      this.#computing.delete(lease);
       this.computedMs += done.computeMs;
       const wanted = this.state.held.get(lease)?.revoked === false;
       this.post({ type: 'computed', lease, result: { bytes: done.bytes, computeMs: done.computeMs, path: out } });
       if (!wanted) removeFile(out);
     } catch (error) {
+      this.#computing.delete(lease);
       removeFile(out);
       const wire = toWireError(error);
       this.post({ type: 'compute-failed', lease, aborted: wire.why === 'aborted', error: wire });
@@ -256,30 +256,33 @@ export class Driver {
   }
 
   /** What the head wanted of the result it has taken by now: in its own store by renaming the file. */
-  #release({ lease, blocks, result }: HeldWork): void {
+  #release({ task, lease, taskType, mirrored, blocks, result }: HeldWork): void {
     this.#ports.broker.release(lease);
     if (blocks.length === 0) return;
     if (this.#pinned.delete(lease)) for (const id of blocks) this.#ports.blocks.unpin(id);
     // Also of a result that was begun anew.
     this.#ports.spool.drop(lease);
-    if (result !== null) removeFile(result.path);
+    if (result === null) return;
+    const name = incomingResultName(task, lease);
+    const own = result.path === this.#ports.blocks.incomingPath(name);
+    // The next round has results of the same size. What goes to the broker may still be read.
+    if (own && !mirrored && taskTypeNamed(taskType).rounds !== null) this.#ports.blocks.recycleIncoming(name);
+    else removeFile(result.path);
   }
 
-  /** Again until nothing unwanted is left: an abort hits what runs, and a lease behind it may be as stuck. */
-  #abortSoon(): void {
-    if (this.#aborting !== undefined) return;
-    this.#aborting = setTimeout(() => {
-      this.#aborting = undefined;
-      if (![...this.state.held.values()].some(({ phase, revoked }) => phase === 'computing' && revoked)) return;
-      void this.#ports.compute.abort();
-      this.#abortSoon();
-    }, ABORT_AFTER_MS).unref();
+  /** An abort hits what runs: a lease that waits behind another is looked at again. */
+  #abortSoon(lease: number): void {
+    const { compute } = this.#ports;
+    setTimeout(
+      () => {
+        if (!this.#computing.has(lease)) return;
+        const [running] = this.#computing;
+        if (running === lease) void compute.abort();
+        this.#abortSoon(lease);
+      },
+      Math.max(ABORT_AFTER_MS, compute.startMs),
+    ).unref();
   }
 }
 
 const isGone = ({ result }: HeldWork): boolean => result !== null && result.path !== '' && !existsSync(result.path);
-
-function checkedTile(work: unknown): { work: TileWork; blocks: BlockId[] } {
-  const tile = tileWork.parse(work);
-  return { work: tile, blocks: [...new Set([...tile.a, ...tile.b])] };
-}

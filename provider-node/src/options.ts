@@ -2,7 +2,7 @@ import { DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@must
 import { defaultStateDirectory, endpointOf, loadMembership, type Membership } from '@muster/shared/io';
 import { availableParallelism, hostname } from 'node:os';
 
-export const devices = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'] as const;
+export const devices = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml', 'tfjs'] as const;
 export type DeviceChoice = (typeof devices)[number];
 
 export interface ProviderNodeOptions {

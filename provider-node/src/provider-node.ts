@@ -1,7 +1,7 @@
 /** Composition root: measures the device, then keeps a session with the head for as long as it runs. */
 import { systemClock, type ProviderId } from '@muster/shared';
 import { openBackbone } from '@muster/rabbitmq';
-import { BlockStore, DirectoryLock } from '@muster/shared/io';
+import { BlockStore, DirectoryLock, SpareStock } from '@muster/shared/io';
 import { basename, join } from 'node:path';
 import { startCompute, type Compute } from './compute/index.ts';
 import { newProviderState, type HeldWork } from './core/provider-state.ts';
@@ -58,8 +58,10 @@ export async function startProviderNode(raw: ProviderNodeOptions): Promise<Provi
 /** Results of an earlier life stay where they are. */
 function openStore(options: ResolvedProviderNodeOptions, finished: readonly HeldWork[]): Promise<BlockStore> {
   const kept = new Set(finished.map(({ result }) => basename(result?.path ?? '')));
+  const directory = join(options.stateDirectory, 'store');
+  new SpareStock(directory).clear();
   return BlockStore.open({
-    directory: join(options.stateDirectory, 'store'),
+    directory,
     maxBytes: options.maxDiskBytes,
     keepIncoming: (name) => kept.has(name),
   });

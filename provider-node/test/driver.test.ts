@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { decode, firstLeaseOf, silentLogger, type BlockId, type SessionId, type TaskId } from '@muster/shared';
 import { incomingResultName } from '@muster/shared/io';
 import { newProviderState, type HeldWork } from '../src/core/provider-state.ts';
@@ -82,4 +82,63 @@ test('what goes to the head names its life and its session', () => {
   expect(sent.map((frames) => decode(frames))).toMatchObject([
     { epoch: 4, message: { type: 'result', session, lease } },
   ]);
+});
+
+describe('compute that nobody wants any more', () => {
+  const second = lease + 1;
+  const fetching = (id: number): HeldWork => ({ ...finished(''), lease: id, phase: 'fetching', result: null });
+  let aborts = 0;
+  let endFirst = nothing as () => void;
+
+  const driverAt = (startMs: number): Driver => {
+    aborts = 0;
+    const done = { bytes: 0, computeMs: 0, fallback: '' };
+    const runs = [new Promise((resolve) => (endFirst = () => resolve(done))), new Promise(() => undefined)];
+    const ports = {
+      clock: { nowMs: () => 0 },
+      logger: silentLogger,
+      blocks: own,
+      spool: { put: nothing, drop: nothing },
+      broker: { release: nothing },
+      compute: { startMs, run: () => runs.shift(), abort: () => void (aborts += 1) },
+    } as unknown as DriverPorts;
+    const driver = new Driver(newProviderState([fetching(lease), fetching(second)]), ports);
+    for (const id of [lease, second]) driver.post({ type: 'fetched', lease: id });
+    return driver;
+  };
+
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
+
+  test('has a second to end, each lease its own', async () => {
+    const driver = driverAt(0);
+    driver.post({ type: 'revoked', leases: [lease] });
+    await jest.advanceTimersByTimeAsync(500);
+    endFirst();
+    await jest.advanceTimersByTimeAsync(400);
+    driver.post({ type: 'revoked', leases: [second] });
+    await jest.advanceTimersByTimeAsync(900);
+    expect(aborts).toBe(0);
+    await jest.advanceTimersByTimeAsync(200);
+    expect(aborts).toBe(1);
+  });
+
+  test('has as long as the next process would need to start', async () => {
+    const driver = driverAt(5000);
+    driver.post({ type: 'revoked', leases: [lease] });
+    await jest.advanceTimersByTimeAsync(4900);
+    expect(aborts).toBe(0);
+    await jest.advanceTimersByTimeAsync(200);
+    expect(aborts).toBe(1);
+  });
+
+  test('is not aborted as long as something that is wanted runs before it', async () => {
+    const driver = driverAt(0);
+    driver.post({ type: 'revoked', leases: [second] });
+    await jest.advanceTimersByTimeAsync(3500);
+    expect(aborts).toBe(0);
+    endFirst();
+    await jest.advanceTimersByTimeAsync(1000);
+    expect(aborts).toBe(1);
+  });
 });

@@ -14,6 +14,11 @@ export const errorKinds = {
   USAGE: { exit: exitCode.usage, retryable: false, meaning: 'The command line or an option value is not valid.' },
   BAD_DATA: { exit: exitCode.badData, retryable: false, meaning: 'An input file or operand cannot be used as given.' },
   SHAPE_MISMATCH: { exit: exitCode.badData, retryable: false, meaning: 'The operands do not fit each other.' },
+  BAD_MODEL: {
+    exit: exitCode.badData,
+    retryable: false,
+    meaning: 'A model description or an ONNX file cannot be used as given.',
+  },
   TOO_LARGE: { exit: exitCode.usage, retryable: false, meaning: 'The request is beyond a limit of docs/limits.md.' },
   HEAD_UNREACHABLE: {
     exit: exitCode.headUnreachable,
@@ -78,6 +83,11 @@ export const errorKinds = {
     retryable: false,
     meaning: 'No node returned a result that passes the check.',
   },
+  DIVERGED: {
+    exit: exitCode.taskFailed,
+    retryable: false,
+    meaning: 'The loss or the weights of a training run are no numbers any more.',
+  },
   COMPUTE_FAILED: {
     exit: exitCode.taskFailed,
     retryable: true,
@@ -101,6 +111,11 @@ export const errorKinds = {
       'The address of the RabbitMQ broker is wrong, or it refuses the user, the password or what the user wants to do.',
   },
   PROTOCOL: { exit: exitCode.bug, retryable: false, meaning: 'A peer sent bytes that are not a valid message.' },
+  CHECKPOINT_MISMATCH: {
+    exit: exitCode.badData,
+    retryable: false,
+    meaning: 'The checkpoint is of another model, optimizer or format version.',
+  },
   INTERRUPTED: { exit: exitCode.interrupted, retryable: true, meaning: 'The user interrupted the command.' },
   BUG: { exit: exitCode.bug, retryable: false, meaning: 'Muster broke one of its own rules; please report it.' },
 } as const satisfies Record<string, ErrorKind>;

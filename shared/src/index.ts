@@ -50,6 +50,7 @@ export {
   type Finding,
 } from './protocol/audit.ts';
 export { decode, encode, HEADER_BYTES, sealed, sealOf, type Envelope, type Stamp } from './protocol/codec.ts';
+export type { StepSplit, TrainingReport } from './protocol/training-report.ts';
 export { limits } from './protocol/limits.ts';
 export {
   messages,
@@ -99,7 +100,8 @@ export {
   stripingOf,
   type Striping,
 } from './tensor/stripes.ts';
-export type { BlockNeed, BlockTable, NodeFacts, Operand, TaskPlan, TaskType } from './tasks/task-type.ts';
+export type { RoundBlock, RoundRules, RoundStart } from './tasks/rounds.ts';
+export type { BlockNeed, BlockTable, LeasedBlocks, NodeFacts, Operand, TaskPlan, TaskType } from './tasks/task-type.ts';
 export { parseMatrixMultSpec, stripingOfA, stripingOfB, type MatrixMultSpec } from './tasks/matrix-mult/spec.ts';
 export { tileWork, type TileWork } from './tasks/matrix-mult/work.ts';
 export { forecastMatrixMult } from './tasks/matrix-mult/forecast.ts';
@@ -110,7 +112,6 @@ export { taskTypeNamed, taskTypes } from './tasks/registry.ts';
 export {
   checkNpyLength,
   npyHeader,
-  NPY_HEADER_MAX_BYTES,
   parseNpyHeader,
   parseNpyOperand,
   type NpyHeader,
@@ -133,6 +134,16 @@ export {
   type ProductTypes,
   type ResidentShape,
 } from './onnx/graphs.ts';
+export { evaluation, exportModel, forward, trainingStep } from './onnx/training-graphs.ts';
+export { readOnnx, type OnnxSummary, type OnnxValue } from './onnx/read-onnx.ts';
+export type { GraphDevice } from './onnx/tape.ts';
+export { modelJsonSchema, type Layer, type Model } from './model/description.ts';
+export { dropouts, dropoutShapes, type Dropout } from './model/dropout-shapes.ts';
+export { forwardFlops } from './model/flops.ts';
+export { initialWeights } from './model/initial-weights.ts';
+export { parameterCount, parameters, type Parameter } from './model/parameters.ts';
+export { outputCount, parseModel } from './model/parse-model.ts';
+export { presetModel, presets, type Preset } from './model/preset-model.ts';
 export { deferred, within, type Deferred } from './deferred.ts';
 export { enrolmentKeys, ENDPOINTS_MAX, readJoinToken, writeJoinToken, type JoinToken } from './trust/join-token.ts';
 export {
@@ -166,3 +177,93 @@ export {
   type Member,
   type RosterRecord,
 } from './trust/roster-record.ts';
+export {
+  featureCount,
+  parseSampleLayout,
+  sampleBlocks,
+  sampleBytes,
+  sampleLayout,
+  samplesOfBlock,
+  samplesPerBlock,
+  targetCount,
+  targetWidth,
+  type Features,
+  type FeatureType,
+  type SampleLayout,
+  type SampleShape,
+  type SampleTarget,
+  type Targets,
+} from './samples/layout.ts';
+export { packBlock, viewBlock, type BlockView, type Samples } from './samples/block.ts';
+export { gatherBatch, type Batch, type Gathering } from './samples/gather.ts';
+export {
+  readSafetensors,
+  safetensorsDtypes,
+  writeSafetensors,
+  type Safetensors,
+  type SafetensorsDtype,
+  type StoredTensor,
+} from './tensor/safetensors.ts';
+export { cutBatch, virtualShards } from './training/batch-cut.ts';
+export {
+  CHECKPOINT_FORMAT,
+  checkpointTensors,
+  parseCheckpoint,
+  type Checkpoint,
+  type CheckpointOf,
+  type ParameterPlace,
+} from './training/checkpoint.ts';
+export { clipByGlobalNorm, globalNorm } from './training/clip.ts';
+export { parseCompression, type Compression } from './training/compression.ts';
+export { fillMask, type MaskKey } from './training/dropout-mask.ts';
+export { EpochOrder } from './training/epoch-order.ts';
+export { ErrorFeedback } from './training/error-feedback.ts';
+export { decodeGradient, encodedBytes, encodeGradient, type DecodeTarget } from './training/gradient-codec.ts';
+export { alignedRuns, GradientSum, type SampleMean, type SampleSum, type ShardRange } from './training/gradient-sum.ts';
+export { learningRateAt } from './training/learning-rate.ts';
+export { createOptimizer, type Optimizer, type OptimizerState } from './training/optimizer.ts';
+export {
+  keepsResidual,
+  optimizerNames,
+  parseTrainingOptions,
+  type OptimizerName,
+  type TrainingOptions,
+} from './training/options.ts';
+export { deltaSum, OuterOptimizer } from './training/outer-optimizer.ts';
+export { robustMean, type RobustAggregator } from './training/robust-mean.ts';
+export {
+  readShardResult,
+  SHARD_HEADER_BYTES,
+  shardHeader,
+  shardResultBytesMax,
+  type ShardResult,
+} from './training/shard-result.ts';
+export { MODEL_OPERAND, WEIGHTS_OPERAND } from './tasks/train/task-type.ts';
+export { parseTrainSpec, type TrainSpec } from './tasks/train/spec.ts';
+export { type Shard, type TrainLayout, type TrainRound } from './tasks/train/round.ts';
+export { trainWork, type TrainWork } from './tasks/train/work.ts';
+export { inferElementBytes, parseInferSpec, rowBytes, type InferPort, type InferSpec } from './tasks/infer/spec.ts';
+export { inferWork, type InferWork } from './tasks/infer/work.ts';
+export { npyArrayHeader } from './tensor/npy-array-header.ts';
+export { descrText, NPY_HEADER_MAX_BYTES, readNpyFields } from './tensor/npy-fields.ts';
+export { parseNpyArray, type NumberArray, type Numbers } from './tensor/npy-array.ts';
+export { parseIdx, type IdxArray } from './samples/idx.ts';
+export { CsvReader } from './samples/csv.ts';
+export { type CsvTable } from './samples/csv-rows.ts';
+export {
+  DIGIT_SIDE,
+  syntheticDigits,
+  type SyntheticDigits,
+  type SyntheticOptions,
+} from './samples/synthetic-digits.ts';
+export { parseSavedProgress, PROGRESS_WINDOW, type SavedProgress } from './training/saved-progress.ts';
+export type { GraphRunner, GraphTensor, StepOutputs } from './training/graph-runner.ts';
+export { microBatches } from './training/micro-batches.ts';
+export {
+  ShardGradient,
+  type LocalSteps,
+  type ShardGraphs,
+  type ShardInputs,
+  type ShardSums,
+  type ShardWork,
+} from './training/shard-gradient.ts';

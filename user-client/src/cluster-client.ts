@@ -18,14 +18,22 @@ import { routeToHead, type HeadRoute, type Membership } from '@muster/shared/io'
 import { HeadLink } from './link/head-link.ts';
 import { HostName } from './link/host-name.ts';
 import type { Push } from './link/requests.ts';
+import { productBlocks } from './operands/matrix-blocks.ts';
 import type { MatrixRef, Role } from './operands/matrix-ref.ts';
 import type { MatrixSource } from './operands/matrix-source.ts';
+import { inferenceBlocks, inferenceSpec, rowResult, type InferenceRequest } from './inference/infer-request.ts';
+import type { RowSink } from './inference/row-source.ts';
 import { putMatrix } from './operands/put-matrix.ts';
-import { resultShape, resultShapeOf, specOfProduct, type ProductOperands } from './product.ts';
+import { resultShape, resultShapeOf, rowShapeOf, specOfProduct, type ProductOperands } from './product.ts';
 import type { MatrixSink } from './results/matrix-sink.ts';
 import { membershipAt } from './memberships.ts';
+import { matrixResult } from './results/task-result.ts';
 import { openSharedBlocks } from './shared-blocks.ts';
 import { auditTask } from './task-audit.ts';
+import { readCheckpoint, type CheckpointFile } from './training/checkpoint-file.ts';
+import { fetchCheckpoint } from './training/fetch-checkpoint.ts';
+import { checkBatchFor, trainingSubmission, type TrainingRequest } from './training/train-request.ts';
+import { TrainingHandle, writeCheckpoint } from './training/training-handle.ts';
 import { TaskBoard, type Submission } from './task-board.ts';
 import type { TaskHandle } from './task-handle.ts';
 import { Transport } from './transport.ts';
@@ -34,6 +42,7 @@ import { Transport } from './transport.ts';
 const REQUEST_MS = 10_000;
 const WAIT_NODES_MS = 30_000;
 const TIMEOUT_MS = 600_000;
+const TRAINING_TIMEOUT_MS = 24 * 3_600_000;
 
 export interface ClientOptions {
   readonly host: string;
@@ -76,6 +85,13 @@ export interface EchoRequest extends TaskRequest {
   readonly batch?: number | undefined;
   /** Leases under way at one node; the head's own window by default. */
   readonly window?: number | undefined;
+}
+
+export interface TrainRequest extends TaskRequest, TrainingRequest {}
+
+export interface InferRequest extends TaskRequest, InferenceRequest {
+  /** Without one the result stays on the head, to be fetched by `attachRows`. */
+  readonly sink?: RowSink | undefined;
 }
 
 /**
@@ -148,21 +164,59 @@ export class ClusterClient {
   /** C = A * B. Resolves when the task is safe on the head; operands may still be on their way then (`uploaded`). */
   async multiply({ a, b, grid, sink, ...request }: MultiplyRequest): Promise<TaskHandle> {
     const spec = specOfProduct({ a, b, grid });
-    const result = sink === undefined ? null : { shape: resultShape(spec), sink };
-    return this.board.submit({ type: 'matrix_mult', spec, operands: { a, b }, result, ...(await this.terms(request)) });
+    const result = sink === undefined ? null : matrixResult(resultShape(spec), sink);
+    const blocks = productBlocks({ a, b });
+    return this.board.submit({ type: 'matrix_mult', spec, blocks, result, ...(await this.terms(request)) });
   }
 
   /** A diagnostic: `count` subtasks that carry some bytes to a node and back. */
   async echo({ count, bytes, batch, window, ...request }: EchoRequest): Promise<TaskHandle> {
     const given = Object.entries({ count, bytes, batch, window }).filter(([, value]) => value !== undefined);
     const spec = Object.fromEntries(given);
-    return this.board.submit({ type: 'echo', spec, operands: null, result: null, ...(await this.terms(request)) });
+    return this.board.submit({ type: 'echo', spec, blocks: [], result: null, ...(await this.terms(request)) });
+  }
+
+  /**
+   * Trains a network on all nodes, 24 h at most unless told otherwise. Resolves when the task is safe on the head; samples may still
+   * be on their way then (`uploaded`).
+   */
+  async train({ model, data, options, checkpoint, ...request }: TrainRequest): Promise<TrainingHandle> {
+    const { spec, blocks } = trainingSubmission({ model, data, options, checkpoint });
+    const terms = await this.terms({ ...request, timeoutMs: request.timeoutMs ?? TRAINING_TIMEOUT_MS });
+    checkBatchFor(terms.nodes, spec);
+    const handle = await this.board.submit({ type: 'train', spec, blocks, result: null, ...terms });
+    return new TrainingHandle(handle, () => fetchCheckpoint(this.transport, handle.taskId));
+  }
+
+  /** Y = model(X), row by row. Resolves when the task is safe on the head; rows may still be on their way then (`uploaded`). */
+  async infer({ model, input, outputShape, rowsPerBlock, sink, ...request }: InferRequest): Promise<TaskHandle> {
+    const asked = { model, input, outputShape, rowsPerBlock };
+    const spec = inferenceSpec(asked);
+    const blocks = inferenceBlocks(spec, asked);
+    const result = sink === undefined ? null : rowResult(spec, sink);
+    return this.board.submit({ type: 'infer', spec, blocks, result, ...(await this.terms(request)) });
+  }
+
+  /** The latest checkpoint of a training run, in whatever state that is. Throws TASK_UNKNOWN, and TASK_NOT_DONE before the first. */
+  async readCheckpoint(taskId: string): Promise<CheckpointFile> {
+    return readCheckpoint(await fetchCheckpoint(this.transport, checkedId(taskId)), `the checkpoint of task ${taskId}`);
+  }
+
+  /** Writes it to a file, whole or not at all. */
+  async checkpoint(taskId: string, path: string): Promise<void> {
+    writeCheckpoint(path, await fetchCheckpoint(this.transport, checkedId(taskId)));
   }
 
   /** Follows a task that is on the head already, and fetches its result when a sink is given. Throws TASK_UNKNOWN. */
   async attach(taskId: string, sink?: MatrixSink): Promise<TaskHandle> {
     const status = await this.task(taskId);
-    const result = sink === undefined ? null : { shape: resultShapeOf(status), sink };
+    const result = sink === undefined ? null : matrixResult(resultShapeOf(status), sink);
+    return this.board.follow({ taskId: checkedId(taskId), result, timeoutMs: null, signal: null });
+  }
+
+  /** `attach` for an inference. */
+  async attachRows(taskId: string, sink: RowSink): Promise<TaskHandle> {
+    const result = rowResult(rowShapeOf(await this.task(taskId)), sink);
     return this.board.follow({ taskId: checkedId(taskId), result, timeoutMs: null, signal: null });
   }
 

@@ -1,14 +1,17 @@
 import {
+  inferElementBytes,
   MusterError,
   operandDtypes,
   parseMatrixMultSpec,
   productDtype,
+  type InferPort,
+  type InferSpec,
   type MatrixMultSpec,
   type OperandDtype,
   type TaskStatus,
 } from '@muster/shared';
 import { isMatrixRef, type Role } from './operands/matrix-ref.ts';
-import type { Operand } from './operands/operand-upload.ts';
+import type { Operand } from './operands/matrix-blocks.ts';
 import type { ResultShape } from './results/matrix-sink.ts';
 
 export interface ProductOperands {
@@ -62,5 +65,21 @@ export function resultShapeOf({ taskId, task, shape, dtype }: TaskStatus): Resul
     fix: 'user-client tasks ls',
   });
 }
+
+/** What comes of a row, and how many there are, from what the head tells about an inference. */
+export function rowShapeOf({
+  taskId,
+  task,
+  shape: [rows = 0, ...shape],
+  dtype,
+}: TaskStatus): Pick<InferSpec, 'rows' | 'output'> {
+  if (task === 'infer' && isInferDtype(dtype)) return { rows, output: { name: 'output', shape, dtype } };
+  throw new MusterError('USAGE', `task ${taskId} is no inference`, {
+    why: `it is of type '${task}'`,
+    fix: 'user-client tasks ls',
+  });
+}
+
+const isInferDtype = (dtype: string): dtype is InferPort['dtype'] => Object.hasOwn(inferElementBytes, dtype);
 
 const isOperandDtype = (dtype: string): dtype is OperandDtype => (operandDtypes as readonly string[]).includes(dtype);

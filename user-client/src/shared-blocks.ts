@@ -11,7 +11,7 @@ import {
 import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 
-/** The head's files, seen from a client on the same machine and account. Calls are synchronous: they move at most 16 MB to or from the page cache. */
+/** The head's files, seen from a client on the same machine and account. Calls are synchronous: they move at most 16 MB to or from the page cache, but for the one block of a model or checkpoint. */
 export class SharedBlocks {
   private readonly directory: string;
   private names = 0;

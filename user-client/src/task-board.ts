@@ -1,9 +1,10 @@
 import type { Durability, TaskId } from '@muster/shared';
 import { randomBytes } from 'node:crypto';
 import type { Push } from './link/requests.ts';
-import { OperandUpload, type Operand } from './operands/operand-upload.ts';
-import type { Role } from './operands/matrix-ref.ts';
-import { TaskHandle, type TaskResult } from './task-handle.ts';
+import type { SourceBlock } from './operands/block-source.ts';
+import { OperandUpload } from './operands/operand-upload.ts';
+import type { TaskResult } from './results/task-result.ts';
+import { TaskHandle } from './task-handle.ts';
 import type { Transport } from './transport.ts';
 
 export interface Submission {
@@ -13,7 +14,8 @@ export interface Submission {
   readonly waitNodesMs: number;
   readonly durability: Durability;
   readonly timeoutMs: number;
-  readonly operands: Readonly<Record<Role, Operand>> | null;
+  /** Of its operands, in the order in which they are sent. */
+  readonly blocks: readonly SourceBlock[];
   readonly result: TaskResult | null;
   readonly signal: AbortSignal | null;
 }
@@ -48,7 +50,7 @@ export class TaskBoard {
     waitNodesMs,
     timeoutMs,
     durability,
-    operands,
+    blocks,
     result,
     signal,
   }: Submission): Promise<TaskHandle> {
@@ -57,7 +59,7 @@ export class TaskBoard {
     const { handle, scope } = this.open({ taskId: task, result, timeoutMs, signal });
     const submission = { task, taskType: type, spec, nodes, waitNodesMs, timeoutMs, durability };
     const accepted = this.transport.link.ask('submit', submission, { scope });
-    if (operands !== null) this.upload(scope, new OperandUpload(this.transport, { task, scope, operands, accepted }));
+    if (blocks.length > 0) this.upload(scope, new OperandUpload(this.transport, { task, scope, blocks, accepted }));
     try {
       await accepted;
     } catch (error) {

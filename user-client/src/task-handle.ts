@@ -8,7 +8,7 @@ import {
   type TaskStatus,
 } from '@muster/shared';
 import type { Push } from './link/requests.ts';
-import type { MatrixSink, ResultShape } from './results/matrix-sink.ts';
+import type { TaskResult } from './results/task-result.ts';
 import { TileIntake } from './results/tile-intake.ts';
 import type { Transport } from './transport.ts';
 
@@ -20,11 +20,6 @@ const DEADLINE_GRACE_MS = 500;
 const CANCEL_MS = 1500;
 
 export type ProgressListener = (status: TaskStatus) => void;
-
-export interface TaskResult {
-  readonly shape: ResultShape;
-  readonly sink: MatrixSink;
-}
 
 export interface TaskHandleOptions {
   readonly taskId: TaskId;
@@ -142,7 +137,7 @@ export class TaskHandle {
     const { taskId: task, scope, transport, result } = this.options;
     if (result === null) return null;
     const placed = (): void => this.settleIfWhole();
-    return new TileIntake(transport, { task, scope, ...result, placed, failed: (error) => this.abandon(error) });
+    return new TileIntake(transport, { task, scope, result, placed, failed: (error) => this.abandon(error) });
   }
 
   private told(status: TaskStatus): void {
@@ -158,7 +153,7 @@ export class TaskHandle {
     if (this.intake !== null && this.intake.placed < status.tiles) return;
     this.end(() => {
       try {
-        this.options.result?.sink.complete?.();
+        this.options.result?.complete();
         this.outcome.resolve(status);
       } catch (error) {
         this.discard();
@@ -188,7 +183,7 @@ export class TaskHandle {
 
   private discard(): void {
     try {
-      this.options.result?.sink.discard?.();
+      this.options.result?.discard();
     } catch {
       // The failure that brought us here matters more than what is left behind.
     }

@@ -10,11 +10,11 @@ export interface RecoveryRow {
   /** What counts as useful work. */
   readonly until: string;
   readonly repetitions: number;
-  /** Median and worst; null when it was not measured. */
+  /** Median and worst; null when it was not measured. Of a comparison `ms` is that of the repetition with the median slow-down. */
   readonly ms: number | null;
   readonly worstMs: number | null;
   readonly targetMs: number | null;
-  /** Median of the same without the fault; null where nothing is compared. */
+  /** The same without the fault, in the repetition of `ms`; null where nothing is compared. */
   readonly faultFreeMs: number | null;
   readonly slowdownMax: number | null;
   /** Of a time the worst kept to it, of a slow-down the median; null where nothing was promised or measured. */
@@ -65,16 +65,26 @@ export function recoveryRow(
   { missing, recoveries }: { readonly missing: string; readonly recoveries: readonly Recovery[] },
 ): RecoveryRow {
   const times = recoveries.map(({ ms }) => ms);
-  const without = recoveries.flatMap(({ faultFreeMs }) => faultFreeMs ?? []);
+  const compared = medianSlowdown(recoveries);
   const measured = {
-    ms: times.length > 0 ? median(times) : null,
+    ms: compared?.ms ?? (times.length > 0 ? median(times) : null),
     worstMs: times.length > 0 ? Math.max(...times) : null,
     targetMs,
-    faultFreeMs: without.length > 0 ? median(without) : null,
+    faultFreeMs: compared?.faultFreeMs ?? null,
     slowdownMax,
   };
   return { fault: name, until, repetitions: recoveries.length, ...measured, met: isMet(measured), missing };
 }
+
+/** Each repetition is compared with itself alone: the task is sized anew for each, so their times are not those of one task. */
+function medianSlowdown(recoveries: readonly Recovery[]): Recovery | undefined {
+  const compared = recoveries
+    .filter(({ faultFreeMs }) => faultFreeMs !== null)
+    .toSorted((a, b) => slowdown(a) - slowdown(b));
+  return compared[Math.floor((compared.length - 1) / 2)];
+}
+
+const slowdown = ({ ms, faultFreeMs }: Recovery): number => ms / (faultFreeMs ?? ms);
 
 function isMet({
   ms,

@@ -45,6 +45,8 @@ export const occasionalFaults = [
   'block-loss',
   /** ... accepted results, as a power failure does. */
   'result-loss',
+  /** The trainer dies at the end of a round. */
+  'trainer-crash',
   /** The head crashes right after something that it has yet to write down. */
   'crash-point',
 ] as const;

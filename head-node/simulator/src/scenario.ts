@@ -79,17 +79,17 @@ interface Frame {
 }
 
 function drawTask(draw: Draw, faults: Faults, { faultsUntilMs, nodes }: Frame): TaskTraits {
-  const product = draw.chance(0.7);
-  const type = taskTypeNamed(product ? 'matrix_mult' : 'echo');
+  const kind = draw.pick(kinds);
+  const type = taskTypeNamed(kind);
   const vanishes = faults.has('client-loss') && draw.chance(0.3);
   const cancels = faults.has('cancel') && draw.chance(0.3);
   const patient = !(faults.has('few-nodes') && draw.chance(0.3));
   if (!patient) faults.count('few-nodes');
-  const poisoned = product && faults.has('poison') && draw.chance(0.2);
+  const poisoned = kind === 'matrix_mult' && faults.has('poison') && draw.chance(0.2);
   return {
     id: draw.hex(16) as TaskId,
     type,
-    spec: type.parseSpec(product ? drawProduct(draw) : drawEcho(draw)),
+    spec: type.parseSpec(specs[kind](draw)),
     nodes: draw.whole(1, patient ? nodes : nodes + 1),
     waitNodesMs: patient ? 600_000 : draw.between(1000, 10_000),
     timeoutMs: vanishes ? draw.between(20_000, 90_000) : 900_000,
@@ -111,6 +111,31 @@ const drawProduct = (draw: Draw): object => ({
   grid: draw.pick(['auto', '1d', '2d']),
 });
 
+const model = { name: 'm', input: [4], layers: [{ type: 'dense', units: 2 }], loss: 'crossEntropy' };
+const layout = {
+  features: [4],
+  featureType: 'float32',
+  scale: 1,
+  shift: 0,
+  target: { kind: 'classes', classes: 2 },
+  samplesPerBlock: 64,
+};
+
+/** 4 to 24 steps of about a second on one node, and an evaluation after each epoch. */
+const drawRun = (draw: Draw): object => ({
+  model,
+  layout,
+  trainSamples: 512,
+  testSamples: 100,
+  options: {
+    batch: draw.pick([64, 128]),
+    epochs: draw.whole(1, 3),
+    deterministic: draw.chance(0.3),
+    virtualShards: draw.whole(2, 8),
+  },
+  checkpointBytes: 0,
+});
+
 /** Strict ones are mirrored where there is no broker: see durabilityOf. */
 const durabilities: readonly Durability[] = ['local', 'mirrored', 'mirrored', 'strict'];
 
@@ -120,3 +145,6 @@ const drawEcho = (draw: Draw): object => ({
   batch: draw.whole(1, 8),
   ...(draw.chance(0.5) ? { window: draw.whole(1, 4) } : {}),
 });
+
+const specs = { matrix_mult: drawProduct, echo: drawEcho, train: drawRun };
+const kinds = ['matrix_mult', 'matrix_mult', 'matrix_mult', 'echo', 'train'] as const;

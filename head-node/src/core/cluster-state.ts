@@ -19,6 +19,7 @@ import type { LearnedRates } from './learned-rates.ts';
 import type { LatencySample } from './latency-sample.ts';
 import type { PendingSubtasks } from './pending.ts';
 import type { Policy } from './policy.ts';
+import type { Rounds } from './rounds-state.ts';
 import type { SubtaskStates } from './subtask-states.ts';
 
 /**
@@ -148,6 +149,8 @@ export interface Task {
   state: TaskStatus['state'];
   readonly operands: Map<string, OperandTable>;
   run: Running | null;
+  /** Of a task that works in rounds: `run` is then the current round's. */
+  readonly rounds: Rounds | null;
   /**
    * Results in the result store, and the plan that says where they belong. Dropped a minute after the end: from then on
    * the journal tells.

@@ -1,10 +1,11 @@
 /** Gives pending subtasks to providers with free credit, and copies late leases to idle ones. */
 import type { BlockId, BlockNeed } from '@muster/shared';
-import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
+import type { Lease, Provider, Running, Task } from './cluster-state.ts';
+import { hasLied, isDistrusted } from './distrust.ts';
 import { toRanges } from './index-ranges.ts';
 import { expectedMsOf } from './lease-cost.ts';
 import { ageOf, countRetry, openLease } from './leases.ts';
-import { mayMirror } from './mirror.ts';
+import { durabilityOfLease, mayMirror } from './mirror.ts';
 import { subtaskState } from './subtask-states.ts';
 import { readyProviders, type Turn } from './turn.ts';
 import { blockKey } from './waiting-subtasks.ts';
@@ -57,7 +58,7 @@ interface Work {
 }
 
 function serveFrom(turn: Turn, provider: Provider, { task, run, steal }: Work & { steal: boolean }): boolean {
-  if (isDistrusted(turn, task, provider) || fillsWindow(turn, task, provider)) return false;
+  if (isDistrusted(turn.state, task, provider.id) || fillsWindow(turn, task, provider)) return false;
   const indices = takeFor(turn, provider, { task, run, steal });
   if (indices.length === 0) return false;
   indices.sort((a, b) => a - b);
@@ -106,13 +107,6 @@ const isHopeless = (turn: Turn, { task, run }: Work, index: number): boolean =>
 const servesTask = ({ state }: Turn, task: Task, id: Provider['id']): boolean =>
   state.providers.get(id)?.phase === 'ready' && !hasLied(state, task, id);
 
-const hasLied = ({ policy }: ClusterState, { tallies }: Task, id: Provider['id']): boolean =>
-  (tallies.get(id)?.rejected ?? 0) >= policy.distrustAfter;
-
-/** Too many wrong results in this task; but where nobody else is left, it may prove itself. */
-const isDistrusted = ({ state }: Turn, task: Task, { id }: Provider): boolean =>
-  hasLied(state, task, id) && readyProviders(state).some((other) => !hasLied(state, task, other.id));
-
 /** Not before its back-off is over, and on a node that has not failed it while there is one that may have it. */
 function mayTry(
   { state, nowMs }: Turn,
@@ -131,6 +125,7 @@ interface Assignment extends Work {
 }
 
 function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Lease {
+  const durability = durabilityOfLease(task);
   const attempt = 1 + Math.max(0, ...indices.slice(0, 1).map((index) => run.failures.get(index)?.length ?? 0));
   const lease = openLease(turn, {
     task,
@@ -138,14 +133,14 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
     indices,
     attempt,
     expectedMs: expectedMsOf({ task, run, indices }, provider),
-    sentAtMs: task.durability === 'strict' ? null : turn.nowMs,
+    sentAtMs: durability === 'strict' ? null : turn.nowMs,
   });
   sendOperands(turn, { task, run, provider, indices });
   turn.effects.push({
     type: 'send-lease',
     session: provider.session,
     provider: provider.id,
-    durability: task.durability,
+    durability,
     lease: lease.id,
     attempt,
     task: task.id,
@@ -178,7 +173,7 @@ function sendBlock(turn: Turn, { task, run, provider }: Omit<Assignment, 'indice
     turn.effects.push({ type: 'share-block', task: task.id, block: id });
     for (const member of run.team) markHeld(turn, member, id);
   }
-  if (!provider.sharesStore && task.durability !== 'local' && !run.mirrored.has(id)) {
+  if (!provider.sharesStore && durabilityOfLease(task) !== 'local' && !run.mirrored.has(id)) {
     run.mirrored.add(id);
     turn.effects.push({ type: 'mirror-block', task: task.id, block: id });
   }

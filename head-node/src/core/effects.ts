@@ -24,6 +24,11 @@ export interface CheckOrder {
   readonly indices: readonly number[];
   /** See TaskType.region; of the first index. */
   readonly region: readonly number[];
+  readonly provider: ProviderId;
+  /** Of a task that works in rounds, else 0. */
+  readonly round: number;
+  /** See TaskPlan.layout. */
+  readonly layout: unknown;
   readonly returned: ReturnedResult;
 }
 
@@ -58,6 +63,8 @@ export type HeadEffect =
       readonly operands: ReadonlyMap<string, readonly BlockId[]>;
     }
   | ({ readonly type: 'check' } & CheckOrder)
+  /** Make the next round of these accepted subtasks; `round-ready`, `rounds-ended` or `rounds-failed` follows. */
+  | { readonly type: 'fold'; readonly task: TaskId; readonly round: number; readonly accepted: readonly number[] }
   /** A result that nobody needs: its bytes may go. */
   | { readonly type: 'discard'; readonly task: TaskId; readonly lease: number }
   /** A checked result goes to the result store, when there is room; `kept` follows, or `check-failed`. */

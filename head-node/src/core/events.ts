@@ -5,9 +5,11 @@ import type {
   Durability,
   HeldLease,
   ProviderId,
+  RoundStart,
   SessionId,
   TaskId,
   TaskType,
+  TrainingReport,
   WireError,
 } from '@muster/shared';
 import type { BackboneView, ReturnedResult } from './cluster-state.ts';
@@ -101,6 +103,17 @@ export type HeadEvent =
   | ({ readonly type: 'kept'; readonly lease: number } & CheckedBytes)
   /** The check came to no verdict: an operand's file is gone, or the result's own, or what checks died at it. */
   | { readonly type: 'check-failed'; readonly lease: number; readonly error: WireError }
+  /** The trainer has made the next round. */
+  | { readonly type: 'round-ready'; readonly task: TaskId; readonly start: RoundStart; readonly report: TrainingReport }
+  /** ... or there is none: what the task is for has been made. */
+  | { readonly type: 'rounds-ended'; readonly task: TaskId; readonly report: TrainingReport }
+  | {
+      readonly type: 'rounds-failed';
+      readonly task: TaskId;
+      readonly error: WireError;
+      /** Null when nothing has come of it. */
+      readonly report: TrainingReport | null;
+    }
   | ({ readonly type: 'backbone' } & BackboneView)
   /** The start of the head is over: what the broker had is in, or it was not reached. */
   | { readonly type: 'recovered' }

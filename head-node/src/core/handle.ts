@@ -20,6 +20,7 @@ import {
   watchProviders,
 } from './providers.ts';
 import { onRestored } from './restore.ts';
+import { onRoundReady, onRoundsEnded, onRoundsFailed, openWaitingRounds, watchRounds } from './rounds.ts';
 import {
   onBytesMissing,
   onChecked,
@@ -86,6 +87,12 @@ function apply(turn: Turn, event: HeadEvent): void {
       return onKept(turn, event);
     case 'check-failed':
       return onCheckFailed(turn, event);
+    case 'round-ready':
+      return onRoundReady(turn, event);
+    case 'rounds-ended':
+      return onRoundsEnded(turn, event);
+    case 'rounds-failed':
+      return onRoundsFailed(turn, event);
     case 'cancelled':
       return onCancelled(turn, event);
     case 'results-too-large':
@@ -119,6 +126,7 @@ function onUndelivered(turn: Turn, event: HeadEvent & { type: 'lease-undelivered
 
 function startWaiting(turn: Turn): void {
   for (const task of turn.state.open) tryStart(turn, task);
+  openWaitingRounds(turn);
 }
 
 /** A tick that is later than this was not late by itself: the process stood still. */
@@ -131,6 +139,7 @@ function onTick(turn: Turn): void {
   watchProviders(turn);
   watchLeases(turn);
   watchTasks(turn);
+  watchRounds(turn);
   ageEnded(turn);
   startWaiting(turn);
   speculate(turn);

@@ -16,6 +16,6 @@ export function expectedMsOf(work: LeasedWork, provider: Provider | undefined): 
   const { type, spec } = work.task;
   const { dtype } = type.describe(spec);
   if (provider === undefined || type.runs !== 'device' || !isOperandDtype(dtype)) return 0;
-  const rate = provider.rates[dtype].used;
+  const rate = work.task.rounds?.speeds.get(provider.id) ?? provider.rates[dtype].used;
   return rate > 0 ? flopsOf(work) / (rate * 1e6) : 0;
 }

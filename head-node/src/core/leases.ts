@@ -159,6 +159,7 @@ export function adoptLease(turn: Turn, provider: ProviderId, held: HeldLease): b
   if (task === undefined || run === null || task.state !== 'running') return false;
   const known = turn.state.leases.get(held.lease);
   if (known !== undefined) return known.provider === provider;
+  if (task.rounds !== null) return false;
   if (held.lease >= turn.state.nextLease || !areAscending(held.ranges, run.plan.subtasks)) return false;
   const indices = fromRanges(held.ranges);
   if (indices.some((index) => run.states.at(index) !== subtaskState.pending)) return false;

@@ -28,3 +28,9 @@ const isAway = ({ backbone: { state }, recovered }: ClusterState): boolean =>
 /** What holds, as opposed to what was asked for. */
 export const durabilityOf = ({ backbone }: ClusterState, { durability, mirror }: Task): Durability =>
   backbone.state === 'off' || mirror === 'incomplete' ? 'local' : durability;
+
+/**
+ * What comes of a shard is of use only to the life of the head that opened its round: of a run in rounds the broker has the task and its
+ * end, and no leases.
+ */
+export const durabilityOfLease = ({ durability, rounds }: Task): Durability => (rounds === null ? durability : 'local');

@@ -28,6 +28,9 @@ export interface Policy {
   readonly failTimes: number;
   /** A node with this many wrong results in a task gets no more of that task. */
   readonly distrustAfter: number;
+  /** A round does without the rest when this many times what its quorum took is over, at least `roundLateMinMs`. */
+  readonly roundLateFactor: number;
+  readonly roundLateMinMs: number;
   readonly retry: Backoff;
   readonly resultTtlMs: number;
   readonly endedTasksMax: number;
@@ -49,6 +52,8 @@ export const defaultPolicy: Policy = {
   failNodes: 3,
   failTimes: 6,
   distrustAfter: 3,
+  roundLateFactor: 4,
+  roundLateMinMs: 1000,
   retry: { firstMs: 100, factor: 2, maxMs: 10_000 },
   resultTtlMs: 24 * 3_600_000,
   endedTasksMax: limits.endedTasksMax.value,

@@ -12,6 +12,7 @@ import {
 
 import type { Lease, NodeTally, Provider, Running, Task } from './cluster-state.ts';
 import type { CheckedBytes, HeadEvent, ReturnedResult } from './events.ts';
+import { end } from './endings.ts';
 import { toRanges } from './index-ranges.ts';
 import { learn } from './learned-rates.ts';
 import { flopsOf } from './lease-cost.ts';
@@ -29,8 +30,9 @@ import {
   type LeaseOfRun,
 } from './leases.ts';
 import { bySession, heard, nameOf } from './providers.ts';
+import { learnLateness, learnSpeed, roundOf } from './rounds.ts';
 import { subtaskState } from './subtask-states.ts';
-import { announceOperands, end, endIfComplete } from './tasks.ts';
+import { announceOperands, endIfComplete } from './tasks.ts';
 import { log, taskOf, type Turn } from './turn.ts';
 
 /** Null when nobody waits for it any more. */
@@ -110,15 +112,20 @@ function orderCheck(turn: Turn, { lease, task, run }: LeaseOfRun, returned: Retu
     lease: lease.id,
     indices: lease.indices,
     region,
+    provider: lease.provider,
+    round: roundOf(task),
+    layout: run.plan.layout,
     returned,
   });
 }
 
 function learnFrom({ state }: Turn, { lease, task, run }: LeaseOfRun, computeMs: number): void {
+  const flops = flopsOf({ task, run, indices: lease.indices });
+  if (task.rounds !== null) return learnSpeed(task.rounds, lease.provider, { flops, computeMs });
   const provider = state.providers.get(lease.provider);
   const { dtype } = task.type.describe(task.spec);
   if (provider === undefined || !isOperandDtype(dtype)) return;
-  learn(provider.rates[dtype], flopsOf({ task, run, indices: lease.indices }), computeMs);
+  learn(provider.rates[dtype], flops, computeMs);
 }
 
 const sessionOf = ({ state }: Turn, { provider }: Lease): SessionId | null =>
@@ -197,7 +204,9 @@ function credit(turn: Turn, { lease, task, run }: LeaseOfRun, fresh: readonly nu
   if (provider !== undefined) provider.accepted += fresh.length;
 }
 
+/** Of a task that works in rounds an index means nothing after its round: the trainer's checkpoints are what is kept. */
 function writeAccepted(turn: Turn, { lease, task }: LeaseOfRun, fresh: readonly number[]): void {
+  if (task.rounds !== null) return;
   const ranges = toRanges(fresh);
   turn.effects.push({
     type: 'append',
@@ -240,6 +249,7 @@ function revokeCopies(turn: Turn, context: LeaseOfRun): void {
   for (const other of rivalsOf(turn.state, context)) {
     if (other.phase === 'checking') continue;
     if (other.indices.some((index) => run.states.at(index) !== subtaskState.accepted)) continue;
+    learnLateness(turn, { task, run, lease: other });
     const provider = turn.state.providers.get(other.provider);
     if (provider !== undefined)
       turn.effects.push({ type: 'revoke', session: provider.session, task: task.id, leases: [other.id] });

@@ -1,15 +1,17 @@
 /** From submission to a terminal state. */
 import { formatDuration, MusterError, toWireError, type BlockId, type TaskId, type WireError } from '@muster/shared';
-import type { OperandTable, Provider, Task } from './cluster-state.ts';
+import type { OperandTable, Task } from './cluster-state.ts';
 import type { HeadEvent, Submission } from './events.ts';
 import { LatencySample } from './latency-sample.ts';
-import { addEnded, makeRoom } from './ended-tasks.ts';
-import { discardLease } from './leases.ts';
+import { makeRoom } from './ended-tasks.ts';
+import { end } from './endings.ts';
 import { isMirrored } from './mirror.ts';
 import { nodeFactsOf, startRun } from './plan-task.ts';
-import { isActive, log, readyProviders, type Turn } from './turn.ts';
+import { newRounds } from './rounds-state.ts';
+import { endRoundIfComplete } from './rounds.ts';
+import { fastest } from './team.ts';
+import { isActive, readyProviders, type Turn } from './turn.ts';
 import { markPresent } from './waiting-subtasks.ts';
-import { statusOf } from './views.ts';
 
 /** The same submission twice is one task: the client repeats it after a reconnect. */
 export function onSubmitted(turn: Turn, event: Submission): void {
@@ -57,6 +59,7 @@ export function newTask(event: Submission, nowMs: number, acceptedAtMs = nowMs):
     state: 'accepted',
     operands: new Map(event.taskType.operands(event.spec).map(({ name, blocks }) => [name, emptyTable(blocks)])),
     run: null,
+    rounds: event.taskType.rounds === null ? null : newRounds(event.taskType.rounds),
     outcome: null,
     resultBytes: 0,
     leases: new Set(),
@@ -91,6 +94,7 @@ export function onTaskDurable(turn: Turn, event: { readonly task: TaskId }): voi
 
 /** A task may be worked on while its records are on the way to disk and broker, but not be done before they are there. */
 export function endIfComplete(turn: Turn, task: Task): void {
+  if (task.rounds !== null) return endRoundIfComplete(turn, task, task.rounds);
   const complete = task.run !== null && task.run.states.acceptedCount === task.run.plan.subtasks;
   if (complete && task.durable && isMirrored(turn, task)) end(turn, task, { state: 'done', error: null });
 }
@@ -113,14 +117,6 @@ export function tryStart(turn: Turn, task: Task): void {
   } catch (error) {
     end(turn, task, { state: 'failed', error: toWireError(error) });
   }
-}
-
-const speedOf = ({ rates }: Provider): number => rates.float32.used;
-
-/** The fastest, in the stable order of `ready`. */
-function fastest(ready: readonly Provider[], task: Task): readonly Provider[] {
-  const chosen = new Set(ready.toSorted((a, b) => speedOf(b) - speedOf(a)).slice(0, task.nodes));
-  return ready.filter((provider) => chosen.has(provider));
 }
 
 export function onBound(turn: Turn, event: HeadEvent & { type: 'bound' }): void {
@@ -171,53 +167,6 @@ export function onCancelled(turn: Turn, event: { readonly task: TaskId }): void 
       state: 'cancelled',
       error: toWireError(new MusterError('TASK_CANCELLED', 'the task was cancelled')),
     });
-}
-
-interface Ending {
-  readonly state: 'done' | 'failed' | 'cancelled';
-  readonly error: WireError | null;
-}
-
-/** Frees its nodes at once; what they still deliver is stale. Results are of use only where all are there. */
-export function end(turn: Turn, task: Task, { state, error }: Ending): void {
-  task.state = state;
-  task.error = error;
-  task.endedAtMs = turn.nowMs;
-  revokeLeases(turn, task);
-  const status = statusOf(turn.state, task, turn.nowMs);
-  task.final = status;
-  task.run = null;
-  turn.state.running.delete(task);
-  turn.state.open.delete(task);
-  task.tallies.clear();
-  task.operands.clear();
-  const endedWallMs = turn.nowMs + turn.state.wallOffsetMs;
-  turn.effects.push({ type: 'append', record: { type: 'ended', task: task.id, status, endedWallMs } });
-  turn.effects.push({ type: 'ended', task: task.id, status });
-  if (state !== 'done') dropResults(turn, task);
-  addEnded(turn, task);
-  log(turn, state === 'done' ? 'info' : 'warn', {
-    text: `task ${task.id} ${state}${error === null ? '' : `: ${error.what}`}`,
-  });
-}
-
-function dropResults(turn: Turn, task: Task): void {
-  task.outcome = null;
-  task.resultBytes = 0;
-  turn.effects.push({ type: 'forget', task: task.id });
-}
-
-function revokeLeases(turn: Turn, task: Task): void {
-  const bySession = new Map<string, number[]>();
-  for (const id of task.leases) {
-    const lease = turn.state.leases.get(id);
-    if (lease === undefined) continue;
-    const provider = turn.state.providers.get(lease.provider);
-    if (provider !== undefined) bySession.set(provider.session, [...(bySession.get(provider.session) ?? []), id]);
-    discardLease(turn, lease);
-  }
-  for (const [session, leases] of bySession)
-    turn.effects.push({ type: 'revoke', session: session as Provider['session'], task: task.id, leases });
 }
 
 /** Deadlines of whole tasks: too few nodes, too long. */

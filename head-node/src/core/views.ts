@@ -49,8 +49,7 @@ export function statusOf(state: ClusterState, task: Task, nowMs: number): TaskSt
     nodes: [...task.tallies].map(([id, tally]) => nodeShare(state, task, { id, tally })),
     wallMs,
     gflops: wallMs > 0 ? flops / wallMs / 1e6 : 0,
-    tiles: plan?.subtasks ?? 0,
-    acceptedTiles: task.run?.states.acceptedCount ?? 0,
+    ...progressOf(task),
     verifiedTiles: task.verified,
     rejectedTiles: task.rejected,
     retries: task.retries,
@@ -62,8 +61,20 @@ export function statusOf(state: ClusterState, task: Task, nowMs: number): TaskSt
     advice: plan?.advice ?? '',
     latencyMs: { p50: task.latency.quantile(0.5), p99: task.latency.quantile(0.99) },
     durability: durabilityOf(state, task),
+    training: trainingOf(task),
     error: task.error,
   };
+}
+
+/** Of a run in rounds its steps; of all others its subtasks. */
+function progressOf({ run, rounds }: Task): Pick<TaskStatus, 'tiles' | 'acceptedTiles'> {
+  if (rounds !== null) return { tiles: rounds.report?.steps ?? 0, acceptedTiles: rounds.report?.step ?? 0 };
+  return { tiles: run?.plan.subtasks ?? 0, acceptedTiles: run?.states.acceptedCount ?? 0 };
+}
+
+function trainingOf({ rounds }: Task): TaskStatus['training'] {
+  if (rounds === null || rounds.report === null) return null;
+  return { ...rounds.report, late: rounds.late };
 }
 
 function shapeOf({ type, spec }: Task): { shape: number[]; dtype: string } {

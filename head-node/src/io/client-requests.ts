@@ -24,7 +24,9 @@ import type { Driver } from '../driver.ts';
 import type { Reply } from './client-endpoint.ts';
 import type { Journal } from './journal.ts';
 import type { Mirror } from './mirror.ts';
+import { readPiece } from './read-piece.ts';
 import type { ResultStore } from './result-store.ts';
+import type { Trainer } from '../train/index.ts';
 import { TaskAudits, type TaskAudit } from './task-audits.ts';
 import { unknownTask } from './unknown-task.ts';
 
@@ -35,6 +37,7 @@ export interface ClientRequestPorts {
   readonly spares: SpareStock;
   readonly journal: Journal;
   readonly mirror: Mirror;
+  readonly trainer: Trainer;
   readonly clock: Clock;
 }
 
@@ -191,14 +194,15 @@ export class ClientRequests {
     return { ...result, region: [...type.region(spec, plan, index)], path: this.#ports.results.pathOf(id, index) };
   }
 
-  fetchResult({ request, task, index, offset, length }: Fields<'fetchResult'>): Reply {
-    this.#task(task);
-    const { bytes, total } = this.#ports.results.read({
-      task,
-      index,
-      offset,
-      length: Math.min(length, limits.chunkBytesMax.value),
-    });
+  /** Of a training run there is one result, whatever has become of it: its latest checkpoint. */
+  fetchResult({ request, task, index, offset, length: wanted }: Fields<'fetchResult'>): Reply {
+    const { rounds } = this.#task(task);
+    const length = Math.min(wanted, limits.chunkBytesMax.value);
+    const { results, trainer } = this.#ports;
+    const { bytes, total } =
+      rounds === null
+        ? results.read({ task, index, offset, length })
+        : readPiece(trainer.checkpointPath(task), { offset, length });
     return { type: 'chunk', fields: { request, total }, payload: bytes };
   }
 

@@ -50,6 +50,12 @@ export class IncomingResults {
     rmSync(this.pathOf(result), { force: true });
   }
 
+  /** What it says has been read: the file serves for the next of its size. */
+  recycle(result: IncomingLease): void {
+    this.close(result.lease);
+    this.#blocks.recycleIncoming(incomingResultName(result.task, result.lease));
+  }
+
   end(task: TaskId): void {
     for (const [lease, open] of this.#open) if (open.task === task) this.close(lease);
     this.#remove((owner) => owner === task);

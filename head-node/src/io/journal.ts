@@ -21,7 +21,7 @@ const ROOM_FOR_TASK_BYTES = 4 * ROOM_MIN_BYTES;
 const ROOM_CHECK_MS = 250;
 
 /** Grows with every change of the records that an older program would misread. */
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 3;
 
 /** [task, epoch, number of the append call in it]: a task's records lie together, in the order in which they were written. */
 type RecordKey = [task: string, epoch: number, append: number];

@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isTaskId, MusterError, type TaskId } from '@muster/shared';
-import { hashAt, systemCodeOf } from '@muster/shared/io';
+import { isTaskId, type TaskId } from '@muster/shared';
+import { hashAt } from '@muster/shared/io';
+import { found, readPiece, type FilePiece } from './read-piece.ts';
 
 /**
  * Results of accepted subtasks: `<directory>/results/<task>/<index>`. `incoming` files of the block store become results by a
@@ -58,17 +59,9 @@ export class ResultStore {
     this.#add(task, index, { bytes, checked: true });
   }
 
-  /** At most `length` bytes from `offset`, in fresh memory, which may be sent without a copy; `total`: bytes of the whole result. */
-  read({ task, index, offset, length }: ResultPiece): { readonly bytes: Buffer; readonly total: number } {
-    const path = this.pathOf(task, index);
-    const total = this.bytesOf(task, index) ?? 0;
-    const file = found(path, () => openSync(path, 'r'));
-    try {
-      const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, total - offset)));
-      return { bytes: bytes.subarray(0, readSync(file, bytes, 0, bytes.length, offset)), total };
-    } finally {
-      closeSync(file);
-    }
+  /** See `readPiece`. */
+  read({ task, index, offset, length }: ResultPiece): FilePiece {
+    return readPiece(this.pathOf(task, index), { offset, length });
   }
 
   /** Its results count no more; their files stay until `remove`. */
@@ -123,17 +116,4 @@ export interface ResultPiece {
   readonly index: number;
   readonly offset: number;
   readonly length: number;
-}
-
-function found<T>(path: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    if (systemCodeOf(error) !== 'ENOENT') throw error;
-    throw new MusterError('BLOCK_MISSING', 'a result is not in the store', {
-      why: `there is no ${path}`,
-      fix: 'submit the task again',
-      cause: error,
-    });
-  }
 }

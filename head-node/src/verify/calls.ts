@@ -28,10 +28,18 @@ export interface Verdict {
   readonly digest: string;
 }
 
+export interface FileDigest {
+  readonly bytes: number;
+  /** BLAKE3, as a block id. */
+  readonly digest: string;
+  readonly verifyMs: number;
+}
+
 /** A type, not an interface: it must be assignable to a record. */
 export type VerifyCalls = {
   ready: { ask: null; answer: null };
   open: { ask: { readonly task: TaskId; readonly operands: OperandFiles }; answer: null };
   check: { ask: Tile; answer: Verdict };
+  digest: { ask: string; answer: FileDigest };
   close: { ask: TaskId; answer: null };
 };

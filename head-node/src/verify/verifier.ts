@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { deferred, MusterError, type Deferred, type Logger, type TaskId } from '@muster/shared';
 import { startFramedProcess, type FramedProcess } from '@muster/shared/io';
-import type { OperandFiles, Tile, Verdict, VerifyCalls } from './calls.ts';
+import type { FileDigest, OperandFiles, Tile, Verdict, VerifyCalls } from './calls.ts';
 
 export interface VerifierOptions {
   readonly logger: Logger;
@@ -18,6 +18,8 @@ export interface Verifier {
    * `close`, BLOCK_MISSING when an operand's file is gone, COMPUTE_FAILED when the process died at it three times.
    */
   check(tile: Tile): Promise<Verdict>;
+  /** Length and digest of any file. Rejects with BLOCK_MISSING when there is none. */
+  digest(path: string): Promise<FileDigest>;
   close(task: TaskId): void;
   stop(): Promise<void>;
 }
@@ -74,6 +76,10 @@ class ChildVerifier implements Verifier {
         if (process.alive || this.#stopping || attempt === ATTEMPTS) throw error;
       }
     }
+  }
+
+  digest(path: string): Promise<FileDigest> {
+    return this.#living().call('digest', path);
   }
 
   close(task: TaskId): void {

@@ -1,7 +1,8 @@
 /** The verify process: one check at a time, in the order of the calls, on one thread. */
-import { toWireError, fromWireError, type TaskId, type WireError } from '@muster/shared';
-import { serveFrames } from '@muster/shared/io';
-import type { OperandFiles, Tile, Verdict, VerifyCalls } from './calls.ts';
+import { statSync } from 'node:fs';
+import { toWireError, fromWireError, MusterError, type TaskId, type WireError } from '@muster/shared';
+import { hashAt, serveFrames } from '@muster/shared/io';
+import type { FileDigest, OperandFiles, Tile, Verdict, VerifyCalls } from './calls.ts';
 import { FileBuffer } from './file-buffer.ts';
 import { ProbeCache } from './probe-cache.ts';
 import { Products } from './products.ts';
@@ -39,10 +40,19 @@ async function judge(tile: Tile): Promise<Verdict> {
   return { ...verdict, verifyMs };
 }
 
+function digest(path: string): FileDigest {
+  const startedMs = performance.now();
+  const [size, hash] = [statSync(path, { throwIfNoEntry: false })?.size, hashAt(path)];
+  if (size === undefined || hash === undefined)
+    throw new MusterError('BLOCK_MISSING', 'a result is not there', { why: `there is no ${path}` });
+  return { bytes: size, digest: hash, verifyMs: performance.now() - startedMs };
+}
+
 await serveFrames<VerifyCalls>({
   ready: () => selfTest(tools).then(() => null),
   open: ({ task, operands }) => open(task, operands).then(() => null),
   check: judge,
+  digest,
   close: (task) => {
     tasks.delete(task);
     return null;

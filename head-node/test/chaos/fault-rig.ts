@@ -1,7 +1,7 @@
 /** A cluster of real processes, a product under way on it, and somebody who watches the head while it is disturbed. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isTerminal, type BackboneReport, type NodeStatus, type TaskStatus } from '@muster/shared';
+import { isTerminal, type BackboneReport, type NodeStatus, type TaskBrief, type TaskStatus } from '@muster/shared';
 import {
   ClusterUnderTest,
   freePortBase,
@@ -17,10 +17,13 @@ import {
 import { connectClient, type ClusterClient } from '@muster/user-client';
 import { fromRanges } from '../../src/core/index-ranges.ts';
 
-export interface UnderWay {
+export interface Submitted {
   readonly task: string;
   /** The waiting `user-client`. */
   readonly client: LocalProgram;
+}
+
+export interface UnderWay extends Submitted {
   readonly files: { readonly a: string; readonly b: string; readonly c: string };
 }
 
@@ -59,30 +62,25 @@ export class FaultRig {
     const files = { a: file('a'), b: file('b'), c: file('c') };
     writeExactMatrix(files.a, { dtype: 'float32', rows: m, columns: k, seed: 1 });
     writeExactMatrix(files.b, { dtype: 'float32', rows: k, columns: n, seed: 2 });
+    const operands = ['--a', files.a, '--b', files.b, '--out', files.c];
+    const started = await this.submit('--task', 'matrix_mult', '--nodes', String(nodes), ...operands, ...more);
+    return { ...started, files };
+  }
+
+  /** Starts `user-client` and resolves when the head has its task. */
+  async submit(...args: readonly string[]): Promise<Submitted> {
     const before = new Set((await this.observer.tasks()).map(({ taskId }) => taskId));
-    const client = this.cluster.client(
-      '--task',
-      'matrix_mult',
-      '--nodes',
-      String(nodes),
-      '--a',
-      files.a,
-      '--b',
-      files.b,
-      '--out',
-      files.c,
-      '--json',
-      ...more,
-    );
-    const { taskId } = await waitUntil(
-      async () => (await this.observer.tasks()).find((task) => !before.has(task.taskId)),
-      { what: 'the head has the task' },
-    );
-    return { task: taskId, client, files };
+    const client = this.cluster.client(...args, '--json');
+    const isNew = async (): Promise<TaskBrief | undefined> =>
+      (await this.observer.tasks()).find((task) => !before.has(task.taskId));
+    const isSettled = async (): Promise<boolean> => (await isNew()) !== undefined || !client.alive;
+    await waitUntil(isSettled, { what: 'the head has the task', timeoutMs: 30_000 });
+    const { taskId } = (await isNew()) ?? (await failed(client));
+    return { task: taskId, client };
   }
 
   /** Resolves as soon as this share of the tiles is done. Fails when the task is over: then the fault would not hit it. */
-  reached({ task }: UnderWay, share: number): Promise<TaskStatus> {
+  reached({ task }: Submitted, share: number): Promise<TaskStatus> {
     return waitUntil(
       async () => {
         const status = await this.observer.task(task);
@@ -105,7 +103,7 @@ export class FaultRig {
   }
 
   /** A node that holds a lease now; by its name, or any. */
-  async busyNode({ task }: UnderWay, wanted?: string): Promise<BusyNode> {
+  async busyNode({ task }: Submitted, wanted?: string): Promise<BusyNode> {
     const { id, name } = await waitUntil(
       async () =>
         (await this.observer.task(task)).nodes.find(
@@ -131,7 +129,7 @@ export class FaultRig {
   }
 
   /** Every subtask was accepted from one node, once. */
-  async expectOnce({ task }: UnderWay): Promise<void> {
+  async expectOnce({ task }: Submitted): Promise<void> {
     const { tiles, acceptedTiles, verifiedTiles, nodes } = await this.observer.task(task);
     const sum = nodes.reduce((subtasks, node) => subtasks + node.subtasks, 0);
     if (acceptedTiles !== tiles || verifiedTiles !== tiles || sum !== tiles)
@@ -191,6 +189,12 @@ export class FaultRig {
       .slice(-20)
       .join('\n');
   }
+}
+
+/** Rejects with what a client said that has ended already. */
+async function failed(client: LocalProgram): Promise<never> {
+  const { code, stderr } = await client.ended();
+  throw new Error(`the client ended with ${code}: ${stderr}`);
 }
 
 interface Spooled {

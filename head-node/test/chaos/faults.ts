@@ -1,9 +1,9 @@
 /** What can happen to a cluster at any time. All work on the rig's processes; `killChildren` needs /proc. */
 import { readdirSync, readFileSync } from 'node:fs';
-import type { FaultRig, UnderWay } from './fault-rig.ts';
+import type { FaultRig, Submitted } from './fault-rig.ts';
 
-/** Does harm now, and gives what makes it good again when the product is there. */
-export type Fault = (work: UnderWay) => Promise<() => Promise<void>>;
+/** Does harm now, and gives what makes it good again when the result is there. */
+export type Fault = (work: Submitted) => Promise<() => Promise<void>>;
 
 const nothing = (): Promise<void> => Promise.resolve();
 
@@ -34,7 +34,7 @@ export const faultsOf = (rig: FaultRig): Readonly<Record<string, Fault>> => ({
     killChildren(program.process.pid);
     return nothing;
   },
-  'the verify process is killed': () => {
+  'the processes beside the head are killed': () => {
     killChildren(rig.cluster.cluster.head.process.pid);
     return Promise.resolve(nothing);
   },

@@ -1,9 +1,7 @@
 /** A node that computes, and returns something else. */
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { LocalProgram } from '@muster/shared/testkit';
 import { FaultRig } from './fault-rig.ts';
+import { startLiar } from './liar.ts';
 
 let rig: FaultRig;
 
@@ -15,7 +13,7 @@ describe('a node that returns wrong tiles', () => {
   afterAll(() => rig.end(), 30_000);
 
   test('is caught at every one of them, and the result is right', async () => {
-    const liar = await startLiar();
+    const liar = await startLiar(rig, 'all');
     try {
       const work = await rig.multiply([3000, 3000, 3000], 2);
       const outcome = await rig.expectRight(work);
@@ -28,16 +26,3 @@ describe('a node that returns wrong tiles', () => {
     }
   }, 60_000);
 });
-
-async function startLiar(): Promise<LocalProgram> {
-  const script = join(import.meta.dirname, 'tampering-provider.mjs');
-  const args = [script, 'liar', rig.cluster.file('liar'), String(rig.cluster.cluster.portBase)];
-  const env = { ...process.env, TMPDIR: rig.cluster.file('t') };
-  const liar = new LocalProgram(
-    'liar',
-    spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }),
-    () => undefined,
-  );
-  await liar.said('joined ');
-  return liar;
-}

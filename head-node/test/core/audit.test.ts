@@ -67,7 +67,7 @@ const inRanges = (provider: ProviderId, ...ranges: number[]): JournalRecord => (
 const ended = (status: Partial<TaskStatus> = {}): JournalRecord => ({
   type: 'ended',
   task: TASK,
-  status: { state: 'done', acceptedTiles: SUBTASKS, durability: 'mirrored', ...status } as TaskStatus,
+  status: { state: 'done', acceptedTiles: SUBTASKS, durability: 'mirrored', training: null, ...status } as TaskStatus,
   endedWallMs: 1,
 });
 

@@ -3,34 +3,33 @@ import { constants, setPriority } from 'node:os';
 import { isMusterError, MusterError } from '@muster/shared';
 import { serveFrames } from '@muster/shared/io';
 import { openDevice } from './backends/device.ts';
-import type { ComputeCalls, Opened, OpenRequest, TileDone, TileJob } from './compute-protocol.ts';
-import { tampering } from './tamper.ts';
-import { TileKernel } from './tile-kernel.ts';
+import type { ComputeCalls, Done, Job, Opened, OpenRequest } from './compute-protocol.ts';
+import type { Kernels } from './kernels.ts';
+import { kernelsOf } from './device-kernels.ts';
 
-let kernel: TileKernel | null = null;
+let kernels: Kernels | null = null;
 
-async function open({ kind, threads, served, cacheBytes, tamper }: OpenRequest): Promise<Opened> {
+async function open(request: OpenRequest): Promise<Opened> {
   try {
-    const finish = tampering(tamper);
-    const device = await openDevice({ kind, threads, served });
-    kernel = new TileKernel({ multipliers: device.multipliers, cacheBytes, ...(finish && { finish }) });
-    return { served: device.served, gflops: device.gflops };
+    const device = await openDevice(request);
+    kernels = kernelsOf(device, request);
+    return { note: device.note, served: device.served, gflops: device.gflops };
   } catch (error) {
     throw new MusterError('DEVICE_UNAVAILABLE', 'the device cannot be used', { why: reasonOf(error), cause: error });
   }
 }
 
-async function multiply(job: TileJob): Promise<TileDone> {
+async function run(job: Job): Promise<Done> {
   try {
-    if (!kernel) throw new MusterError('BUG', 'a tile came before the device was open');
-    return await kernel.run(job);
+    if (!kernels) throw new MusterError('BUG', 'a job came before the device was open');
+    return await kernels.run(job);
   } catch (error) {
     throw isMusterError(error) ? error : computeFailed(error);
   }
 }
 
 const computeFailed = (cause: unknown): MusterError =>
-  new MusterError('COMPUTE_FAILED', 'the tile could not be computed', { why: reasonOf(cause), cause });
+  new MusterError('COMPUTE_FAILED', 'the subtask could not be computed', { why: reasonOf(cause), cause });
 
 /** The first line, without the source file and condition that native errors start with; what follows it is a stack in C++. */
 const reasonOf = (error: unknown): string =>
@@ -39,7 +38,7 @@ const reasonOf = (error: unknown): string =>
     .replace(/^\/\S+\.(?:cc|h):\d+ .*? was false\. /, '')
     .slice(0, 500);
 
-/** Messaging comes first: a heartbeat must not wait for a core that is multiplying. */
+/** Messaging comes first: a heartbeat must not wait for a core that is computing. */
 function stepBack(): void {
   try {
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
@@ -49,4 +48,4 @@ function stepBack(): void {
 }
 
 stepBack();
-await serveFrames<ComputeCalls>({ open, multiply });
+await serveFrames<ComputeCalls>({ open, run });

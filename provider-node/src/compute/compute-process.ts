@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '@muster/shared';
 import { startFramedProcess, type FramedProcess } from '@muster/shared/io';
-import type { ComputeCalls, Opened, OpenRequest, TileDone, TileJob } from './compute-protocol.ts';
+import type { ComputeCalls, Done, Job, Opened, OpenRequest } from './compute-protocol.ts';
 
 /** Beside this module, in the sources as in the build. */
 const ENTRY = fileURLToPath(new URL(`./compute-main${extname(import.meta.url)}`, import.meta.url));
@@ -23,6 +23,8 @@ const ENVIRONMENT = {
 /** One life of a compute process. It answers in order; when it dies, everything that waits is rejected with COMPUTE_FAILED. */
 export class ComputeProcess {
   readonly #process: FramedProcess<ComputeCalls>;
+  readonly #begunMs = performance.now();
+  #startMs = 0;
 
   constructor(logger: Logger, script: string = ENTRY) {
     this.#process = startFramedProcess<ComputeCalls>({
@@ -38,6 +40,11 @@ export class ComputeProcess {
     return this.#process.ended;
   }
 
+  /** From its creation to the answer of `open`; 0 before that. */
+  get startMs(): number {
+    return this.#startMs;
+  }
+
   get pid(): number {
     return this.#process.pid;
   }
@@ -50,14 +57,16 @@ export class ComputeProcess {
   async open(request: OpenRequest, limitMs: number): Promise<Opened> {
     const timer = setTimeout(() => this.kill(`did not answer in ${Math.round(limitMs / 1000)} s`), limitMs);
     try {
-      return await this.#process.call('open', request);
+      const opened = await this.#process.call('open', request);
+      this.#startMs = performance.now() - this.#begunMs;
+      return opened;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  multiply(job: TileJob): Promise<TileDone> {
-    return this.#process.call('multiply', job);
+  run(job: Job): Promise<Done> {
+    return this.#process.call('run', job);
   }
 
   /** Within milliseconds, whatever it is doing. */
@@ -65,7 +74,7 @@ export class ComputeProcess {
     this.#process.kill(because);
   }
 
-  /** Lets it end its current tile if that takes less than `limitMs`. */
+  /** Lets it end its current job if that takes less than `limitMs`. */
   stop(limitMs: number): Promise<void> {
     return this.#process.stop(limitMs);
   }

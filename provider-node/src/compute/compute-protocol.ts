@@ -1,25 +1,33 @@
 /** What a provider asks of its compute processes. Bulk bytes never travel here: operands and results are files. */
-import type { DeviceFacts, OperandDtype, TileWork } from '@muster/shared';
+import type { DeviceFacts, OperandDtype, TaskId } from '@muster/shared';
 
-export type DeviceKind = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
+/** Execution providers of ONNX Runtime. */
+export type OnnxKind = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
 
-export interface TileJob {
-  readonly work: TileWork;
-  /** Files of the blocks work.a and work.b, in the same order. */
-  readonly aPaths: readonly string[];
-  readonly bPaths: readonly string[];
-  /** The file that receives the tile; overwritten. */
+/** 'tfjs': TensorFlow for Node with CUDA, an optional package. */
+export type DeviceKind = OnnxKind | 'tfjs';
+
+/** One subtask. */
+export interface Job {
+  readonly task: TaskId;
+  readonly taskType: string;
+  readonly work: unknown;
+  /** Files of the work's blocks, in the order in which `readWork` of the task type names them. */
+  readonly paths: readonly string[];
+  /** The file that receives the result; overwritten. */
   readonly out: string;
 }
 
-export interface TileDone {
-  /** Length of the tile. */
+export interface Done {
+  /** Length of the result. */
   readonly bytes: number;
-  /** Time in the multiplication itself. */
+  /** Time on the device: in the multiplications, steps or runs themselves. */
   readonly computeMs: number;
-  /** Files to memory, and a B that becomes resident to the device. */
+  /** Files to memory, and what becomes resident to the device. */
   readonly readMs: number;
   readonly writeMs: number;
+  /** Why it was computed on the CPU though the device is another; '' where it was not. */
+  readonly fallback: string;
 }
 
 export interface OpenRequest {
@@ -32,13 +40,15 @@ export interface OpenRequest {
 }
 
 export interface Opened {
+  /** What people should know of it, or ''. */
+  readonly note: string;
   /** Types that the device itself serves; the others are computed on the CPU. */
   readonly served: readonly OperandDtype[];
   readonly gflops: DeviceFacts['gflops'];
 }
 
 export type ComputeCalls = {
-  /** Once, before the first tile. */
+  /** Once, before the first job. */
   open: { ask: OpenRequest; answer: Opened };
-  multiply: { ask: TileJob; answer: TileDone };
+  run: { ask: Job; answer: Done };
 };

@@ -1,19 +1,21 @@
 import { MusterError, type DeviceFacts, type Logger } from '@muster/shared';
 import { ComputeProcess } from './compute-process.ts';
-import type { OpenRequest, TileDone, TileJob } from './compute-protocol.ts';
+import type { Done, Job, OpenRequest } from './compute-protocol.ts';
 
 /**
- * A device for tiles. Several `multiply` calls may wait at once; they are computed in the order of the calls.
+ * A device for jobs. Several `run` calls may wait at once; they are computed in the order of the calls.
  */
 export interface Compute {
   readonly device: DeviceFacts;
   /** Process id of the current compute process; it changes when one dies. */
   readonly pid: number;
-  /** Rejects with COMPUTE_FAILED: the tile failed, or the process died at it. Tiles behind it run in the next process. */
-  multiply(job: TileJob): Promise<TileDone>;
-  /** Ends the running tile at once: it rejects with COMPUTE_FAILED, 'aborted'. Tiles behind it run in the next process. */
+  /** How long the latest process took to start, in ms. */
+  readonly startMs: number;
+  /** Rejects with COMPUTE_FAILED: the job failed, or the process died at it. Jobs behind it run in the next process. */
+  run(job: Job): Promise<Done>;
+  /** Ends the running job at once: it rejects with COMPUTE_FAILED, 'aborted'. Jobs behind it run in the next process. */
   abort(): Promise<void>;
-  /** Waits 2 s for the running tile; whatever has not run by then rejects with COMPUTE_FAILED. */
+  /** Waits 2 s for the running job; whatever has not run by then rejects with COMPUTE_FAILED. */
   stop(): Promise<void>;
 }
 
@@ -29,13 +31,13 @@ export const OPEN_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 2000;
 
 interface Waiting {
-  readonly job: TileJob;
-  readonly resolve: (done: TileDone) => void;
+  readonly job: Job;
+  readonly resolve: (done: Done) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * The first of `#waiting` is the running tile. It is always either in the hands of `#process` together with all the others, or
+ * The first of `#waiting` is the running job. It is always either in the hands of `#process` together with all the others, or
  * no process is open and a new one is on its way (`#opening`).
  */
 export class DeviceCompute implements Compute {
@@ -43,6 +45,7 @@ export class DeviceCompute implements Compute {
   readonly #reopen: OpenRequest;
   readonly #logger: Logger;
   readonly #waiting: Waiting[] = [];
+  readonly #fallbacks = new Set<string>();
   #process: ComputeProcess;
   #opening: Promise<void> | null = null;
   #stopped = false;
@@ -59,7 +62,11 @@ export class DeviceCompute implements Compute {
     return this.#process.pid;
   }
 
-  async multiply(job: TileJob): Promise<TileDone> {
+  get startMs(): number {
+    return this.#process.startMs;
+  }
+
+  async run(job: Job): Promise<Done> {
     if (this.#stopped) throw computeFailed('stopped');
     return new Promise((resolve, reject) => {
       const waiting = { job, resolve, reject };
@@ -95,15 +102,23 @@ export class DeviceCompute implements Compute {
 
   async #send(waiting: Waiting, process: ComputeProcess): Promise<void> {
     try {
-      const done = await process.multiply(waiting.job);
+      const done = await process.run(waiting.job);
       this.#remove(waiting);
+      this.#noteFallback(done);
       waiting.resolve(done);
     } catch (error) {
-      // Otherwise the tile waits for `#lost`, which knows whether it was the running one.
+      // Otherwise the job waits for `#lost`, which knows whether it was the running one.
       if (!process.alive) return;
       this.#remove(waiting);
       waiting.reject(error);
     }
+  }
+
+  /** Each reason once. */
+  #noteFallback({ fallback: reason }: Done): void {
+    if (reason === '' || this.#fallbacks.has(reason)) return;
+    this.#fallbacks.add(reason);
+    this.#logger.warn({ reason, device: this.device.kind }, 'work is done on the CPU in the place of the device');
   }
 
   #remove(waiting: Waiting): void {
@@ -140,4 +155,4 @@ export class DeviceCompute implements Compute {
 }
 
 const computeFailed = (why: string): MusterError =>
-  new MusterError('COMPUTE_FAILED', 'a tile was not computed', { why });
+  new MusterError('COMPUTE_FAILED', 'a subtask was not computed', { why });

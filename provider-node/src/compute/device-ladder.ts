@@ -3,15 +3,26 @@ import type { DeviceKind, Opened } from './compute-protocol.ts';
 
 export type DeviceWish = 'auto' | DeviceKind;
 
+export interface Machine {
+  readonly platform: string;
+  readonly arch: string;
+  /** Is the optional package installed? */
+  readonly hasTfjs: boolean;
+}
+
 /**
  * Devices to try, best first. onnxruntime-node has WebGPU on three platforms (D3D12, Metal, Vulkan), CUDA only on Linux x64 and
  * DirectML only on Windows; CoreML wants fixed shapes, so it is used only when asked for.
  */
-export function candidates(wish: DeviceWish, platform: string, arch: string): readonly DeviceKind[] {
+export function candidates(wish: DeviceWish, { platform, arch, hasTfjs }: Machine): readonly DeviceKind[] {
   if (wish !== 'auto') return [wish];
-  if (platform === 'win32') return ['dml', 'webgpu', 'cpu'];
-  if (platform === 'darwin') return ['webgpu', 'cpu'];
-  return platform === 'linux' && arch === 'x64' ? ['cuda', 'webgpu', 'cpu'] : ['cpu'];
+  return [...runtimeDevices(platform, arch), ...(hasTfjs ? (['tfjs'] as const) : []), 'cpu'];
+}
+
+function runtimeDevices(platform: string, arch: string): readonly DeviceKind[] {
+  if (platform === 'win32') return ['dml', 'webgpu'];
+  if (platform === 'darwin') return ['webgpu'];
+  return platform === 'linux' && arch === 'x64' ? ['cuda', 'webgpu'] : [];
 }
 
 export interface Probe<Process> {

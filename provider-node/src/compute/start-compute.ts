@@ -1,4 +1,5 @@
 import { isMusterError, MusterError, type DeviceFacts } from '@muster/shared';
+import { isTfjsInstalled } from './backends/tfjs/load-tfjs.ts';
 import { ComputeProcess } from './compute-process.ts';
 import { DeviceCompute, OPEN_LIMIT_MS, type Compute } from './compute.ts';
 import { resolveOptions, type ComputeOptions, type ResolvedOptions } from './compute-options.ts';
@@ -26,7 +27,7 @@ export async function startCompute(options: ComputeOptions): Promise<Compute> {
   const { kind, process, opened } = chosen;
   const facts: DeviceFacts = {
     kind,
-    label: await deviceLabel(kind),
+    label: [await deviceLabel(kind), opened.note].filter(Boolean).join('; '),
     threads: resolved.threads,
     memoryBytes: resolved.memoryBytes,
     gflops: opened.gflops,
@@ -40,7 +41,8 @@ export async function startCompute(options: ComputeOptions): Promise<Compute> {
 async function probeAll(options: ComputeOptions, resolved: ResolvedOptions): Promise<Probed> {
   const probes: Probe<ComputeProcess>[] = [];
   const refused: Refused = [];
-  for (const kind of candidates(options.device, process.platform, process.arch)) {
+  const machine = { platform: process.platform, arch: process.arch, hasTfjs: isTfjsInstalled() };
+  for (const kind of candidates(options.device, machine)) {
     const outcome = await tryDevice(kind, options, resolved);
     if (typeof outcome === 'string') refused.push({ ep: kind, reason: outcome });
     else probes.push(outcome);

@@ -1,12 +1,15 @@
 import { MusterError, type Elements } from '@muster/shared';
 
 /**
- * Makes tiles wrong, so that tests can see them being caught: 'all' adds 1 to every element of every tile, 'one-element:0.05'
- * adds 0.05 to one element in the middle of it. '' changes nothing.
+ * Makes tiles and gradients wrong, so that tests can see them being caught: 'all' adds 1 to every element, 'one-element:0.05'
+ * adds 0.05 to one in the middle, 'flip' turns every sign, 'flip:20' those of all but the first 20 results. '' changes nothing.
  */
 export function tampering(kind: string): ((elements: Elements) => void) | undefined {
   if (kind === '') return undefined;
   if (kind === 'all') return addToAll;
+  if (kind === 'flip') return flip;
+  const honest = /^flip:(\d+)$/.exec(kind);
+  if (honest) return flipAfter(Number(honest[1]));
   const match = /^one-element:(\d+(?:\.\d+)?)$/.exec(kind);
   if (!match) throw new MusterError('USAGE', 'tamper cannot be read', { why: `got '${kind}'`, fix: 'all' });
   const amount = Number(match[1]);
@@ -16,4 +19,16 @@ export function tampering(kind: string): ((elements: Elements) => void) | undefi
 
 function addToAll(elements: Elements): void {
   for (let i = 0; i < elements.length; i++) elements[i]! += 1;
+}
+
+function flipAfter(honest: number): (elements: Elements) => void {
+  let left = honest;
+  return (elements) => {
+    if (left === 0) flip(elements);
+    else left -= 1;
+  };
+}
+
+function flip(elements: Elements): void {
+  for (let i = 0; i < elements.length; i++) elements[i] = -elements[i]!;
 }

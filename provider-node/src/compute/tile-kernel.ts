@@ -1,13 +1,15 @@
-import { bytesOf, dtypes, productDtype, type Elements } from '@muster/shared';
+import { bytesOf, dtypes, productDtype, type Elements, type TileWork } from '@muster/shared';
 import type { Multipliers } from './backends/device.ts';
 import { createTileFile } from './block-files.ts';
 import { BufferPool } from './buffer-pool.ts';
-import type { TileDone, TileJob } from './compute-protocol.ts';
+import type { Done } from './compute-protocol.ts';
+import type { Kernel, KernelJob } from './kernel.ts';
 import { PanelCache } from './panel-cache.ts';
 import { RightOperands } from './right-operands.ts';
+import { charge, doneIn, nothingSpent, type Spent } from './spent.ts';
 import { planTile, type RowGroup, type TileStep } from './tile-plan.ts';
 
-export interface KernelOptions {
+export interface TileKernelOptions {
   readonly multipliers: Multipliers;
   /** For operands kept in memory, A and B together. */
   readonly cacheBytes: number;
@@ -19,18 +21,6 @@ const GROUP_MAX_BYTES = 2 ** 25;
 /** Below this the caches only cost; what does not fit is read, used and dropped. */
 const CACHE_MIN_BYTES = 2 ** 16;
 
-type Spent = Record<'computeMs' | 'readMs' | 'writeMs', number>;
-
-/** Does it and adds the time that it took. */
-function charge<T>(spent: Spent, account: keyof Spent, work: () => T): T {
-  const start = performance.now();
-  try {
-    return work();
-  } finally {
-    spent[account] += performance.now() - start;
-  }
-}
-
 /**
  * C_tile = sum over chunks of A_chunk * B_chunk. One tile at a time: the buffers of its operands are reused by the next.
  *
@@ -38,13 +28,13 @@ function charge<T>(spent: Spent, account: keyof Spent, work: () => T): T {
  * again seven times, so a larger cache loses in a product that is computed once. B is smaller and is used by every product
  * with the same right side.
  */
-export class TileKernel {
-  readonly #options: KernelOptions;
+export class TileKernel implements Kernel {
+  readonly #options: TileKernelOptions;
   readonly #left: PanelCache;
   readonly #right: RightOperands;
   readonly #groupBytes: number;
 
-  constructor(options: KernelOptions) {
+  constructor(options: TileKernelOptions) {
     const pool = new BufferPool();
     const leftBytes = Math.max(CACHE_MIN_BYTES, Math.floor(options.cacheBytes / 4));
     this.#options = options;
@@ -53,24 +43,25 @@ export class TileKernel {
     this.#groupBytes = Math.min(GROUP_MAX_BYTES, leftBytes / 2);
   }
 
-  async run(job: TileJob): Promise<TileDone> {
-    const groups = planTile(job, this.#groupBytes);
-    const spent: Spent = { computeMs: 0, readMs: 0, writeMs: 0 };
-    const out = charge(spent, 'writeMs', () => createTileFile(job.out, tileBytes(job)));
+  async run(job: KernelJob): Promise<Done> {
+    const work = job.work as TileWork;
+    const groups = planTile({ work, pathOf: job.pathOf }, this.#groupBytes);
+    const spent = nothingSpent();
+    const out = charge(spent, 'writeMs', () => createTileFile(job.out, tileBytes(work)));
     let bytes = 0;
     try {
       for (const group of groups) {
-        const part = bytesOf(await this.#multiplyGroup(group, job, spent));
+        const part = bytesOf(await this.#multiplyGroup(group, work, spent));
         charge(spent, 'writeMs', () => out.write(part));
         bytes += part.length;
       }
     } finally {
       charge(spent, 'writeMs', () => out.close());
     }
-    return { ...spent, bytes };
+    return doneIn(spent, bytes);
   }
 
-  async #multiplyGroup(group: RowGroup, { work }: TileJob, spent: Spent): Promise<Elements> {
+  async #multiplyGroup(group: RowGroup, work: TileWork, spent: Spent): Promise<Elements> {
     const [first, ...others] = group as [TileStep, ...TileStep[]];
     const sum = await this.#multiplyStep(first, work, spent);
     for (const step of others) {
@@ -81,7 +72,7 @@ export class TileKernel {
     return sum;
   }
 
-  async #multiplyStep({ a, b }: TileStep, { dtype }: TileJob['work'], spent: Spent): Promise<Elements> {
+  async #multiplyStep({ a, b }: TileStep, { dtype }: TileWork, spent: Spent): Promise<Elements> {
     const multiplier = this.#options.multipliers[dtype];
     const start = performance.now();
     const left = this.#left.fetch(a, (bytes) => multiplier.adopt('a', bytes));
@@ -94,7 +85,7 @@ export class TileKernel {
   }
 }
 
-const tileBytes = ({ work }: TileJob): number =>
+const tileBytes = (work: TileWork): number =>
   work.rows.reduce((sum, count) => sum + count, 0) * work.columns * dtypes[productDtype(work.dtype)].bytes;
 
 /** In a function of its own, where it is compiled well. int32 sums stay exact: 65,536 products of at most 2^14. */

@@ -1,6 +1,10 @@
-import { dtypes, MusterError, type TileWork } from '@muster/shared';
-import type { TileJob } from './compute-protocol.ts';
+import { dtypes, MusterError, type BlockId, type TileWork } from '@muster/shared';
 import type { PanelSource } from './panel-cache.ts';
+
+export interface TileOperands {
+  readonly work: TileWork;
+  readonly pathOf: (id: BlockId) => string;
+}
 
 /** One multiplication: rows of A against a chunk of B. */
 export interface TileStep {
@@ -15,15 +19,14 @@ export type RowGroup = readonly TileStep[];
  * A tile's A is taken in groups of row stripes, each as many as fit in `groupBytes` with all their chunks' largest and with
  * their part of the result; one run over 4096 rows is no faster than four of 1024.
  */
-export function planTile(job: TileJob, groupBytes: number): readonly RowGroup[] {
-  const { work, aPaths, bPaths } = job;
+export function planTile(operands: TileOperands, groupBytes: number): readonly RowGroup[] {
+  const { work } = operands;
   const { rows, depths } = work;
   const blocks = rows.length * depths.length;
-  if (work.a.length !== blocks || aPaths.length !== blocks)
-    throw misfit(`A has ${work.a.length} blocks, not ${blocks}`);
-  if (work.b.length !== depths.length || bPaths.length !== depths.length) throw misfit(`B has ${work.b.length} blocks`);
+  if (work.a.length !== blocks) throw misfit(`A has ${work.a.length} blocks, not ${blocks}`);
+  if (work.b.length !== depths.length) throw misfit(`B has ${work.b.length} blocks`);
   return stripeGroups(work, groupBytes).map(([from, to]) =>
-    depths.map((_, chunk) => ({ a: leftSource(job, [from, to], chunk), b: rightSource(job, chunk) })),
+    depths.map((_, chunk) => ({ a: leftSource(operands, [from, to], chunk), b: rightSource(operands, chunk) })),
   );
 }
 
@@ -42,23 +45,23 @@ function stripeGroups({ rows, depths, columns }: TileWork, groupBytes: number): 
   return groups;
 }
 
-function leftSource({ work, aPaths }: TileJob, [from, to]: readonly [number, number], chunk: number): PanelSource {
+function leftSource({ work, pathOf }: TileOperands, [from, to]: readonly [number, number], chunk: number): PanelSource {
   const rows = work.rows.slice(from, to);
   const numbers = rows.map((_, at) => (from + at) * work.depths.length + chunk);
   return source(work, {
     rows: rows.reduce((sum, count) => sum + count, 0),
     columns: work.depths[chunk]!,
     ids: numbers.map((at) => work.a[at]!),
-    paths: numbers.map((at) => aPaths[at]!),
+    paths: numbers.map((at) => pathOf(work.a[at]!)),
   });
 }
 
-const rightSource = ({ work, bPaths }: TileJob, chunk: number): PanelSource =>
+const rightSource = ({ work, pathOf }: TileOperands, chunk: number): PanelSource =>
   source(work, {
     rows: work.depths[chunk]!,
     columns: work.columns,
     ids: [work.b[chunk]!],
-    paths: [bPaths[chunk]!],
+    paths: [pathOf(work.b[chunk]!)],
   });
 
 interface Blocks {

@@ -2,7 +2,7 @@
  * Finished work that no head has settled, as one small file for each lease beside its result: what is left of it after a crash.
  * A file that is torn, or was not written any more, is work that is done again.
  */
-import { tileWork } from '@muster/shared';
+import { taskTypeNamed } from '@muster/shared';
 import { makeStateDirectory, removeFile } from '@muster/shared/io';
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,7 +47,7 @@ export class Spool {
   }
 }
 
-/** What this program wrote, so that only its age and its tile are in question. */
+/** What this program wrote, so that only its age and its work are in question. */
 type Spooled = Pick<
   HeldWork,
   'lease' | 'attempt' | 'task' | 'taskType' | 'ranges' | 'work' | 'mirrored' | 'fetchMs' | 'result'
@@ -55,8 +55,7 @@ type Spooled = Pick<
 
 function heldFrom(text: string): HeldWork {
   const spooled = JSON.parse(text) as Spooled;
-  const work = tileWork.parse(spooled.work);
-  const blocks = [...new Set([...work.a, ...work.b])];
+  const { work, blocks } = taskTypeNamed(spooled.taskType).readWork(spooled.work);
   // A version before this one did not write the attempt.
   return {
     ...spooled,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { operandDtypes, silentLogger } from '@muster/shared';
+import { operandDtypes, silentLogger, type BlockId } from '@muster/shared';
 import { startCompute, type Compute, type ComputeOptions } from '../../dist/compute/index.js';
 import { ComputeProcess } from '../../dist/compute/compute-process.js';
 import { BlockDirectory } from './tile-fixture.ts';
@@ -46,7 +46,7 @@ describe.each(operandDtypes)('%s', (dtype) => {
     ['several stripes and chunks', { rows: [64, 64, 5], depths: [128, 128, 31], columns: 67 }],
   ])('%s', async (_, shape) => {
     const tile = blocks.tile({ dtype, ...shape });
-    const done = await compute.multiply(tile.job);
+    const done = await compute.run(tile.job);
     expect(done.bytes).toBe(tile.expected.byteLength);
     expectRight(tile);
   });
@@ -54,7 +54,7 @@ describe.each(operandDtypes)('%s', (dtype) => {
   test('a B that is used ten times gives the same at every use', async () => {
     for (let use = 0; use < 10; use++) {
       const tile = blocks.tile({ dtype, rows: [33], depths: [70], columns: 41 }, { seedA: 100 + use });
-      await compute.multiply(tile.job);
+      await compute.run(tile.job);
       expectRight(tile);
     }
   });
@@ -70,10 +70,11 @@ test('int8 is exact where every product is the largest or the smallest', async (
   const tile = blocks.tile({ dtype: 'int8', rows: [m], depths: [k], columns: n });
   for (const a of [-128, 127]) {
     for (const b of [-128, 127]) {
-      const [idA, idB] = [Buffer.alloc(16, a + 128).toString('hex'), Buffer.alloc(16, b + 128).toString('hex')];
-      const work = { ...tile.job.work, a: [idA], b: [idB] } as typeof tile.job.work;
-      const paths = { aPaths: [block(`a${a}`, m * k, a)], bPaths: [block(`b${b}`, k * n, b)] };
-      await compute.multiply({ ...tile.job, work, ...paths });
+      // One block that is both operands would be of two lengths.
+      const [idA, idB] = [a + 128, (b + 128) ^ 1].map((byte) => Buffer.alloc(16, byte).toString('hex') as BlockId);
+      const work = { ...tile.job.work, a: [idA!], b: [idB!] };
+      const paths = [block(`a${a}`, m * k, a), block(`b${b}`, k * n, b)];
+      await compute.run({ ...tile.job, work, paths });
       expect([...new Set(tile.result())]).toEqual([k * a * b]);
     }
   }
@@ -87,13 +88,13 @@ describe('failures', () => {
   test('a missing block fails its tile only', async () => {
     const bad = blocks.tile({ dtype: 'float32', rows: [2], depths: [2], columns: 2 });
     const pid = compute.pid;
-    const failed = compute.multiply({
+    const failed = compute.run({
       ...bad.job,
-      aPaths: [join(blocks.path, 'nowhere')],
+      paths: [join(blocks.path, 'nowhere')],
       work: { ...bad.job.work, a: bad.job.work.b },
     });
     await expect(failed).rejects.toMatchObject({ code: 'COMPUTE_FAILED', why: expect.stringContaining('ENOENT') });
-    await compute.multiply(bad.job);
+    await compute.run(bad.job);
     expectRight(bad);
     expect(compute.pid).toBe(pid);
   });
@@ -101,7 +102,7 @@ describe('failures', () => {
   test('when the process is killed its tile fails and the tiles behind it run in the next process', async () => {
     const { device, pid } = compute;
     const tiles = [large(1), large(2), large(3)];
-    const running = Promise.allSettled(tiles.map(({ job }) => compute.multiply(job)));
+    const running = Promise.allSettled(tiles.map(({ job }) => compute.run(job)));
     process.kill(pid, 'SIGKILL');
     const outcomes = await running;
     // Mostly the first, but on a busy machine it may be done before the signal is sent.
@@ -114,17 +115,12 @@ describe('failures', () => {
 
   test('abort ends a long tile in less than a second', async () => {
     const first = large(4);
-    await compute.multiply(first.job);
+    await compute.run(first.job);
     // The same stripes 60 times over, in 50 jobs: seconds of work out of small files.
-    const { work, aPaths, bPaths, out } = first.job;
+    const { work } = first.job;
     const repeat = <T>(list: readonly T[]): T[] => Array.from({ length: 60 }, () => list).flat();
-    const endless = {
-      work: { ...work, rows: repeat(work.rows), a: repeat(work.a) },
-      aPaths: repeat(aPaths),
-      bPaths,
-      out,
-    };
-    const outcomes = Promise.allSettled(Array.from({ length: 50 }, () => compute.multiply(endless)));
+    const endless = { ...first.job, work: { ...work, rows: repeat(work.rows), a: repeat(work.a) } };
+    const outcomes = Promise.allSettled(Array.from({ length: 50 }, () => compute.run(endless)));
     const start = performance.now();
     await compute.abort();
     expect(performance.now() - start).toBeLessThan(1000);
@@ -132,7 +128,7 @@ describe('failures', () => {
     const reasons = (await outcomes).flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
     expect(reasons[0]).toMatchObject({ code: 'COMPUTE_FAILED', why: 'aborted' });
     for (const reason of reasons.slice(1)) expect(reason).toMatchObject({ code: 'COMPUTE_FAILED', why: 'stopped' });
-    await expect(compute.multiply(first.job)).rejects.toMatchObject({ code: 'COMPUTE_FAILED', why: 'stopped' });
+    await expect(compute.run(first.job)).rejects.toMatchObject({ code: 'COMPUTE_FAILED', why: 'stopped' });
     compute = await startCompute(options);
   }, 60_000);
 });
@@ -173,7 +169,7 @@ describe('devices that cannot be used', () => {
 test('a tampering device gives wrong tiles', async () => {
   const wrong = await startCompute({ ...options, tamper: 'one-element:0.5' });
   const tile = blocks.tile({ dtype: 'float32', rows: [20], depths: [30], columns: 10 });
-  await wrong.multiply(tile.job);
+  await wrong.run(tile.job);
   expect(tile.off().worst).toBeCloseTo(0.5, 4);
   await wrong.stop();
 });

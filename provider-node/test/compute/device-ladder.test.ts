@@ -12,11 +12,16 @@ describe('candidates', () => {
     ['linux', 'arm64', ['cpu']],
     ['freebsd', 'x64', ['cpu']],
   ])('%s %s', (platform, arch, expected) => {
-    expect(candidates('auto', platform, arch)).toEqual(expected);
+    expect(candidates('auto', { platform, arch, hasTfjs: false })).toEqual(expected);
+  });
+
+  test('TensorFlow is tried where it is installed, last before the CPU', () => {
+    const machine = { platform: 'win32', arch: 'x64', hasTfjs: true };
+    expect(candidates('auto', machine)).toEqual(['dml', 'webgpu', 'tfjs', 'cpu']);
   });
 
   test('a device that is asked for is the only one', () => {
-    expect(candidates('coreml', 'darwin', 'arm64')).toEqual(['coreml']);
+    expect(candidates('coreml', { platform: 'darwin', arch: 'arm64', hasTfjs: true })).toEqual(['coreml']);
   });
 });
 
@@ -24,7 +29,7 @@ describe('choice', () => {
   const probe = (kind: DeviceKind, float32: number) => ({
     kind,
     process: kind,
-    opened: { served: ['float32'], gflops: { float32, float64: 1, int8: 1 } } as const,
+    opened: { note: '', served: ['float32'], gflops: { float32, float64: 1, int8: 1 } } as const,
   });
 
   test('a software WebGPU that is slower than the CPU is not taken', () => {

@@ -12,8 +12,10 @@ import {
   type BlockId,
   type Elements,
   type OperandDtype,
+  type TaskId,
+  type TileWork,
 } from '@muster/shared';
-import type { TileJob } from '../../src/compute/compute-protocol.ts';
+import type { Job } from '../../src/compute/compute-protocol.ts';
 import { naiveProduct } from './loop-multiplier.ts';
 
 export interface TileShape {
@@ -24,7 +26,7 @@ export interface TileShape {
 }
 
 export interface Tile {
-  readonly job: TileJob;
+  readonly job: Job & { readonly work: TileWork };
   readonly expected: Elements;
   /** What the kernel wrote. */
   result(): Elements;
@@ -61,8 +63,9 @@ export class BlockDirectory {
     const work = { dtype, rows: [...rows], columns, depths: [...depths], a: leftBlocks, b: rightBlocks };
     const expected = naiveProduct(dtype, { a: bytesOf(a), b: bytesOf(b) }, [m, k, columns]);
     const result = (): Elements => elementsOf(productDtype(dtype), readFileSync(out));
+    const paths = [...new Set([...leftBlocks, ...rightBlocks])].map(this.#pathOf);
     return {
-      job: { work, aPaths: leftBlocks.map(this.#pathOf), bPaths: rightBlocks.map(this.#pathOf), out },
+      job: { task: 'task' as TaskId, taskType: 'matrix_mult', work, paths, out },
       expected,
       result,
       off: () => ({ worst: worstDifference(result(), expected), allowed: 4 * ROUND_OFF[dtype] * k * 0.25 }),

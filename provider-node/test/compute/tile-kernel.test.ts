@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { operandDtypes } from '@muster/shared';
 import * as fc from 'fast-check';
+import { readJob } from '../../src/compute/kernels.ts';
 import { TileKernel } from '../../src/compute/tile-kernel.ts';
 import { tampering } from '../../src/compute/tamper.ts';
 import { loopMultipliers } from './loop-multiplier.ts';
@@ -30,7 +31,7 @@ describe('a tile is the product of its blocks', () => {
     await fc.assert(
       fc.asyncProperty(shape, async ({ rows, depths, columns, cacheBytes: bytes }) => {
         const tile = blocks.tile({ dtype, rows, depths, columns });
-        const done = await kernelOf(loopMultipliers(2), bytes).run(tile.job);
+        const done = await kernelOf(loopMultipliers(2), bytes).run(readJob(tile.job));
         const { worst, allowed } = tile.off();
         expect(worst).toBeLessThanOrEqual(allowed);
         expect(done.bytes).toBe(readFileSync(tile.job.out).length);
@@ -49,7 +50,7 @@ describe('a tile is the product of its blocks', () => {
     for (let round = 0; round < 12; round++) {
       const dtype = operandDtypes[round % 3]!;
       const tile = blocks.tile({ dtype, ...shapes[round % 3]! }, { seedA: round % 4, seedB: round % 2 });
-      await kernel.run(tile.job);
+      await kernel.run(readJob(tile.job));
       const { worst, allowed } = tile.off();
       expect(worst).toBeLessThanOrEqual(allowed);
     }
@@ -58,7 +59,7 @@ describe('a tile is the product of its blocks', () => {
   test('a tile with more rows than fit at once is computed in groups of stripes', async () => {
     const multipliers = loopMultipliers();
     const tile = blocks.tile({ dtype: 'float32', rows: [2, 1, 2, 3], depths: [1300, 700], columns: 2 });
-    await kernelOf(multipliers, 0).run(tile.job);
+    await kernelOf(multipliers, 0).run(readJob(tile.job));
     expect(tile.off().worst).toBeLessThanOrEqual(tile.off().allowed);
     const runs = multipliers.float32.log.filter((line) => line.startsWith('multiply'));
     const expected = [3, 2, 3].flatMap((rows) => [`multiply ${rows} 1300 2`, `multiply ${rows} 700 2`]);
@@ -68,7 +69,7 @@ describe('a tile is the product of its blocks', () => {
   test('the file is replaced, also by a shorter tile', async () => {
     const tile = blocks.tile({ dtype: 'float32', rows: [1], depths: [1], columns: 1 });
     writeFileSync(tile.job.out, 'something longer than four bytes');
-    expect((await kernelOf().run(tile.job)).bytes).toBe(4);
+    expect((await kernelOf().run(readJob(tile.job))).bytes).toBe(4);
     expect(tile.off().worst).toBe(0);
   });
 });
@@ -80,8 +81,8 @@ describe('operands in memory', () => {
     const multipliers = loopMultipliers();
     const kernel = kernelOf(multipliers);
     const tile = blocks.tile(shape);
-    await kernel.run(tile.job);
-    await kernel.run(tile.job);
+    await kernel.run(readJob(tile.job));
+    await kernel.run(readJob(tile.job));
     expect(multipliers.float32.log).toEqual(['adopt a 128', 'adopt b 128', 'multiply 4 8 4', 'multiply 4 8 4']);
   });
 
@@ -90,7 +91,7 @@ describe('operands in memory', () => {
     const kernel = kernelOf(multipliers);
     for (let use = 1; use <= 4; use++) {
       const tile = blocks.tile(shape, { seedA: use });
-      await kernel.run(tile.job);
+      await kernel.run(readJob(tile.job));
       expect(tile.off().worst).toBeLessThanOrEqual(tile.off().allowed);
     }
     const without = multipliers.float32.log.filter((line) => !line.startsWith('adopt'));
@@ -107,7 +108,7 @@ describe('operands in memory', () => {
       [8, 4, 8],
     ] as const) {
       const tile = blocks.tile({ dtype: 'float64', rows: [rows], depths: [depth], columns }, same);
-      await kernel.run(tile.job);
+      await kernel.run(readJob(tile.job));
       expect(tile.off().worst).toBeLessThanOrEqual(tile.off().allowed);
     }
   });
@@ -116,17 +117,23 @@ describe('operands in memory', () => {
 describe('what is refused', () => {
   test('a block of the wrong length, by name', async () => {
     const { job } = blocks.tile({ dtype: 'float32', rows: [2], depths: [3], columns: 2 });
-    writeFileSync(job.aPaths[0]!, new Uint8Array(20));
-    await expect(kernelOf().run(job)).rejects.toThrow('the blocks have 20 bytes, the operand has 24');
-    writeFileSync(job.aPaths[0]!, new Uint8Array(40));
-    await expect(kernelOf().run(job)).rejects.toThrow(`the block ${job.aPaths[0]} has 40 bytes`);
+    writeFileSync(job.paths[0]!, new Uint8Array(20));
+    await expect(kernelOf().run(readJob(job))).rejects.toThrow('the blocks have 20 bytes, the operand has 24');
+    writeFileSync(job.paths[0]!, new Uint8Array(40));
+    await expect(kernelOf().run(readJob(job))).rejects.toThrow(`the block ${job.paths[0]} has 40 bytes`);
   });
 
   test('a tile whose lists of blocks do not fit its shape', async () => {
     const { job } = blocks.tile({ dtype: 'float32', rows: [2, 2], depths: [3], columns: 2 });
-    await expect(kernelOf().run({ ...job, aPaths: job.aPaths.slice(1) })).rejects.toMatchObject({
+    const work = { ...job.work, a: job.work.a.slice(1) };
+    await expect(kernelOf().run(readJob({ ...job, work, paths: job.paths.slice(1) }))).rejects.toMatchObject({
       code: 'COMPUTE_FAILED',
     });
+  });
+
+  test('work with more or fewer files than blocks', () => {
+    const { job } = blocks.tile({ dtype: 'float32', rows: [2, 2], depths: [3], columns: 2 });
+    expect(() => readJob({ ...job, paths: job.paths.slice(1) })).toThrow('the work is not consistent');
   });
 });
 
@@ -134,15 +141,25 @@ describe('tampering, for tests of verification', () => {
   const tampered = async (kind: string): Promise<number[]> => {
     const finish = tampering(kind)!;
     const tile = blocks.tile({ dtype: 'float64', rows: [3], depths: [2], columns: 3 });
-    await new TileKernel({ multipliers: loopMultipliers(), cacheBytes: 0, finish }).run(tile.job);
+    await new TileKernel({ multipliers: loopMultipliers(), cacheBytes: 0, finish }).run(readJob(tile.job));
     return [...tile.result()].map((value, at) => value - tile.expected[at]!);
   };
 
-  test('all elements or one', async () => {
+  test('all elements, one, or every sign', async () => {
     for (const off of await tampered('all')) expect(off).toBeCloseTo(1, 10);
     const one = await tampered('one-element:0.05');
     expect(one.filter((off) => off !== 0)).toHaveLength(1);
     expect(one[4]).toBeCloseTo(0.05, 10);
+    const turned = new Float32Array([1, -2]);
+    tampering('flip')!(turned);
+    expect([...turned]).toEqual([-1, 2]);
+  });
+
+  test('every sign, but not at first', () => {
+    const finish = tampering('flip:1')!;
+    const results = [new Float32Array([1, -2]), new Float32Array([3]), new Float32Array([4])];
+    for (const result of results) finish(result);
+    expect(results.map((result) => [...result])).toEqual([[1, -2], [-3], [-4]]);
   });
 
   test('nothing by default, and no unknown kind', () => {

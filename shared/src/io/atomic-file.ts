@@ -4,13 +4,15 @@ import { dirname } from 'node:path';
 import { withDiskErrors } from './disk-errors.ts';
 
 /**
- * Replaces a small file as a whole (mode 0600): after a crash or power failure at any moment it has the old content or the new.
- * On disk when this returns.
+ * Replaces a file as a whole (mode 0600): after a crash or power failure at any moment it has the old content or the new.
+ * On disk when this returns. Pieces are written one after the other.
  */
-export function writeFileAtomically(path: string, content: string | Uint8Array): void {
+export function writeFileAtomically(path: string, content: string | Uint8Array | readonly Uint8Array[]): void {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const pieces = Array.isArray(content) ? (content as readonly Uint8Array[]) : [content as string | Uint8Array];
+  const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
   try {
-    withDiskErrors({ path, bytes: content.length }, () => writeThrough(temporary, content));
+    withDiskErrors({ path, bytes }, () => writeThrough(temporary, pieces));
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -19,10 +21,10 @@ export function writeFileAtomically(path: string, content: string | Uint8Array):
   syncDirectory(dirname(path));
 }
 
-function writeThrough(path: string, content: string | Uint8Array): void {
+function writeThrough(path: string, pieces: readonly (string | Uint8Array)[]): void {
   const file = openSync(path, 'wx', 0o600);
   try {
-    writeFileSync(file, content);
+    for (const piece of pieces) writeFileSync(file, piece);
     fsyncSync(file);
   } finally {
     closeSync(file);

@@ -6,6 +6,7 @@ import { formatBytes } from '../quantities.ts';
 import { diskFull, systemCodeOf, withDiskErrors } from './disk-errors.ts';
 import { hashAt } from './hash-file.ts';
 import { PartialBlocks, type BlockChunk } from './partial-blocks.ts';
+import { giveSpare } from './spare-files.ts';
 import { blockPath, incomingPath } from './store-paths.ts';
 import { writeNewFile } from './write-pieces.ts';
 
@@ -166,6 +167,21 @@ export class BlockStore {
   remove(id: BlockId): void {
     this.#partials.drop(id);
     if (this.#blocks.has(id)) this.#evict(id);
+  }
+
+  /** A block that nobody needs any more: its file serves for the next of its size. Readers must have been told. */
+  recycle(id: BlockId): void {
+    const block = this.#blocks.get(id);
+    if (block === undefined) return;
+    giveSpare(this.#directory, block.bytes, this.pathOf(id));
+    this.#forget(id);
+  }
+
+  /** The same for a file in `incoming`. */
+  recycleIncoming(name: string): void {
+    const path = this.incomingPath(name);
+    const bytes = lengthOf(path);
+    if (bytes !== undefined) giveSpare(this.#directory, bytes, path);
   }
 
   #writeChunk(chunk: BlockChunk): boolean {

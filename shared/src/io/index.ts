@@ -21,7 +21,7 @@ export { type BlockChunk } from './partial-blocks.ts';
 export { blockPath, incomingPath } from './store-paths.ts';
 export { DirectoryLock } from './directory-lock.ts';
 export { jsonError, report, runProgram, untilSignal, versionIn } from './program.ts';
-export { SpareStock, takeSpare } from './spare-files.ts';
+export { giveSpare, SpareStock, takeSpare } from './spare-files.ts';
 export { overwriteFile, writeNewFile, writePieces } from './write-pieces.ts';
 export { loadKeyPair, parsePrivate } from './key-file.ts';
 export { readPrivateFile, writePrivateFile } from './private-file.ts';

@@ -5,8 +5,8 @@
  * exactly its size where there is one.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { freeBytesIn, isDiskFull } from './disk-errors.ts';
+import { basename, join } from 'node:path';
+import { freeBytesIn, isDiskFull, systemCodeOf } from './disk-errors.ts';
 import { incomingPath } from './store-paths.ts';
 import { writePieces } from './write-pieces.ts';
 
@@ -23,6 +23,22 @@ export function takeSpare(directory: string, bytes: number, target: string): boo
     }
   }
   return false;
+}
+
+/** Enough for the results of one round of a training run on as many nodes as there may be, twice. */
+const GIVEN_MAX = 128;
+
+/** A file that nobody needs any more is kept for the next of its size; where there are enough of them, it goes. */
+export function giveSpare(directory: string, bytes: number, path: string): void {
+  const folder = spareFolder(directory, bytes);
+  const held = namesIn(folder).length;
+  if (held >= GIVEN_MAX || bytes * held > STOCK_BYTES_MAX) return rmSync(path, { force: true });
+  if (held === 0) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  try {
+    renameSync(path, join(folder, basename(path)));
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+  }
 }
 
 function namesIn(folder: string): string[] {

@@ -10,9 +10,11 @@ export interface ResidentShape {
 /** The "file" under which a resident B is handed to the session. */
 export const RESIDENT_B = 'B.bin';
 
+type OperandType = Exclude<OnnxType, 'int64'>;
+
 export interface ProductTypes {
-  readonly a: OnnxType;
-  readonly b: OnnxType;
+  readonly a: OperandType;
+  readonly b: OperandType;
 }
 
 /**
@@ -49,7 +51,7 @@ const zeroPoint = (name: string, type: OnnxType): Initializer => ({
   raw: Uint8Array.of(type === 'uint8' ? 128 : 0),
 });
 
-function externalB(type: OnnxType, { rows, columns }: ResidentShape): Initializer {
+function externalB(type: OperandType, { rows, columns }: ResidentShape): Initializer {
   const elementBytes = type === 'uint8' ? 1 : dtypes[type].bytes;
   return { name: 'B', type, dims: [rows, columns], location: RESIDENT_B, bytes: rows * columns * elementBytes };
 }

@@ -1,3 +1,5 @@
+import { ProtobufWriter } from './protobuf-writer.ts';
+
 /**
  * The part of ONNX that Muster writes, as protobuf bytes: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, IR version 8,
  * opset 17 (the newest that every execution provider accepts). A dependency for these few messages would be larger than what
@@ -10,7 +12,7 @@ const ATTRIBUTE_INT = 2;
 const ATTRIBUTE_INTS = 7;
 
 /** TensorProto.DataType */
-export const typeCodes = { float32: 1, uint8: 2, int8: 3, int32: 6, float64: 11 } as const;
+export const typeCodes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float64: 11 } as const;
 
 export type OnnxType = keyof typeof typeCodes;
 
@@ -51,66 +53,71 @@ export interface OnnxGraph {
 
 /** ModelProto */
 export function encodeModel(graph: OnnxGraph): Uint8Array<ArrayBuffer> {
-  const opset = [...text(1, ''), ...whole(2, OPSET)];
-  return Uint8Array.from([...whole(1, IR_VERSION), ...nested(7, graphProto(graph)), ...nested(8, opset)]);
+  const to = new ProtobufWriter();
+  to.whole(1, IR_VERSION);
+  to.nested(7, () => writeGraph(to, graph));
+  to.nested(8, () => {
+    to.text(1, '');
+    to.whole(2, OPSET);
+  });
+  return to.finish();
 }
 
-const graphProto = ({ name, nodes, initializers, inputs, outputs }: OnnxGraph): number[] => [
-  ...nodes.flatMap((node) => nested(1, nodeProto(node))),
-  ...text(2, name),
-  ...initializers.flatMap((initializer) => nested(5, tensorProto(initializer))),
-  ...inputs.flatMap((value) => nested(11, valueInfoProto(value))),
-  ...outputs.flatMap((value) => nested(12, valueInfoProto(value))),
-];
+function writeGraph(to: ProtobufWriter, { name, nodes, initializers, inputs, outputs }: OnnxGraph): void {
+  for (const node of nodes) to.nested(1, () => writeNode(to, node));
+  to.text(2, name);
+  for (const initializer of initializers) to.nested(5, () => writeTensor(to, initializer));
+  for (const value of inputs) to.nested(11, () => writeValueInfo(to, value));
+  for (const value of outputs) to.nested(12, () => writeValueInfo(to, value));
+}
 
-const nodeProto = ({ op, inputs, outputs, int = {}, ints = {} }: OnnxNode): number[] => [
-  ...inputs.flatMap((input) => text(1, input)),
-  ...outputs.flatMap((output) => text(2, output)),
-  ...text(4, op),
-  ...Object.entries(int).flatMap(([name, value]) => nested(5, intAttributeProto(name, value))),
-  ...Object.entries(ints).flatMap(([name, values]) => nested(5, attributeProto(name, values))),
-];
+function writeNode(to: ProtobufWriter, { op, inputs, outputs, int = {}, ints = {} }: OnnxNode): void {
+  for (const input of inputs) to.text(1, input);
+  for (const output of outputs) to.text(2, output);
+  to.text(4, op);
+  for (const [name, value] of Object.entries(int)) to.nested(5, () => writeInt(to, name, value));
+  for (const [name, values] of Object.entries(ints)) to.nested(5, () => writeInts(to, name, values));
+}
 
-const intAttributeProto = (name: string, value: number): number[] => [
-  ...text(1, name),
-  ...whole(3, value),
-  ...whole(20, ATTRIBUTE_INT),
-];
+function writeInt(to: ProtobufWriter, name: string, value: number): void {
+  to.text(1, name);
+  to.whole(3, value);
+  to.whole(20, ATTRIBUTE_INT);
+}
 
-const attributeProto = (name: string, values: readonly number[]): number[] => [
-  ...text(1, name),
-  ...values.flatMap((value) => whole(8, value)),
-  ...whole(20, ATTRIBUTE_INTS),
-];
+function writeInts(to: ProtobufWriter, name: string, values: readonly number[]): void {
+  to.text(1, name);
+  for (const value of values) to.whole(8, value);
+  to.whole(20, ATTRIBUTE_INTS);
+}
 
-function tensorProto(initializer: Initializer): number[] {
+function writeTensor(to: ProtobufWriter, initializer: Initializer): void {
   const { name, type, dims } = initializer;
-  const head = [...dims.flatMap((dim) => whole(1, dim)), ...whole(2, typeCodes[type]), ...text(8, name)];
-  if ('raw' in initializer) return [...head, ...nested(9, [...initializer.raw])];
+  for (const dim of dims) to.whole(1, dim);
+  to.whole(2, typeCodes[type]);
+  to.text(8, name);
+  if ('raw' in initializer) return to.bytes(9, initializer.raw);
   const where = { location: initializer.location, offset: '0', length: String(initializer.bytes) };
-  const entries = Object.entries(where).flatMap(([key, value]) => nested(13, [...text(1, key), ...text(2, value)]));
-  return [...head, ...entries, ...whole(14, EXTERNAL)];
+  for (const [key, value] of Object.entries(where)) to.nested(13, () => writeEntry(to, key, value));
+  to.whole(14, EXTERNAL);
 }
 
-function valueInfoProto({ name, type, dims }: ValueInfo): number[] {
-  const shape = dims.flatMap((dim) => nested(1, typeof dim === 'string' ? text(2, dim) : whole(1, dim)));
-  const tensorType = [...whole(1, typeCodes[type]), ...nested(2, shape)];
-  return [...text(1, name), ...nested(2, nested(1, tensorType))];
+function writeEntry(to: ProtobufWriter, key: string, value: string): void {
+  to.text(1, key);
+  to.text(2, value);
 }
 
-/** Protobuf: a field is its tag (number and wire type) and a varint, or a length and that many bytes. */
-const whole = (field: number, value: number): number[] => [...varint(field << 3), ...varint(value)];
-const nested = (field: number, bytes: readonly number[]): number[] => [
-  ...varint((field << 3) | 2),
-  ...varint(bytes.length),
-  ...bytes,
-];
-const text = (field: number, value: string): number[] => nested(field, [...new TextEncoder().encode(value)]);
-
-/** Seven bits a byte, lowest first. Division instead of shifts: lengths may pass 2^31. */
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
-  return [...bytes, rest];
+function writeValueInfo(to: ProtobufWriter, { name, type, dims }: ValueInfo): void {
+  to.text(1, name);
+  to.nested(2, () =>
+    to.nested(1, () => {
+      to.whole(1, typeCodes[type]);
+      to.nested(2, () => {
+        for (const dim of dims) to.nested(1, () => writeDimension(to, dim));
+      });
+    }),
+  );
 }
+
+const writeDimension = (to: ProtobufWriter, dim: number | string): void =>
+  typeof dim === 'string' ? to.text(2, dim) : to.whole(1, dim);

@@ -43,6 +43,22 @@ export const limits = {
     unit: 'bytes',
     reason: 'block chunks on their way to the broker; the block store keeps them anyway',
   },
+  sampleBlocksMax: {
+    value: 768,
+    unit: 'blocks',
+    reason: 'a lease names every block of its samples, and its header is at most 64 KiB',
+  },
+  checkpointBytesMax: {
+    value: 2 * 2 ** 30,
+    unit: 'bytes',
+    reason: 'the weights and two moments of the largest model',
+  },
+  modelBytesMax: { value: 2 * 2 ** 30, unit: 'bytes', reason: 'what protobuf allows an ONNX file to be' },
+  inferBlockBytesMax: {
+    value: 16 * 2 ** 20,
+    unit: 'bytes',
+    reason: 'a block of rows is read and answered as a whole, so that a node needs little memory for it',
+  },
   openTasksMax: { value: 1000, unit: 'tasks', reason: 'bounds the memory of the head' },
   endedTasksMax: {
     value: 10_000,
@@ -68,5 +84,35 @@ export const limits = {
     value: 8,
     unit: 'bytes',
     reason: 'proof of the sender in each message: guessing it takes an enrolled key and 2^64 messages',
+  },
+  modelLayersMax: { value: 512, unit: 'layers', reason: 'the graph of a step stays below a megabyte' },
+  modelDepthMax: { value: 8, unit: 'levels', reason: 'layers within layers: what reads them recurses' },
+  poolSizeMax: {
+    value: 16,
+    unit: 'rows and columns',
+    reason: 'a graph that lists the values of every window holds size^4 numbers',
+  },
+  modelParametersMax: {
+    value: 64 * 2 ** 20,
+    unit: 'parameters',
+    reason: 'weights and gradients, 256 MiB each, travel at every step',
+  },
+  modelValuesMax: {
+    value: 2 ** 24,
+    unit: 'values',
+    reason: 'output of one layer for one sample: a batch of 16 takes 1 GiB',
+  },
+  onnxValuesMax: { value: 1000, unit: 'inputs or outputs', reason: 'a list of them stays small whatever the file' },
+  onnxDepthMax: { value: 32, unit: 'levels', reason: 'messages within messages: what reads them recurses' },
+  samplesMax: { value: 2 ** 24, unit: 'samples', reason: 'the order of an epoch is kept in memory, 4 bytes a sample' },
+  dataSetBytesMax: {
+    value: 2 ** 30,
+    unit: 'bytes',
+    reason: 'the client holds a data set in memory; also what a compressed file may unpack to',
+  },
+  safetensorsHeaderBytesMax: {
+    value: 16 * 2 ** 20,
+    unit: 'bytes',
+    reason: 'the names and shapes of 100,000 tensors; anything larger is damage or an attack',
   },
 } as const satisfies Record<string, { value: number; unit: string; reason: string }>;

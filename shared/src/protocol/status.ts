@@ -1,6 +1,7 @@
 /** What the head tells about tasks and nodes: the objects behind `--json`, progress and the HTTP routes. */
 import { z } from 'zod';
 import { isErrorCode, type ErrorCode } from '../errors.ts';
+import { trainingReport } from './training-report.ts';
 
 const whole = z.number().int().nonnegative();
 const positive = z.number().nonnegative();
@@ -50,7 +51,7 @@ export const taskStatus = z.object({
   taskId: z.string(),
   state: z.enum(taskStates),
   task: z.string(),
-  /** [m, k, n] of a product, [count] of an echo. */
+  /** [m, k, n] of a product, [count] of an echo, the result's of an inference, a sample's of a training run. */
   shape: z.array(whole).max(4),
   dtype: z.string(),
   nodes: z.array(nodeShare).max(64),
@@ -76,6 +77,8 @@ export const taskStatus = z.object({
   latencyMs: z.object({ p50: positive, p99: positive }),
   /** What holds for this task: `local` also where there is no broker, or where it was away when the task ended. */
   durability: z.enum(durabilities),
+  /** Of a training run that has begun. */
+  training: trainingReport.nullable(),
   error: wireError.nullable(),
 });
 export type TaskStatus = z.infer<typeof taskStatus>;

@@ -1,5 +1,6 @@
 import type { BlockId } from '../ids.ts';
 import type { ForecastPoint } from '../protocol/status.ts';
+import type { RoundRules } from './rounds.ts';
 
 /** What the planner knows of a node. */
 export interface NodeFacts {
@@ -36,6 +37,12 @@ export interface Operand {
   readonly blocks: number;
 }
 
+/** Work as a provider holds it. */
+export interface LeasedBlocks {
+  readonly work: unknown;
+  readonly blocks: readonly BlockId[];
+}
+
 /** The answer of `bind` so far: ids of an operand's blocks, by block number. */
 export type BlockTable = (need: BlockNeed) => BlockId;
 
@@ -53,12 +60,16 @@ export interface TaskType<Spec> {
   plan(spec: Spec, nodes: readonly NodeFacts[]): TaskPlan;
   /** Blocks that subtask `index` reads. */
   needs(spec: Spec, plan: TaskPlan, index: number): readonly BlockNeed[];
+  /** Of a kind that works in rounds; its `plan` is the time before the first one and has no subtasks. */
+  readonly rounds: RoundRules<Spec> | null;
   /** What the provider is told about the subtasks of one lease; small, msgpack-able. */
   work(
     spec: Spec,
     plan: TaskPlan,
     lease: { readonly indices: readonly number[]; readonly blocks: BlockTable },
   ): unknown;
+  /** Checks what came of `work` at a provider, and names the blocks that it reads, each once. Throws ZodError. */
+  readWork(raw: unknown): LeasedBlocks;
   /** Bulk bytes that travel with a lease, or null. */
   payload(spec: Spec, indices: readonly number[]): Uint8Array | null;
   /** Leases that one provider may hold of this task, or null for the head's own rule. */

@@ -100,7 +100,7 @@ describe('the registry', () => {
 
   test.each(['matmul', 'toString', '__proto__', ''])('refuses %j with the names that there are', (name) => {
     expect(() => taskTypeNamed(name)).toThrow(
-      expect.objectContaining({ code: 'USAGE', fix: 'use one of: matrix_mult, echo' }),
+      expect.objectContaining({ code: 'USAGE', fix: 'use one of: matrix_mult, echo, train, infer' }),
     );
   });
 });

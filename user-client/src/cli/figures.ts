@@ -28,12 +28,19 @@ export function etaMs({ tiles, acceptedTiles }: TaskStatus, elapsedMs: number): 
   return share < ETA_FROM || share >= 1 ? null : (elapsedMs * (1 - share)) / share;
 }
 
-export const shareDone = ({ tiles, acceptedTiles }: TaskStatus): number => (tiles === 0 ? 0 : acceptedTiles / tiles);
+/** Of a training run its steps: shards are only counted as they come. */
+export function shareDone({ tiles, acceptedTiles, training }: TaskStatus): number {
+  if (training !== null) return training.steps === 0 ? 0 : training.step / training.steps;
+  return tiles === 0 ? 0 : acceptedTiles / tiles;
+}
 
 /** 'matrix_mult 8192 x 8192 x 8192 float32' (m x k x n), 'echo 10000'. */
 export const titleOf = ({ task, shape, dtype }: Pick<TaskStatus, 'task' | 'shape' | 'dtype'>): string =>
   [task, shape.join(' x '), dtype].filter((part) => part !== '').join(' ');
 
-export const unitOf = ({ task }: Pick<TaskStatus, 'task'>): string => (task === 'echo' ? 'subtasks' : 'tiles');
+const UNITS: Readonly<Record<string, string>> = { echo: 'subtasks', train: 'shards', infer: 'blocks' };
+
+/** What the subtasks of a task are called. */
+export const unitOf = ({ task }: Pick<TaskStatus, 'task'>): string => UNITS[task] ?? 'tiles';
 
 export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

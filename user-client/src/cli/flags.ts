@@ -15,6 +15,27 @@ export interface Flags {
   readonly bytes?: string | undefined;
   readonly batch?: string | undefined;
   readonly window?: string | undefined;
+  readonly model?: string | undefined;
+  readonly data?: string | undefined;
+  readonly classes?: string | undefined;
+  readonly epochs?: string | undefined;
+  readonly optimizer?: string | undefined;
+  readonly lr?: string | undefined;
+  readonly momentum?: string | undefined;
+  readonly weightDecay?: string | undefined;
+  readonly schedule?: string | undefined;
+  readonly warmupSteps?: string | undefined;
+  readonly clipNorm?: string | undefined;
+  readonly deterministic?: boolean | undefined;
+  readonly compress?: string | undefined;
+  readonly localSteps?: string | undefined;
+  readonly aggregator?: string | undefined;
+  readonly checkpointEvery?: string | undefined;
+  readonly resume?: string | undefined;
+  readonly onnx?: string | undefined;
+  readonly input?: string | undefined;
+  readonly rowsPerBlock?: string | undefined;
+  readonly outputShape?: string | undefined;
   readonly head?: string | undefined;
   readonly portBase?: string | undefined;
   readonly waitNodes?: string | undefined;
@@ -27,8 +48,39 @@ export interface Flags {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const PRODUCT_ONLY = ['size', 'a', 'b', 'out', 'dtype', 'grid', 'seed'] as const satisfies (keyof Flags)[];
-const ECHO_ONLY = ['count', 'bytes', 'batch', 'window'] as const satisfies (keyof Flags)[];
+export const taskNames = ['matrix_mult', 'train', 'infer', 'echo'] as const;
+export type TaskName = (typeof taskNames)[number];
+
+/** Beside those of every task. */
+export const flagsOfTask = {
+  matrix_mult: ['size', 'a', 'b', 'out', 'dtype', 'grid', 'seed'],
+  echo: ['count', 'bytes', 'batch', 'window'],
+  train: [
+    'model',
+    'data',
+    'classes',
+    'epochs',
+    'batch',
+    'optimizer',
+    'lr',
+    'momentum',
+    'weightDecay',
+    'schedule',
+    'warmupSteps',
+    'clipNorm',
+    'seed',
+    'deterministic',
+    'compress',
+    'localSteps',
+    'aggregator',
+    'checkpointEvery',
+    'resume',
+    'out',
+    'onnx',
+  ],
+  infer: ['model', 'input', 'out', 'rowsPerBlock', 'outputShape'],
+} as const satisfies Record<TaskName, readonly (keyof Flags)[]>;
+
 const COMMON = [
   'task',
   'nodes',
@@ -41,6 +93,12 @@ const COMMON = [
 ] as const satisfies (keyof Flags)[];
 const SWITCHES = ['detach', 'json'] as const satisfies (keyof Flags)[];
 
+const isTaskName = (task: unknown): task is TaskName => (taskNames as readonly unknown[]).includes(task);
+
+/** portBase: --port-base */
+export const optionOf = (flag: keyof Flags): string =>
+  `--${flag.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
 /** portBase: MUSTER_PORT_BASE */
 export const variableOf = (flag: keyof Flags): string =>
   `MUSTER_${flag.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
@@ -51,10 +109,10 @@ export const variableOf = (flag: keyof Flags): string =>
  */
 export function withEnvironment(flags: Flags, env: Environment): Flags {
   const chosen: Record<string, string | boolean | undefined> = { ...flags };
-  const fill = (flag: keyof Flags): void => void (chosen[flag] ??= env[variableOf(flag)] || undefined);
+  const fill = (flag: keyof Flags): void => void (chosen[flag] ??= valueOf(flag, env[variableOf(flag)]));
   COMMON.forEach(fill);
-  if (chosen['task'] === 'echo') ECHO_ONLY.forEach(fill);
-  else PRODUCT_ONLY.filter((flag) => !overruled(flag, flags)).forEach(fill);
+  const task = isTaskName(chosen['task']) ? chosen['task'] : 'matrix_mult';
+  (flagsOfTask[task] as readonly (keyof Flags)[]).filter((flag) => !overruled(flag, flags)).forEach(fill);
   for (const flag of SWITCHES) chosen[flag] ??= isOn(env[variableOf(flag)]);
   return chosen;
 }
@@ -66,8 +124,14 @@ export function withJoined(flags: Flags, joined: () => Endpoint | null): Flags {
   return endpoint === null ? flags : { ...flags, head: endpoint.host, portBase: String(endpoint.portBase) };
 }
 
-function overruled(flag: (typeof PRODUCT_ONLY)[number], { size, a, b, detach }: Flags): boolean {
-  if (flag === 'out') return detach === true;
+/** An empty variable is none. */
+function valueOf(flag: keyof Flags, text: string | undefined): string | true | undefined {
+  if (flag === 'deterministic') return isOn(text) || undefined;
+  return text || undefined;
+}
+
+function overruled(flag: keyof Flags, { size, a, b, detach }: Flags): boolean {
+  if (flag === 'out' || flag === 'onnx') return detach === true;
   if (flag === 'size') return a !== undefined || b !== undefined;
   return (flag === 'a' || flag === 'b') && size !== undefined;
 }

@@ -10,9 +10,11 @@ import {
   type TaskBrief,
   type TaskStatus,
   table,
+  type TrainingReport,
 } from '@muster/shared';
 import type { ClusterClient } from '../cluster-client.ts';
-import { resultShapeOf } from '../product.ts';
+import { NpyRowSink } from '../inference/npy-row-sink.ts';
+import { resultShapeOf, rowShapeOf } from '../product.ts';
 import { NpyResultFile } from '../results/npy-result-file.ts';
 import type { TaskHandle } from '../task-handle.ts';
 import { formatRate, titleOf, unitOf } from './figures.ts';
@@ -21,6 +23,7 @@ import { followTask } from './follow.ts';
 import { resolveConnection, resolveTimeoutMs } from './run-options.ts';
 import { withClient, type Session } from './session.ts';
 import { jsonOutcome, summaryLines } from './summary.ts';
+import { figuresOf, placeOf } from './training-lines.ts';
 
 const CONNECT_MS = 4000;
 
@@ -72,15 +75,49 @@ export const fetchResult: TaskCommand = (taskId, flags, session) => {
   }
   return ask(flags, session, async (client) => {
     const status = await client.task(taskId);
+    if (status.task === 'train') return fetchTrained(client, status, out);
     checkDone(status);
-    const sink = new NpyResultFile(out, resultShapeOf(status));
-    try {
-      return await report(client, await client.attach(taskId, sink), { flags, session, out });
-    } finally {
-      sink.discard();
-    }
+    return fetchTiles(client, status, { flags, session, out });
   });
 };
+
+async function fetchTiles(
+  client: ClusterClient,
+  status: TaskStatus,
+  { flags, session, out }: Reporting & { readonly out: string },
+): Promise<Said> {
+  const { sink, attach } = resultFile(client, status, out);
+  try {
+    return await report(client, await attach(), { flags, session, out });
+  } finally {
+    sink.discard();
+  }
+}
+
+function resultFile(
+  client: ClusterClient,
+  status: TaskStatus,
+  out: string,
+): { readonly sink: NpyResultFile | NpyRowSink; readonly attach: () => Promise<TaskHandle> } {
+  if (status.task === 'infer') {
+    const { rows, output } = rowShapeOf(status);
+    const sink = new NpyRowSink(out, rows, output);
+    return { sink, attach: () => client.attachRows(status.taskId, sink) };
+  }
+  const sink = new NpyResultFile(out, resultShapeOf(status));
+  return { sink, attach: () => client.attach(status.taskId, sink) };
+}
+
+/** The latest checkpoint, whatever state the run is in. */
+async function fetchTrained(
+  client: ClusterClient,
+  { taskId, state, training }: TaskStatus,
+  out: string,
+): Promise<Said> {
+  await client.checkpoint(taskId, out);
+  const step = training?.checkpointStep ?? 0;
+  return { object: { taskId, state, checkpointStep: step, out }, lines: [out] };
+}
 
 interface Said {
   readonly object: object;
@@ -140,7 +177,7 @@ function taskTable(tasks: readonly TaskBrief[]): string[] {
     task.taskId,
     task.state,
     titleOf(task),
-    `${task.acceptedTiles}/${task.tiles} ${unitOf(task)}`,
+    task.task === 'train' ? '' : `${task.acceptedTiles}/${task.tiles} ${unitOf(task)}`,
     formatDuration(task.wallMs),
   ]);
   return table([['TASK', 'STATE', 'WHAT', 'DONE', 'TIME'], ...rows], new Set([3, 4]));
@@ -177,13 +214,25 @@ function backboneLine(backbone: BackboneReport): string {
   return parts.join(', ');
 }
 
+function doneOf(status: TaskStatus): string {
+  if (status.training !== null) return placeOf(status.training).join(', ');
+  const { acceptedTiles, tiles, verifiedTiles, rejectedTiles } = status;
+  return `${acceptedTiles}/${tiles} ${unitOf(status)}, ${verifiedTiles} checked, ${rejectedTiles} rejected`;
+}
+
+function trainingRows(training: TrainingReport): string[] {
+  const { checkpointStep, checkpointBytes, weightsSha256 } = training;
+  const saved = checkpointBytes > 0 ? `step ${checkpointStep}, ${formatBytes(checkpointBytes)}` : 'none yet';
+  const hash = weightsSha256 === '' ? [] : [`hash:  sha256 ${weightsSha256}`];
+  return [`model: ${figuresOf(training).join(', ')}`, `saved: ${saved}`, ...hash];
+}
+
 function statusLines(status: TaskStatus): string[] {
   const lines = [`task:  ${status.taskId}`, `what:  ${titleOf(status)}`, `state: ${status.state}`];
-  lines.push(
-    `done:  ${status.acceptedTiles}/${status.tiles} ${unitOf(status)}, ${status.verifiedTiles} checked, ${status.rejectedTiles} rejected`,
-  );
+  lines.push(`done:  ${doneOf(status)}`);
   lines.push(`time:  ${formatDuration(status.wallMs)}`);
   if (status.gflops > 0) lines.push(`rate:  ${formatRate(status.gflops, status.dtype)}`);
+  if (status.training !== null) lines.push(...trainingRows(status.training));
   lines.push(`kept:  ${status.durability}`);
   if (status.error !== null) lines.push(`error: ${status.error.what} (${status.error.code})`);
   const rows = status.nodes.map(({ id, name, device, subtasks, state }) => [

@@ -3,7 +3,7 @@ import type { MatrixSource } from '../operands/matrix-source.ts';
 import { NpyMatrixFile } from '../operands/npy-matrix-file.ts';
 import { RandomMatrix } from '../operands/random-matrix.ts';
 import { dtypes } from '@muster/shared';
-import type { OperandChoice } from './run-options.ts';
+import type { OperandChoice } from './options/product-run.ts';
 
 export interface OperandPair {
   readonly a: MatrixSource;

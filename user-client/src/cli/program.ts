@@ -36,6 +36,8 @@ With --json, stdout carries one JSON object and nothing else, after an error {"e
 Examples:
   user-client --task matrix_mult --nodes 4 --size 4096
   user-client --task matrix_mult --nodes 2 --a A.npy --b B.npy --out C.npy
+  user-client --task train --nodes 2 --model lenet --data synthetic --epochs 5 --onnx M.onnx
+  user-client --task infer --nodes 2 --model M.onnx --input X.npy --out Y.npy
   user-client nodes ls
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 no head, 4 not authorised, 5 not enough nodes, 6 timeout, 7 verification failed, 65 bad data, 130 interrupted`;
@@ -115,7 +117,7 @@ function addTasks(program: Command, act: (command: Command, run: TaskCommand) =>
   const result = tasks
     .command('result <id>')
     .description('fetch the result of one')
-    .option('--out <file>', 'the .npy file to write');
+    .option('--out <file>', 'the file to write: .npy, or .safetensors with the checkpoint of a training run');
   act(result, fetchResult);
   act(tasks.command('cancel <id>').description('stop one'), cancelTask);
 }
@@ -132,20 +134,69 @@ const addCommonOptions = (command: Command): Command =>
     .option('--json', 'print one JSON object on stdout');
 
 const addTaskOptions = (command: Command): Command =>
+  [addEveryTask, addProduct, addTraining, addInference, addEcho].reduce((options, add) => add(options), command);
+
+const addEveryTask = (command: Command): Command =>
   command
-    .option('--task <name>', 'matrix_mult or echo')
+    .optionsGroup('Any task:')
+    .option('--task <name>', 'matrix_mult, train, infer or echo')
     .option('--nodes <count>', 'nodes to use (default: all that are ready)')
+    .option('--out <file>', 'write the result to this file: .npy, or .safetensors of a training run')
+    .option('--durability <kind>', 'mirrored, strict or local: what a broker behind the head keeps (default: mirrored)')
+    .option('--wait-nodes <duration>', 'wait so long for the nodes to be ready (default: 30s)')
+    .option('--detach', 'leave the task running on the head and print its id')
+    .option('--seed <number>', 'of random matrices (default: 1), or of a training run (default: 0)')
+    .option('--batch <number>', 'train: samples of a step (default: 128); echo: subtasks per lease (default: 64)')
+    .option('--model <name>', 'train: mlp, lenet or MODEL.json; infer: an .onnx file');
+
+const addProduct = (command: Command): Command =>
+  command
+    .optionsGroup('matrix_mult:')
     .option('--size <n>', 'multiply two random matrices of n x n')
     .option('--a <file>', 'left operand, a .npy file')
     .option('--b <file>', 'right operand, a .npy file')
-    .option('--out <file>', 'write the result to this .npy file (default: it stays on the head)')
     .option('--dtype <type>', 'float32, float64 or int8 (default: float32, or as the files are)')
-    .option('--grid <cut>', 'auto, 1d, 2d or ROWSxCOLUMNS (default: auto)')
-    .option('--seed <number>', 'of the random matrices (default: 1)')
-    .option('--count <number>', 'echo: subtasks')
-    .option('--bytes <number>', 'echo: bytes in each (default: 64)')
-    .option('--batch <number>', 'echo: subtasks per lease (default: 64)')
-    .option('--window <number>', 'echo: leases under way per node')
-    .option('--durability <kind>', 'mirrored, strict or local: what a broker behind the head keeps (default: mirrored)')
-    .option('--wait-nodes <duration>', 'wait so long for the nodes to be ready (default: 30s)')
-    .option('--detach', 'leave the task running on the head and print its id');
+    .option('--grid <cut>', 'auto, 1d, 2d or ROWSxCOLUMNS (default: auto)');
+
+const addTraining = (command: Command): Command =>
+  addExchange(
+    command
+      .optionsGroup('train:')
+      .option('--data <source>', 'a directory of IDX files, .npy, .npz, .csv, or synthetic[:SAMPLES]')
+      .option(
+        '--classes <number>',
+        'of the samples (default: as many as the model has outputs, or the largest label needs)',
+      )
+      .option('--epochs <number>', 'passes over the training set (default: 10)')
+      .option('--optimizer <name>', 'sgd, momentum, nesterov, adam or adamw (default: momentum)')
+      .option('--lr <number>', 'peak of the learning rate (default: by optimizer and schedule)')
+      .option('--momentum <number>', 'of momentum and nesterov (default: 0.9)')
+      .option('--weight-decay <number>', '(default: 0, of adamw 0.01)')
+      .option('--schedule <name>', 'constant, cosine or step (default: cosine)')
+      .option('--warmup-steps <number>', 'steps in which the learning rate grows from nothing (default: 0)')
+      .option('--clip-norm <number>', 'largest norm of a gradient (default: not clipped)')
+      .option('--deterministic', 'the same weights, bit by bit, for any number of nodes of one kind'),
+  );
+
+const addExchange = (command: Command): Command =>
+  command
+    .option('--compress <how>', 'gradients: none, bf16, int8 or topk:1% (default: none)')
+    .option('--local-steps <number>', 'steps that each node makes alone between two exchanges (default: 1)')
+    .option('--aggregator <name>', 'mean, trimmed-mean or median (default: mean)')
+    .option('--checkpoint-every <duration>', '(default: 60s)')
+    .option('--resume <task>', 'go on from the checkpoint of a task, or from a file')
+    .option('--onnx <file>', 'write the trained model to this .onnx file');
+
+const addInference = (command: Command): Command =>
+  command
+    .optionsGroup('infer:')
+    .option('--input <file>', 'rows to run the model on, a .npy file')
+    .option('--rows-per-block <number>', 'rows of a subtask (default: about 1 MiB)')
+    .option('--output-shape <sides>', 'of one row, such as 10 or 3,5, where the model does not say it');
+
+const addEcho = (command: Command): Command =>
+  command
+    .optionsGroup('echo:')
+    .option('--count <number>', 'subtasks')
+    .option('--bytes <number>', 'bytes in each (default: 64)')
+    .option('--window <number>', 'leases under way per node');

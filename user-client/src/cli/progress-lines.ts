@@ -1,6 +1,7 @@
 /** What progress looks like: from a status to lines, nothing else. */
-import { formatDuration, type NodeShare, type TaskStatus, table } from '@muster/shared';
+import { formatDuration, table, type NodeShare, type TaskStatus, type TrainingReport } from '@muster/shared';
 import { etaMs, formatElapsed, formatRate, plural, shareDone, titleOf, unitOf } from './figures.ts';
+import { figuresOf, placeOf, splitLine, trainingEtaMs } from './training-lines.ts';
 import type { Colors } from './terminal.ts';
 
 /** What the head does not tell with a status. */
@@ -8,6 +9,8 @@ export interface Moment {
   readonly elapsedMs: number;
   /** While too few nodes are ready. */
   readonly waiting: Waiting | null;
+  /** Of a training run: its loss so far, as a line of blocks. */
+  readonly curve?: string;
 }
 
 export interface Waiting {
@@ -33,6 +36,7 @@ export function forecastLine({ forecast }: TaskStatus): string | null {
 /** One line for a log. */
 export function plainLine(status: TaskStatus, { elapsedMs, waiting }: Moment): string {
   if (waiting !== null) return waitingLine(waiting);
+  if (status.training !== null) return trainingPlainLine(status, status.training, elapsedMs);
   const eta = etaMs(status, elapsedMs);
   const parts = [`${status.state}: ${countOf(status)}`, `${percentOf(status)} %`];
   if (status.gflops > 0) parts.push(formatRate(status.gflops, status.dtype));
@@ -41,28 +45,48 @@ export function plainLine(status: TaskStatus, { elapsedMs, waiting }: Moment): s
   return parts.join(', ');
 }
 
+function trainingPlainLine({ state }: TaskStatus, report: TrainingReport, elapsedMs: number): string {
+  const eta = trainingEtaMs(report);
+  const rest = [formatElapsed(elapsedMs), ...(eta === null ? [] : [`eta ${formatElapsed(eta)}`])];
+  return `${state}: ${[...placeOf(report), ...figuresOf(report), ...rest].join(', ')}`;
+}
+
 /** A bar and a row per node, no line longer than the terminal is wide. */
 export function liveLines(
   status: TaskStatus,
   moment: Moment,
   { columns, colors }: { columns: number; colors: Colors },
 ): string[] {
-  const head = moment.waiting === null ? barLine(status, moment, colors) : waitingLine(moment.waiting);
+  const head = moment.waiting === null ? headLines(status, moment, { columns, colors }) : [waitingLine(moment.waiting)];
   const rows = nodeRows(status.nodes, status);
   const shown = rows
     .slice(0, ROWS_MAX)
     .map((row, position) => toneOf(status.nodes[position], colors)(`  ${row}`.slice(0, columns - 1)));
   if (rows.length > ROWS_MAX) shown.push(colors.dim(`  and ${plural(rows.length - ROWS_MAX, 'more node')}`));
-  return [titleOf(status).slice(0, columns - 1), head, ...shown];
+  return [titleOf(status).slice(0, columns - 1), ...head, ...shown];
+}
+
+function headLines(
+  status: TaskStatus,
+  moment: Moment,
+  { columns, colors }: { columns: number; colors: Colors },
+): string[] {
+  const bar = barLine(status, moment, colors);
+  if (status.training === null) return [bar];
+  const figures = [...figuresOf(status.training), ...(moment.curve ? [moment.curve] : [])].join('  ');
+  const split = splitLine(status.training);
+  return [bar, ...[figures, ...(split === null ? [] : [split])].map((line) => line.slice(0, columns - 1))];
 }
 
 function barLine(status: TaskStatus, { elapsedMs }: Moment, colors: Colors): string {
   const filled = Math.floor(shareDone(status) * BAR_CELLS);
   const bar = colors.green('#'.repeat(filled)) + colors.dim('-'.repeat(BAR_CELLS - filled));
-  const eta = etaMs(status, elapsedMs);
-  const parts = [bar, `${percentOf(status)} %`.padStart(5), countOf(status), formatElapsed(elapsedMs)];
+  const { training } = status;
+  const eta = training === null ? etaMs(status, elapsedMs) : trainingEtaMs(training);
+  const place = training === null ? [countOf(status)] : placeOf(training);
+  const parts = [bar, `${percentOf(status)} %`.padStart(5), ...place, formatElapsed(elapsedMs)];
   if (eta !== null) parts.push(`eta ${formatElapsed(eta)}`);
-  if (status.gflops > 0) parts.push(formatRate(status.gflops, status.dtype));
+  if (status.gflops > 0 && training === null) parts.push(formatRate(status.gflops, status.dtype));
   return parts.join('  ');
 }
 

@@ -1,9 +1,12 @@
 import { isTerminal, systemClock, type TaskStatus } from '@muster/shared';
+import { LossCurve } from './loss-curve.ts';
 import { forecastLine, liveLines, plainLine, type Waiting } from './progress-lines.ts';
 import type { Terminal } from './terminal.ts';
+import { linkAdvice } from './training-lines.ts';
 
 const REDRAW_MS = 100;
 const PLAIN_LINE_MS = 1000;
+const CURVE_CELLS = 24;
 
 /**
  * Shows a task's progress on stderr: a picture that is drawn over on a terminal; else lines, one per second at most and one at each
@@ -13,6 +16,7 @@ export class ProgressView {
   private readonly terminal: Terminal;
   private readonly startMs = systemClock.nowMs();
   private readonly said = new Set<string>();
+  private readonly curve = new LossCurve();
   private readonly ticker: NodeJS.Timeout;
   private latest: TaskStatus | null = null;
   private waiting: Waiting | null = null;
@@ -33,7 +37,14 @@ export class ProgressView {
     this.waiting = waiting;
     this.sayOnce(forecastLine(status));
     this.sayOnce(status.advice === '' ? null : `advice: ${status.advice}`);
+    this.learn(status);
     if (!isTerminal(status.state)) this.show();
+  }
+
+  private learn({ training }: TaskStatus): void {
+    if (training === null) return;
+    if (training.loss !== null) this.curve.add(training.step, training.loss);
+    this.sayOnce(linkAdvice(training));
   }
 
   /** Takes the picture away. */
@@ -52,7 +63,8 @@ export class ProgressView {
 
   private show(): void {
     if (this.latest === null) return;
-    const moment = { elapsedMs: systemClock.nowMs() - this.startMs, waiting: this.waiting };
+    const curve = this.terminal.live ? this.curve.sparkline(CURVE_CELLS) : '';
+    const moment = { elapsedMs: systemClock.nowMs() - this.startMs, waiting: this.waiting, curve };
     if (this.terminal.live) this.redraw(liveLines(this.latest, moment, this.terminal));
     else this.log(plainLine(this.latest, moment), `${this.latest.state} ${this.waiting?.ready ?? ''}`);
   }

@@ -1,49 +1,50 @@
 import { systemClock } from '@muster/shared';
-import type { ClusterClient, TaskRequest } from '../cluster-client.ts';
-import { resultShape, specOfProduct } from '../product.ts';
-import { NpyResultFile } from '../results/npy-result-file.ts';
+import type { ClusterClient } from '../cluster-client.ts';
 import type { TaskHandle } from '../task-handle.ts';
 import { followTask } from './follow.ts';
-import { openOperands } from './operands.ts';
-import type { EchoRun, ProductRun, RunOptions } from './run-options.ts';
+import { echoJob } from './jobs/echo-job.ts';
+import { inferJob } from './jobs/infer-job.ts';
+import type { Job } from './jobs/job.ts';
+import { productJob } from './jobs/product-job.ts';
+import { trainJob } from './jobs/train-job.ts';
+import type { Run, RunOptions } from './run-options.ts';
 import { withClient, type Session } from './session.ts';
 import { jsonOutcome, summaryLines } from './summary.ts';
 
-type Start = (client: ClusterClient, request: TaskRequest) => Promise<TaskHandle>;
-
-/** `user-client --task ...` */
+/** `user-client --task ...`. Files are opened, compared and made before the head hears anything. */
 export async function runTask(options: RunOptions, session: Session): Promise<void> {
-  const { run } = options;
-  if (run.task === 'echo')
-    await carryOut(options, session, (client, request) => client.echo({ ...echoOf(run), ...request }));
-  else await runProduct(run, options, session);
-}
-
-const echoOf = ({ count, bytes, batch, window }: EchoRun): Omit<EchoRun, 'task'> => ({ count, bytes, batch, window });
-
-/** Files are opened, compared and made before the head hears anything: a mistake leaves nothing behind there. */
-async function runProduct({ operands, grid, out }: ProductRun, options: RunOptions, session: Session): Promise<void> {
-  const pair = openOperands(operands);
-  let sink: NpyResultFile | undefined;
+  const job = await openJob(options.run);
   try {
-    const { a, b } = pair;
-    const spec = specOfProduct({ a, b, grid });
-    sink = out === undefined ? undefined : new NpyResultFile(out, resultShape(spec));
-    await carryOut(options, session, (client, request) => client.multiply({ a, b, grid, sink, ...request }));
+    await carryOut(job, options, session);
   } finally {
-    sink?.discard();
-    pair.close();
+    job.close();
   }
 }
 
-async function carryOut(options: RunOptions, session: Session, start: Start): Promise<void> {
+function openJob(run: Run): Job | Promise<Job> {
+  switch (run.task) {
+    case 'matrix_mult':
+      return productJob(run);
+    case 'train':
+      return trainJob(run);
+    case 'infer':
+      return inferJob(run);
+    case 'echo':
+      return echoJob(run);
+    default:
+      return run satisfies never;
+  }
+}
+
+async function carryOut(job: Job, options: RunOptions, session: Session): Promise<void> {
   const { connection, terms, detach } = options;
   await withClient(connection, session, async (client) => {
     const nodes = terms.nodes ?? (await client.readyNodes());
     const startMs = systemClock.nowMs();
-    const handle = await start(client, { ...terms, nodes, signal: session.signal });
+    const request = { ...terms, nodes, signal: session.signal };
+    const handle = await job.start({ client, request, terminal: session.terminal });
     if (detach) await sayDetached(client, handle, { options, session });
-    else await sayOutcome(client, handle, { options, session, startMs, nodes });
+    else await sayOutcome(client, handle, { job, options, session, startMs, nodes });
   });
 }
 
@@ -55,14 +56,14 @@ interface Told {
 async function sayOutcome(
   client: ClusterClient,
   handle: TaskHandle,
-  told: Told & { startMs: number; nodes: number },
+  told: Told & { job: Job; startMs: number; nodes: number },
 ): Promise<void> {
-  const { options, session, startMs, nodes } = told;
+  const { job, options, session, startMs, nodes } = told;
   const { terminal } = session;
   const terms = { nodes, waitNodesMs: options.terms.waitNodesMs };
   const status = await followTask({ client, handle, terminal, terms });
-  const out = options.run.task === 'matrix_mult' ? options.run.out : undefined;
-  const outcome = { status, elapsedMs: systemClock.nowMs() - startMs, out };
+  const written = await job.finish(client, status);
+  const outcome = { status, elapsedMs: systemClock.nowMs() - startMs, ...written };
   summaryLines(outcome).forEach(terminal.note);
   if (options.json) terminal.data(JSON.stringify(jsonOutcome(outcome)));
 }

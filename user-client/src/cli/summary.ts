@@ -2,15 +2,20 @@
 import { formatBytes, formatDuration, type TaskStatus } from '@muster/shared';
 import { formatRate, plural, titleOf, unitOf } from './figures.ts';
 import { nodeRows } from './progress-lines.ts';
+import { jsonTraining, trainingSummary } from './training-summary.ts';
 
 export interface Outcome {
   readonly status: TaskStatus;
   /** From the submission until the result was in place; null for a task that another command submitted. */
   readonly elapsedMs: number | null;
-  readonly out: string | undefined;
+  readonly out?: string | undefined;
+  /** The ONNX file of a trained model. */
+  readonly onnx?: string | undefined;
 }
 
-export function summaryLines({ status, elapsedMs, out }: Outcome): string[] {
+export function summaryLines(outcome: Outcome): string[] {
+  const { status, elapsedMs, out } = outcome;
+  if (status.training !== null) return trainingSummary(outcome, status.training);
   const whole = elapsedMs === null ? '' : ` (with operands and result ${formatDuration(elapsedMs)})`;
   const rate = status.gflops > 0 ? `, ${formatRate(status.gflops, status.dtype)}` : '';
   const lines = [
@@ -26,8 +31,10 @@ export function summaryLines({ status, elapsedMs, out }: Outcome): string[] {
 }
 
 function checkLine(status: TaskStatus): string {
-  const { verifiedTiles, rejectedTiles, retries } = status;
+  const { acceptedTiles, verifiedTiles, rejectedTiles, retries } = status;
   const again = retries > 0 ? `, ${plural(retries, 'lease')} given again` : '';
+  // Nothing of an inference can be checked but its length.
+  if (status.task === 'infer') return `${acceptedTiles} ${unitOf(status)} done${again}`;
   return `verification: ${verifiedTiles} ${unitOf(status)} checked, ${rejectedTiles} rejected${again}`;
 }
 
@@ -37,11 +44,14 @@ const latencyLine = ({ latencyMs, acceptedTiles, wallMs }: TaskStatus): string =
 function whereLine({ taskId, task }: TaskStatus, out: string | undefined): string {
   if (out !== undefined) return `result: ${out}   next: python3 -c "import numpy; print(numpy.load('${out}'))"`;
   if (task === 'echo') return `next: user-client tasks show ${taskId}`;
-  return `result: on the head   next: user-client tasks result ${taskId} --out C.npy`;
+  const name = task === 'infer' ? 'Y.npy' : 'C.npy';
+  return `result: on the head   next: user-client tasks result ${taskId} --out ${name}`;
 }
 
 /** The one object that `--json` prints for a task that is done. */
-export function jsonOutcome({ status, elapsedMs, out }: Outcome): Record<string, unknown> {
+export function jsonOutcome(outcome: Outcome): Record<string, unknown> {
+  const { status, elapsedMs, out } = outcome;
+  if (status.training !== null) return jsonTraining(outcome, status.training);
   const { taskId, state, task, shape, dtype, wallMs, gflops, tiles, verifiedTiles, rejectedTiles, retries } = status;
   const { bytesSent, bytesReceived, verifyMs, forecastMs, advice, latencyMs, durability } = status;
   const nodes = status.nodes.map(({ id, name, device, subtasks, gflops: rate, computeMs, fetchMs }) => ({

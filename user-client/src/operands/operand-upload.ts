@@ -1,19 +1,15 @@
-import { blockIdOf, isMusterError, MusterError, type BlockId, type TaskId } from '@muster/shared';
+import { blockIdOf, isMusterError, type BlockId, type TaskId } from '@muster/shared';
 import type { Transport } from '../transport.ts';
-import { cutsOf, sendOrder, type BlockCut } from './block-cut.ts';
+import type { SourceBlock } from './block-source.ts';
 import { forEachBlock } from './for-each-block.ts';
-import { isMatrixRef, type MatrixRef, type Role } from './matrix-ref.ts';
-import type { MatrixSource } from './matrix-source.ts';
-import { packBlock } from './packed-block.ts';
 import { putBlock } from './put-block.ts';
-
-export type Operand = MatrixSource | MatrixRef;
 
 export interface UploadOptions {
   readonly task: TaskId;
   /** Of the questions, so that they can be dropped. */
   readonly scope: string;
-  readonly operands: Readonly<Record<Role, Operand>>;
+  /** In the order in which they are sent. */
+  readonly blocks: readonly SourceBlock[];
   /** The head has the task on its disk. Blocks are named to it before: it knows the task from the moment when it reads the submission. */
   readonly accepted: Promise<unknown>;
 }
@@ -22,18 +18,13 @@ export interface UploadOptions {
 export class OperandUpload {
   private readonly transport: Transport;
   private readonly options: UploadOptions;
-  private readonly cuts: readonly BlockCut[];
-  /** By block number, as far as known. */
-  private readonly ids: Readonly<Record<Role, (BlockId | undefined)[]>>;
+  /** By place in the order of sending, as far as known. */
+  private readonly ids: (BlockId | undefined)[];
 
   constructor(transport: Transport, options: UploadOptions) {
-    const { a, b } = options.operands;
     this.transport = transport;
     this.options = options;
-    // What is there already first: it costs a message, and tiles that need only one more block can start.
-    const [known, fresh] = isMatrixRef(b) ? [cutsOf('b', b), cutsOf('a', a)] : [cutsOf('a', a), cutsOf('b', b)];
-    this.cuts = isMatrixRef(a) || isMatrixRef(b) ? [...known, ...fresh] : sendOrder(known, fresh);
-    this.ids = { a: isMatrixRef(a) ? [...a.ids] : [], b: isMatrixRef(b) ? [...b.ids] : [] };
+    this.ids = options.blocks.map(({ source, number }) => source.known(number));
   }
 
   /**
@@ -41,65 +32,56 @@ export class OperandUpload {
    * was not on its disk yet: blocks that are known by now cost one small message each.
    */
   async run(): Promise<void> {
-    await forEachBlock(this.cuts, (cut) => this.deliver(cut));
+    await forEachBlock(this.options.blocks, (block, place) => this.deliver(block, place));
   }
 
-  private deliver(cut: BlockCut): Promise<void> {
-    const id = this.ids[cut.role][cut.number];
-    return id === undefined ? this.deliverNew(cut) : this.deliverKnown(cut, id);
+  private deliver(block: SourceBlock, place: number): Promise<void> {
+    const id = this.ids[place];
+    return id === undefined ? this.deliverNew(block, place) : this.deliverKnown(block, id);
   }
 
-  private async deliverNew(cut: BlockCut): Promise<void> {
+  private async deliverNew(block: SourceBlock, place: number): Promise<void> {
     const { transport } = this;
-    const packed = await packBlock(transport.pool, this.source(cut), cut);
+    const packed = await block.source.read(block.number, transport.pool);
     try {
       const id = blockIdOf(packed.bytes);
-      this.ids[cut.role][cut.number] = id;
+      this.ids[place] = id;
       const path = transport.store?.write(id, packed.bytes) ?? '';
       if (path !== '') packed.release();
-      if (!(await this.bind(cut, id, path))) return;
+      if (!(await this.bind(block, id, path))) return;
       if (path === '')
         await packed.use(() => putBlock(transport, { id, bytes: packed.bytes, scope: this.options.scope }));
-      else await this.putAgain(cut, id);
+      else await this.putAgain(block, id);
     } finally {
       packed.release();
     }
   }
 
-  private async deliverKnown(cut: BlockCut, id: BlockId): Promise<void> {
-    if (await this.bind(cut, id, this.transport.store?.find(id) ?? '')) await this.putAgain(cut, id);
+  private async deliverKnown(block: SourceBlock, id: BlockId): Promise<void> {
+    if (await this.bind(block, id, this.transport.store?.find(id) ?? '')) await this.putAgain(block, id);
   }
 
   /** The head wants a block that it was told to have: it lost it, or cannot read what this process wrote. */
-  private async putAgain(cut: BlockCut, id: BlockId): Promise<void> {
-    const packed = await packBlock(this.transport.pool, this.source(cut), cut);
+  private async putAgain({ source, number }: SourceBlock, id: BlockId): Promise<void> {
+    const packed = await source.read(number, this.transport.pool);
     await packed.use(() => putBlock(this.transport, { id, bytes: packed.bytes, scope: this.options.scope }));
   }
 
-  private source({ role, number }: BlockCut): MatrixSource {
-    const operand = this.options.operands[role];
-    if (!isMatrixRef(operand)) return operand;
-    throw new MusterError('BLOCK_MISSING', `the head no longer has operand ${role}`, {
-      why: `block ${number} (${operand.ids[number]}) is gone from its store`,
-      fix: 'put the matrix again and use the new reference',
-    });
-  }
-
   /** Are the bytes wanted? Asked at once behind the submission, which saves its round trip. */
-  private async bind(cut: BlockCut, id: BlockId, path: string): Promise<boolean> {
+  private async bind(block: SourceBlock, id: BlockId, path: string): Promise<boolean> {
     try {
-      return await this.askToBind(cut, id, path);
+      return await this.askToBind(block, id, path);
     } catch (error) {
       // A task that was refused is unknown to the head: then the refusal is the reason. A submission that was lost comes again.
       await this.options.accepted;
       if (!isMusterError(error) || error.code !== 'TASK_UNKNOWN') throw error;
-      return this.askToBind(cut, id, path);
+      return this.askToBind(block, id, path);
     }
   }
 
-  private async askToBind({ role, number, bytes }: BlockCut, id: BlockId, path: string): Promise<boolean> {
+  private async askToBind({ source, number }: SourceBlock, id: BlockId, path: string): Promise<boolean> {
     const { task, scope } = this.options;
-    const binding = { task, operand: role, block: number, id, bytes, path };
+    const binding = { task, operand: source.operand, block: number, id, bytes: source.blockBytes(number), path };
     const { message } = await this.transport.link.ask('bind', binding, { scope });
     return message.wanted;
   }

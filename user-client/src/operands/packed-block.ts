@@ -38,7 +38,7 @@ export class PackedBlock {
   }
 }
 
-export async function packBlock(
+export async function packMatrixBlock(
   pool: BufferPool,
   source: MatrixSource,
   { rows, columns, bytes }: BlockCut,

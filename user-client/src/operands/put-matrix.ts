@@ -4,7 +4,7 @@ import { cutsOf, type BlockCut } from './block-cut.ts';
 import { forEachBlock } from './for-each-block.ts';
 import type { MatrixRef, Role } from './matrix-ref.ts';
 import type { MatrixSource } from './matrix-source.ts';
-import { packBlock } from './packed-block.ts';
+import { packMatrixBlock } from './packed-block.ts';
 import { putBlock } from './put-block.ts';
 
 /** Gives the head the blocks of a matrix before there is a task. */
@@ -19,7 +19,7 @@ export async function putMatrix(transport: Transport, source: MatrixSource, role
 }
 
 async function putCut(transport: Transport, source: MatrixSource, cut: BlockCut): Promise<BlockId> {
-  const packed = await packBlock(transport.pool, source, cut);
+  const packed = await packMatrixBlock(transport.pool, source, cut);
   try {
     const id = blockIdOf(packed.bytes);
     const shared = transport.store !== null && transport.store.write(id, packed.bytes) !== '';

@@ -1,8 +1,9 @@
-import { dtypes, elementsOf, isMusterError, limits, MusterError, type TaskId, type TileNotice } from '@muster/shared';
+import { isMusterError, limits, MusterError, type TaskId, type TileNotice } from '@muster/shared';
 import { Limiter } from '../limiter.ts';
 import { chunkOffsets } from '../operands/put-block.ts';
 import { nextTurn, type Transport } from '../transport.ts';
-import type { MatrixSink, ResultShape } from './matrix-sink.ts';
+import { fetchPiece } from './fetch-result.ts';
+import type { TaskResult } from './task-result.ts';
 
 /** Tiles that are fetched over the socket at a time; their chunks share the client's window. */
 const TILES_UNDER_WAY = 4;
@@ -13,8 +14,7 @@ export interface IntakeOptions {
   readonly task: TaskId;
   /** Of the questions, so that they can be dropped. */
   readonly scope: string;
-  readonly shape: ResultShape;
-  readonly sink: MatrixSink;
+  readonly result: TaskResult;
   readonly placed: () => void;
   readonly failed: (error: unknown) => void;
 }
@@ -72,7 +72,7 @@ export class TileIntake {
 
   private async take(tile: TileNotice): Promise<void> {
     try {
-      const bytes = checkedBytes(tile, this.options.shape);
+      const bytes = checkedBytes(tile, this.options.result);
       const lent = await this.transport.pool.lend(bytes);
       try {
         if (!this.readShared(tile, lent)) await this.fetch(tile, lent);
@@ -88,7 +88,7 @@ export class TileIntake {
   private place({ region }: TileNotice, bytes: Uint8Array): void {
     if (this.stopped) return;
     const [top, bottom, left, right] = region as [number, number, number, number];
-    this.options.sink.place([top, bottom], [left, right], elementsOf(this.options.shape.dtype, bytes));
+    this.options.result.place([top, bottom], [left, right], bytes);
     this.count += 1;
     this.options.placed();
   }
@@ -106,20 +106,10 @@ export class TileIntake {
   }
 
   private async fetchChunk({ index }: TileNotice, offset: number, into: Uint8Array): Promise<void> {
-    const { fetches, link } = this.transport;
     const { task, scope } = this.options;
-    await fetches.enter();
-    try {
-      const length = Math.min(limits.chunkBytesMax.value, into.length - offset);
-      const { payload } = await link.ask('fetchResult', { task, index, offset, length }, { scope });
-      if (payload?.length !== length)
-        throw new MusterError('PROTOCOL', 'a chunk of a result has the wrong length', {
-          why: `${payload?.length ?? 0} bytes, not ${length}`,
-        });
-      into.set(payload, offset);
-    } finally {
-      fetches.leave();
-    }
+    const length = Math.min(limits.chunkBytesMax.value, into.length - offset);
+    const { bytes } = await fetchPiece(this.transport, { task, index, offset, length, scope });
+    into.set(bytes, offset);
   }
 
   /** A tile that is gone for now is forgotten, so that its next announcement counts. */
@@ -133,10 +123,10 @@ export class TileIntake {
 }
 
 /** The length that a tile of this region must have: sinks and buffers trust it. */
-function checkedBytes({ index, bytes, region }: TileNotice, { rows, columns, dtype }: ResultShape): number {
+function checkedBytes({ index, bytes, region }: TileNotice, { rows, columns, elementBytes }: TaskResult): number {
   const [top = -1, bottom = -1, left = -1, right = -1] = region;
   const inside = 0 <= top && top < bottom && bottom <= rows && 0 <= left && left < right && right <= columns;
-  const expected = (bottom - top) * (right - left) * dtypes[dtype].bytes;
+  const expected = (bottom - top) * (right - left) * elementBytes;
   if (inside && bytes === expected) return bytes;
   throw new MusterError('PROTOCOL', `tile ${index} does not fit the result`, {
     why: `${bytes} bytes for [${region.join(', ')}] of ${rows} x ${columns}`,

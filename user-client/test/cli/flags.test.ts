@@ -34,5 +34,10 @@ describe('withEnvironment', () => {
       size: '8',
     });
     expect(chosen({ detach: true }, { MUSTER_OUT: 'C.npy' })).toEqual({ detach: true });
+    expect(chosen({ task: 'train' }, { MUSTER_SIZE: '8', MUSTER_LR: '0.1', MUSTER_DETERMINISTIC: 'no' })).toEqual({
+      task: 'train',
+      lr: '0.1',
+    });
+    expect(chosen({ task: 'train' }, { MUSTER_DETERMINISTIC: '1' })).toEqual({ task: 'train', deterministic: true });
   });
 });

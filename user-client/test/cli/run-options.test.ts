@@ -54,6 +54,77 @@ test('an echo', () => {
   });
 });
 
+test('a training run: only what was said, under the names of the library', () => {
+  const { run, terms } = resolveRun({ task: 'train', model: 'lenet', data: 'synthetic' });
+  expect(run).toEqual({
+    task: 'train',
+    model: 'lenet',
+    data: 'synthetic',
+    classes: undefined,
+    options: {},
+    resume: undefined,
+    out: undefined,
+    onnx: undefined,
+  });
+  expect(terms.timeoutMs).toBe(24 * 3_600_000);
+});
+
+test('everything said of a training run', () => {
+  const learning = {
+    epochs: '5',
+    batch: '512',
+    optimizer: 'nesterov',
+    lr: '.05',
+    momentum: '0.8',
+    weightDecay: '1e-4',
+  };
+  const pace = { schedule: 'cosine', warmupSteps: '10', clipNorm: '1', seed: '7', checkpointEvery: '90s' };
+  const exchange = { compress: 'topk:0.5%', localSteps: '32', aggregator: 'median', deterministic: true };
+  const files = { resume: 'C.safetensors', out: 'M.safetensors', onnx: 'M.onnx' };
+  expect(
+    resolveRun({ task: 'train', data: 'D', classes: '12', ...learning, ...pace, ...exchange, ...files }).run,
+  ).toEqual({
+    task: 'train',
+    model: undefined,
+    data: 'D',
+    classes: 12,
+    options: {
+      epochs: 5,
+      batch: 512,
+      optimizer: 'nesterov',
+      learningRate: 0.05,
+      momentum: 0.8,
+      weightDecay: 0.0001,
+      schedule: 'cosine',
+      warmupSteps: 10,
+      clipNorm: 1,
+      seed: 7,
+      checkpointEveryMs: 90_000,
+      compression: 'topk:0.5%',
+      localSteps: 32,
+      aggregator: 'median',
+      deterministic: true,
+    },
+    ...files,
+  });
+});
+
+test('an inference', () => {
+  const flags = {
+    task: 'infer',
+    model: 'M.onnx',
+    input: 'X.npy',
+    out: 'Y.npy',
+    rowsPerBlock: '64',
+    outputShape: '3,5',
+  };
+  const run = { task: 'infer', model: 'M.onnx', input: 'X.npy', out: 'Y.npy', rowsPerBlock: 64 };
+  expect(resolveRun(flags).run).toEqual({ ...run, outputShape: [3, 5] });
+  expect(resolveRun({ ...flags, outputShape: 'scalar' }).run).toEqual({ ...run, outputShape: [] });
+});
+
+const train = { task: 'train', model: 'mlp', data: 'synthetic' };
+
 describe('what is refused, with what was seen and a way out', () => {
   test.each([
     [{}, [/no task/, /--task/, /matrix_mult/]],
@@ -86,6 +157,29 @@ describe('what is refused, with what was seen and a way out', () => {
     [{ task: 'echo' }, [/--count is missing/, /number of subtasks/, /--count 10000/]],
     [{ task: 'echo', count: '5', size: '4' }, [/--size does not belong to --task echo/, /no such option/, /--size/]],
     [{ task: 'echo', count: '5', bytes: '4' }, [/--bytes needs/, /'4'/, /--bytes/]],
+    [{ task: 'train', model: 'mlp' }, [/--data is missing/, /samples/, /--data synthetic/]],
+    [{ task: 'train', data: 'D' }, [/--model is missing/, /network/, /--model lenet/]],
+    [{ ...train, out: 'M', onnx: 'M' }, [/same file/, /'M'/, /--onnx/]],
+    [{ ...train, lr: 'fast' }, [/--lr needs a number/, /'fast'/, /--lr 0.05/]],
+    [{ ...train, lr: '0' }, [/--lr needs a number/, /'0'/, /--lr 0.05/]],
+    [{ ...train, momentum: '1' }, [/--momentum needs/, /'1'/, /--momentum 0.9/]],
+    [{ ...train, optimizer: 'adamx' }, [/--optimizer must be/, /'adamx'/, /--optimizer adam/]],
+    [{ ...train, compress: 'bf61' }, [/--compress must be/, /'bf61'/, /--compress bf16/]],
+    [{ ...train, compress: 'topk:0%' }, [/--compress must be/, /'topk:0%'/, /--compress topk:1%/]],
+    [{ ...train, checkpointEvery: 'often' }, [/--checkpoint-every cannot/, /'often'/, /--checkpoint-every 30s/]],
+    [{ ...train, input: 'X.npy' }, [/--input does not belong to --task train/, /infer has/, /did you mean --data/]],
+    [{ ...train, size: '4' }, [/--size does not belong to --task train/, /matrix_mult has/, /did you mean --batch/]],
+    [{ ...train, detach: true, onnx: 'M' }, [/--detach and --onnx/, /on the head/, /--out MODEL.safetensors/]],
+    [{ task: 'infer', input: 'X.npy' }, [/--model is missing/, /ONNX/, /--model M.onnx/]],
+    [{ task: 'infer', model: 'M.onnx' }, [/--input is missing/, /rows/, /--input X.npy/]],
+    [
+      { task: 'infer', model: 'M', input: 'X', outputShape: '10x' },
+      [/--output-shape needs/, /'10x'/, /--output-shape 10/],
+    ],
+    [
+      { task: 'infer', model: 'M', input: 'X', batch: '8' },
+      [/--batch does not belong to --task infer/, /echo has|train has/, /did you mean --rows-per-block/],
+    ],
   ] as [Flags, [RegExp, RegExp, RegExp]][])('%j', (flags, [what, why, fix]) => {
     expect(() => resolveRun(flags)).toThrow(
       expect.objectContaining({

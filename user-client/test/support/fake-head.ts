@@ -13,8 +13,11 @@ import {
   type BackboneReport,
   limits,
   MusterError,
+  parseInferSpec,
   parseMatrixMultSpec,
+  parseTrainSpec,
   productDtype,
+  sampleBlocks,
   stripeRange,
   stripingOfA,
   stripingOfB,
@@ -23,6 +26,7 @@ import {
   type BlockId,
   type Elements,
   type Fields,
+  type InferSpec,
   type MatrixMultSpec,
   type Message,
   type MessageType,
@@ -30,12 +34,15 @@ import {
   type StoreOffer,
   type TaskStatus,
   type TileNotice,
+  type TrainSpec,
 } from '@muster/shared';
 import { blockPath, SendQueue } from '@muster/shared/io';
 import { naiveProduct, waitUntil } from '@muster/shared/testkit';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Router } from 'zeromq';
+import { freshStatus } from './fresh-status.ts';
+import { checkpointOf, trainingReport } from './training.ts';
 
 export interface Task {
   readonly id: string;
@@ -257,6 +264,8 @@ export class FakeHead {
   private work(task: Task): void {
     if (this.held || this.socket.closed || isTerminal(task.status.state)) return;
     if (task.type === 'matrix_mult') this.multiply(task, parseMatrixMultSpec(task.spec));
+    else if (task.type === 'infer') this.infer(task, parseInferSpec(task.spec));
+    else if (task.type === 'train') this.train(task, parseTrainSpec(task.spec));
     else this.end(task.id, { state: 'done', acceptedTiles: task.status.tiles });
   }
 
@@ -282,6 +291,42 @@ export class FakeHead {
       });
     }
     this.end(task.id, { state: 'done' });
+  }
+
+  /** A model that gives what it takes; the blocks come back in the wrong order. */
+  private infer(task: Task, spec: InferSpec): void {
+    const blocks = Math.ceil(spec.rows / spec.rowsPerBlock);
+    const rows = Array.from({ length: blocks }, (_, block) => this.boundBytes(task, `x${block}`));
+    if (rows.includes(null) || this.boundBytes(task, 'model0') === null) return;
+    const columns = spec.output.shape.reduce((product, length) => product * length, 1);
+    task.tiles = rows.map((bytes, index) => {
+      const region = [index * spec.rowsPerBlock, Math.min(spec.rows, (index + 1) * spec.rowsPerBlock), 0, columns];
+      const notice = { index, node: this.node as TileNotice['node'], bytes: bytes!.length, path: '', region };
+      return { bytes: bytes!, notice };
+    });
+    task.status = { ...task.status, tiles: blocks, acceptedTiles: blocks };
+    const notices = task.tiles.map(({ notice }) => notice).toReversed();
+    this.push({ type: 'tiles', fields: { task: task.id as Fields<'tiles'>['task'], tiles: notices } });
+    this.end(task.id, { state: 'done' });
+  }
+
+  /** Ends with the initial weights, or with the checkpoint that it was given. */
+  private train(task: Task, spec: TrainSpec): void {
+    const { layout, trainSamples, testSamples, checkpointBytes } = spec;
+    const wanted = [
+      ...Array.from({ length: sampleBlocks(layout, trainSamples) }, (_, block) => `train${block}`),
+      ...Array.from({ length: sampleBlocks(layout, testSamples) }, (_, block) => `test${block}`),
+      ...(checkpointBytes > 0 ? ['checkpoint0'] : []),
+    ];
+    if (wanted.some((block) => this.boundBytes(task, block) === null)) return;
+    const bytes = this.boundBytes(task, 'checkpoint0') ?? checkpointOf(spec);
+    const notice = { index: 0, node: this.node as TileNotice['node'], bytes: bytes.length, path: '', region: [] };
+    task.tiles = [{ bytes, notice }];
+    this.end(task.id, { state: 'done', training: trainingReport({ checkpointBytes: bytes.length }) });
+  }
+
+  private boundBytes(task: Task, block: string): Uint8Array | null {
+    return this.memory.blocks.get(task.bound.get(block) as BlockId) ?? null;
   }
 
   /** The operand out of its blocks; null while some are missing. */
@@ -338,33 +383,4 @@ function tilesOf(spec: MatrixMultSpec): Region[] {
     for (let column = 0; column < b.stripes; column++) tiles.push([...stripeRange(a, row), ...stripeRange(b, column)]);
   }
   return tiles;
-}
-
-export function freshStatus(taskId: string, task: string, spec: unknown): TaskStatus {
-  const product = task === 'matrix_mult' ? parseMatrixMultSpec(spec) : null;
-  const count = product === null ? (spec as { count: number }).count : 0;
-  return {
-    taskId,
-    state: 'waiting',
-    task,
-    shape: product === null ? [count] : [product.m, product.k, product.n],
-    dtype: product?.dtype ?? '',
-    nodes: [],
-    wallMs: 12,
-    gflops: 3,
-    tiles: count,
-    acceptedTiles: 0,
-    verifiedTiles: 0,
-    rejectedTiles: 0,
-    retries: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-    verifyMs: 0,
-    forecastMs: 0,
-    forecast: [],
-    advice: '',
-    latencyMs: { p50: 1, p99: 2 },
-    durability: 'local',
-    error: null,
-  };
 }

@@ -1,5 +1,5 @@
 import type { NodeShare, TaskStatus } from '@muster/shared';
-import { freshStatus } from './fake-head.ts';
+import { freshStatus } from './fresh-status.ts';
 
 export const nodeShare = (facts: Partial<NodeShare> = {}): NodeShare => ({
   id: 'aaaaaaaaaaaaaaaa',

@@ -19,6 +19,8 @@ export class HeadFiles {
   readonly blocks = new Set<BlockId>();
   readonly #incoming = new Map<string, ResultFile & { readonly task: TaskId }>();
   readonly #results = new Map<TaskId, Map<number, KeptFile>>();
+  /** Steps that the latest checkpoint of a training run has. */
+  readonly #checkpoints = new Map<TaskId, number>();
   /** Tasks whose results count no more, and are still there. */
   readonly #givenUp = new Set<TaskId>();
 
@@ -69,12 +71,21 @@ export class HeadFiles {
     return file?.bytes === bytes && file.digest === digest;
   }
 
+  checkpoint(task: TaskId, step: number): void {
+    this.#checkpoints.set(task, step);
+  }
+
+  checkpointOf(task: TaskId): number {
+    return this.#checkpoints.get(task) ?? 0;
+  }
+
   giveUp(task: TaskId): void {
     this.#givenUp.add(task);
   }
 
   remove(task: TaskId): void {
     this.#results.delete(task);
+    this.#checkpoints.delete(task);
     this.#givenUp.delete(task);
   }
 

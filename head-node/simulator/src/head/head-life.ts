@@ -29,6 +29,7 @@ import { Journal, type JournalDisk } from './journal.ts';
 import { Publisher } from './publisher.ts';
 import { Registration } from './registration.ts';
 import { ResultIntake, type ResultMessage } from './result-intake.ts';
+import { Trainer } from './trainer.ts';
 
 const TICK_MS = 50;
 const SETTLE_MS = 20;
@@ -59,6 +60,7 @@ export class HeadLife {
   readonly intake: ResultIntake;
   readonly desk: ClientDesk;
   readonly mirror: HeadMirror;
+  readonly trainer: Trainer;
   readonly #world: World;
   readonly #ports: HeadPorts;
   readonly #core: HeadCore;
@@ -94,6 +96,7 @@ export class HeadLife {
     this.intake = new ResultIntake(this);
     this.desk = new ClientDesk(this);
     this.mirror = new HeadMirror(world, ports.broker, this);
+    this.trainer = new Trainer(world, this, this.#draw.fork('trainer'));
   }
 
   get nowMs(): number {
@@ -189,13 +192,16 @@ export class HeadLife {
       // Blocks go the slow way here: each provider fetches them.
       case 'open-task':
       case 'share-block':
-      case 'operands-complete':
       // Blocks are mirrored as they are offered, so none is kept back.
       case 'mirror-kept':
       case 'dismiss':
       case 'announce':
       case 'log':
         return;
+      case 'operands-complete':
+        return effect.taskType === 'train' ? this.trainer.open(effect) : undefined;
+      case 'fold':
+        return this.trainer.fold(effect);
       case 'settle':
         return this.#settle(effect);
       case 'revoke':
@@ -218,6 +224,7 @@ export class HeadLife {
         return this.#keepResult(effect);
       case 'ended':
         this.files.end(effect.task);
+        this.trainer.close(effect.task);
         return this.#tellEnd(effect.task, effect.status);
       case 'forget':
         this.files.giveUp(effect.task);
@@ -309,6 +316,7 @@ export class HeadLife {
       if (this.state.leases.get(lease)?.phase === 'checking') witness.reads(lease, file !== undefined);
       if (faults.strikes('check-failed')) return this.post({ type: 'check-failed', lease, error: noVerdict });
       checked(file?.correct === true);
+      if (taskType === 'train' && file !== undefined) this.files.discard(task, lease);
     });
   }
 }

@@ -1,5 +1,13 @@
 /** One life of a provider: the real core, and an interpreter of its effects that mirrors provider-node/src/driver.ts. */
-import { MusterError, tileWork, toWireError, type DeviceFacts, type SessionId } from '@muster/shared';
+import {
+  MusterError,
+  taskTypeNamed,
+  toWireError,
+  type DeviceFacts,
+  type SessionId,
+  type TileWork,
+  type TrainWork,
+} from '@muster/shared';
 import {
   handle,
   newProviderState,
@@ -126,11 +134,10 @@ export class ProviderLife {
 
   #leased({ task, lease, attempt, taskType, ranges, work, payload, durability }: LeaseOrder, via: Via): void {
     const mirrored = durability !== 'local';
-    const inline = taskType === 'echo';
-    const tile = inline ? null : tileWork.parse(work);
-    const blocks = tile === null ? [] : [...new Set([...tile.a, ...tile.b])];
-    const tiled = { work, blocks };
-    this.post({ type: 'leased', via, task, lease, attempt, taskType, ranges, payload, inline, mirrored, ...tiled });
+    const type = taskTypeNamed(taskType);
+    const inline = type.runs === 'inline';
+    const read = type.readWork(work);
+    this.post({ type: 'leased', via, task, lease, attempt, taskType, ranges, payload, inline, mirrored, ...read });
   }
 
   #perform(effect: ProviderEffect): void {
@@ -184,14 +191,13 @@ export class ProviderLife {
 
   #computeTile(held: HeldWork): void {
     const { lease } = held;
-    const { rows, columns, depths } = tileWork.parse(held.work);
-    const [height, depth] = [sum(rows), sum(depths)];
-    const durationMs = ((2 * height * columns * depth) / (this.traits.gflops * 1e6)) * this.traits.slowness;
+    const { flops, bytes } = sizeOf(held);
+    const durationMs = (flops / (this.traits.gflops * 1e6)) * this.traits.slowness;
     const place = this.#store;
     this.#compute.multiply({
       durationMs,
       fate: () => this.#fateOf(held),
-      done: (correct) => this.#computed(held, { place, bytes: height * columns * 4, computeMs: durationMs, correct }),
+      done: (correct) => this.#computed(held, { place, bytes, computeMs: durationMs, correct }),
       failed: (why) => this.post({ type: 'compute-failed', lease, aborted: why === 'aborted', error: failure(why) }),
     });
   }
@@ -262,6 +268,20 @@ export class ProviderLife {
       this.#abortSoon();
     });
   }
+}
+
+/** A shard takes as much as if each sample were a small product. */
+const FLOPS_PER_SAMPLE = 1e6;
+const SHARD_BYTES = 64;
+
+function sizeOf({ taskType, work }: HeldWork): { readonly flops: number; readonly bytes: number } {
+  if (taskType === 'train') {
+    const { from, to } = work as TrainWork;
+    return { flops: FLOPS_PER_SAMPLE * (to - from), bytes: SHARD_BYTES };
+  }
+  const { rows, columns, depths } = work as TileWork;
+  const height = sum(rows);
+  return { flops: 2 * height * columns * sum(depths), bytes: height * columns * 4 };
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);

@@ -69,7 +69,7 @@ export class Promises {
 
   #resultsAreThere({ taskId, state, task, tiles }: TaskStatus, { files }: HeadLife): void {
     const id = taskId as TaskId;
-    if (state !== 'done' || task === 'echo' || this.#forgotten.has(id)) return;
+    if (state !== 'done' || task !== 'matrix_mult' || this.#forgotten.has(id)) return;
     for (let index = 0; index < tiles; index += 1)
       must(files.result(id, index) !== undefined, `task ${id} was reported done and result ${index} is in the store`);
   }

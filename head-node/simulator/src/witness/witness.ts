@@ -1,6 +1,13 @@
 /** Watches from outside what the head and the providers do, and knows what they may never do. Throws a Violation. */
-import type { TaskId, TaskStatus } from '@muster/shared';
-import type { ClusterState, HeadEffect, HeadEvent, JournalRecord } from '@muster/head-node/core';
+import type { RoundStart, TaskId, TaskStatus, TrainSpec } from '@muster/shared';
+import type {
+  CheckOrder,
+  ClusterState,
+  HeadEffect,
+  HeadEvent,
+  JournalRecord,
+  LeaseOrder,
+} from '@muster/head-node/core';
 import { subtaskState } from '@muster/head-node/core';
 import type { ProviderEffect, ProviderEvent } from '@muster/provider-node/core';
 import type { DeliveredMessage } from '../broker/head-mirror.ts';
@@ -13,6 +20,7 @@ import { isBalanced } from './accounting.ts';
 import { hasCause, isLocalForACause } from './causes.ts';
 import { LeasesSeen, type Arrival } from './leases-seen.ts';
 import { Promises } from './promises.ts';
+import { RoundsSeen } from './rounds-seen.ts';
 import { must } from './violation.ts';
 
 /** Leases that a provider has not finished: what it has credit for, and copies that the broker brings while the head is away. */
@@ -23,6 +31,7 @@ export class Witness {
   readonly #acceptances = new Acceptances();
   readonly #leases = new LeasesSeen();
   readonly #promises = new Promises();
+  readonly #rounds = new RoundsSeen();
   /** Accepted subtasks that settlements on their way say are safe, by lease. */
   readonly #owed = new Map<number, readonly number[]>();
   #head: HeadLife | null = null;
@@ -36,6 +45,7 @@ export class Witness {
   headStarts(life: HeadLife): void {
     this.#head = life;
     this.#leases.headStarts();
+    this.#rounds.headStarts();
   }
 
   headRestored(life: HeadLife): void {
@@ -64,16 +74,33 @@ export class Witness {
   }
 
   handled(state: ClusterState, event: HeadEvent, effects: readonly HeadEffect[]): void {
+    if (event.type === 'checked') this.#rounds.verdict(event);
     const ended = effects.flatMap((effect) => (effect.type === 'ended' ? [effect.task] : []));
     for (const effect of effects) {
       if (effect.type === 'revoke' && event.type === 'tick' && !ended.includes(effect.task))
         for (const lease of effect.leases) this.#leases.late(lease);
-      if (effect.type === 'send-lease') this.#leases.given(state, effect);
-      else if (effect.type === 'check') this.#leases.checked(effect);
+      if (effect.type === 'send-lease') this.#given(state, effect);
+      else if (effect.type === 'check') this.#checks(effect);
+      else if (effect.type === 'fold') this.#rounds.folds(effect, state.tasks.get(effect.task)?.spec as TrainSpec);
       else if (effect.type === 'append') this.appended(effect.record);
       else if (effect.type === 'ended') this.#ended(effect.status);
     }
     for (const effect of effects) if (effect.type === 'settle') this.#owe(effect);
+  }
+
+  #given(state: ClusterState, order: LeaseOrder): void {
+    this.#leases.given(state, order);
+    this.#rounds.given(order);
+  }
+
+  #checks(order: CheckOrder): void {
+    this.#leases.checked(order);
+    this.#rounds.checks(order);
+  }
+
+  /** The trainer has made a round. */
+  opens(task: TaskId, start: RoundStart): void {
+    this.#rounds.opens(task, start);
   }
 
   sent(lease: number): void {
@@ -93,15 +120,20 @@ export class Witness {
   }
 
   #ended(status: TaskStatus): void {
-    isBalanced(status);
     hasCause(status, this.#faults);
+    if (status.training === null) this.#hasAll(status);
+    else this.#rounds.ended(status);
+    this.#isMirrored(status);
+    if (this.#head !== null) isLocalForACause(status, this.#head, this.#faults);
+  }
+
+  #hasAll(status: TaskStatus): void {
+    isBalanced(status);
     const accepted = this.#acceptances.count(status.taskId as TaskId);
     must(
       status.state !== 'done' || accepted === status.tiles,
       `task ${status.taskId} is done with ${accepted} of ${status.tiles} subtasks journalled`,
     );
-    this.#isMirrored(status);
-    if (this.#head !== null) isLocalForACause(status, this.#head, this.#faults);
   }
 
   #isMirrored({ taskId, state, durability }: TaskStatus): void {

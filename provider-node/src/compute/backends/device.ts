@@ -1,8 +1,13 @@
 import { operandDtypes, type DeviceFacts, type OperandDtype } from '@muster/shared';
-import type { DeviceKind } from '../compute-protocol.ts';
+import type { DeviceKind, OnnxKind } from '../compute-protocol.ts';
 import type { Backend, Multiplier } from './backend.ts';
 import { calibrate } from './calibrate.ts';
 import { onnxBackend } from './onnx-backend.ts';
+import { onnxSteps } from './onnx-steps.ts';
+import type { StepBackend } from './step-backend.ts';
+import { loadTfjs, usesGpu } from './tfjs/load-tfjs.ts';
+import { tfjsBackend } from './tfjs/tfjs-backend.ts';
+import { tfjsSteps } from './tfjs/tfjs-steps.ts';
 import { verifiedMultiplier } from './verified-multiplier.ts';
 
 export type Multipliers = Readonly<Record<OperandDtype, Multiplier>>;
@@ -15,10 +20,18 @@ export interface DeviceWanted {
 }
 
 export interface Device {
+  readonly note: string;
   readonly multipliers: Multipliers;
+  /** Of the device and of the CPU beside it. */
+  readonly steps: StepBackends;
   readonly served: readonly OperandDtype[];
   /** Zeros where nothing was measured. */
   readonly gflops: DeviceFacts['gflops'];
+}
+
+export interface StepBackends {
+  readonly device: StepBackend;
+  readonly cpu: StepBackend;
 }
 
 interface Choice {
@@ -29,7 +42,7 @@ interface Choice {
 
 /** Opens and tests a device, with the CPU beside it for the types that it lacks. Throws with the reason why it cannot be used. */
 export async function openDevice({ kind, threads, served }: DeviceWanted): Promise<Device> {
-  const backend = onnxBackend(kind, threads);
+  const { backend, steps, note } = kind === 'tfjs' ? tfjsRuntime() : onnxRuntime(kind, threads);
   await backend.check();
   const cpu = kind === 'cpu' ? backend : onnxBackend('cpu', threads);
   const choose = async (dtype: OperandDtype): Promise<Choice> => {
@@ -38,10 +51,30 @@ export async function openDevice({ kind, threads, served }: DeviceWanted): Promi
   };
   const chosen = { float32: await choose('float32'), float64: await choose('float64'), int8: await choose('int8') };
   return {
+    note,
     multipliers: mapTypes(chosen, ({ multiplier }) => multiplier),
+    steps: { device: steps, cpu: onnxSteps('cpu', threads) },
     served: operandDtypes.filter((dtype) => chosen[dtype].onDevice),
     gflops: mapTypes(chosen, ({ gflops }) => gflops),
   };
+}
+
+interface Runtime {
+  readonly backend: Backend;
+  readonly steps: StepBackend;
+  readonly note: string;
+}
+
+const onnxRuntime = (kind: OnnxKind, threads: number): Runtime => ({
+  backend: onnxBackend(kind, threads),
+  steps: onnxSteps(kind, threads),
+  note: '',
+});
+
+function tfjsRuntime(): Runtime {
+  const tf = loadTfjs();
+  const note = usesGpu(tf) ? '' : 'TensorFlow finds no GPU and computes on the CPU: it needs CUDA 11 and cuDNN 8';
+  return { backend: tfjsBackend(tf), steps: tfjsSteps(tf), note };
 }
 
 const mapTypes = <In, Out>(of: Record<OperandDtype, In>, map: (value: In) => Out): Record<OperandDtype, Out> => ({

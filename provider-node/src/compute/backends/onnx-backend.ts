@@ -1,6 +1,6 @@
 import { convolution, type OperandDtype, type ProductTypes } from '@muster/shared';
 import { env, InferenceSession, Tensor } from 'onnxruntime-node';
-import type { DeviceKind } from '../compute-protocol.ts';
+import type { OnnxKind } from '../compute-protocol.ts';
 import type { Backend, Multiplier } from './backend.ts';
 import { convolutionCase } from './known-answers.ts';
 import { OnnxMultiplier } from './onnx-multiplier.ts';
@@ -24,7 +24,7 @@ const CPU_KEEP_AT_USE = { float32: 8, float64: Number.POSITIVE_INFINITY, int8: 4
 const GPU_KEEP_AT_USE = 2;
 
 /** The other GPU providers would hand these types to the CPU, at the price of a copy. */
-const DTYPES: Record<DeviceKind, readonly OperandDtype[]> = {
+const DTYPES: Record<OnnxKind, readonly OperandDtype[]> = {
   cpu: ['float32', 'float64', 'int8'],
   cuda: ['float32', 'float64', 'int8'],
   webgpu: ['float32'],
@@ -32,7 +32,7 @@ const DTYPES: Record<DeviceKind, readonly OperandDtype[]> = {
   coreml: ['float32'],
 };
 
-export function onnxBackend(kind: DeviceKind, threads: number): Backend {
+export function onnxBackend(kind: OnnxKind, threads: number): Backend {
   // The level of the environment, which is made with the first session; each session's own is in its options.
   env.logLevel = 'fatal';
   const options = sessionOptions(kind, threads);

@@ -1,14 +1,8 @@
-import {
-  elementsOf,
-  matrixProduct,
-  RESIDENT_B,
-  type Elements,
-  type OperandDtype,
-  type ProductTypes,
-} from '@muster/shared';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { matrixProduct, RESIDENT_B, type Elements, type OperandDtype, type ProductTypes } from '@muster/shared';
+import { InferenceSession, type Tensor } from 'onnxruntime-node';
 import type { Multiplier, Panel, ResidentPanel } from './backend.ts';
 import type { SessionOptions } from './onnx-options.ts';
+import { onnxTensor } from './onnx-tensor.ts';
 
 type OperandType = ProductTypes['a'];
 
@@ -68,23 +62,7 @@ async function product(session: InferenceSession, operands: Record<string, Tenso
   return C?.data as Elements;
 }
 
-function tensor(type: OperandType, { bytes, rows, columns }: Panel): Tensor {
-  const dims = [rows, columns];
-  switch (type) {
-    case 'float32':
-      return new Tensor(type, elementsOf(type, bytes), dims);
-    case 'float64':
-      return new Tensor(type, elementsOf(type, bytes), dims);
-    case 'int8':
-      return new Tensor(type, elementsOf(type, bytes), dims);
-    case 'int32':
-      return new Tensor(type, elementsOf(type, bytes), dims);
-    case 'uint8':
-      return new Tensor(type, bytes, dims);
-    default:
-      return type satisfies never;
-  }
-}
+const tensor = (type: OperandType, { bytes, rows, columns }: Panel): Tensor => onnxTensor(type, bytes, [rows, columns]);
 
 /** int8 to uint8, +128: the sign bit of every byte, four at a time. */
 function shiftUp(bytes: Uint8Array<ArrayBuffer>): void {

@@ -1,5 +1,5 @@
 import type { InferenceSession } from 'onnxruntime-node';
-import type { DeviceKind } from '../compute-protocol.ts';
+import type { OnnxKind } from '../compute-protocol.ts';
 
 export type SessionOptions = InferenceSession.SessionOptions;
 
@@ -10,7 +10,7 @@ const NO_SPINNING = { session: { intra_op: { allow_spinning: '0' } } };
  * One execution provider, alone: with a second one in the list a GPU that cannot do a node would be hidden, and a missing GPU
  * throws either way. The arena is off because tiles change in size and it only grows; the rate is the same.
  */
-export function sessionOptions(kind: DeviceKind, threads: number): SessionOptions {
+export function sessionOptions(kind: OnnxKind, threads: number): SessionOptions {
   return {
     executionProviders: [executionProvider(kind)],
     intraOpNumThreads: threads,
@@ -25,7 +25,13 @@ export function sessionOptions(kind: DeviceKind, threads: number): SessionOption
   };
 }
 
-function executionProvider(kind: DeviceKind): InferenceSession.ExecutionProviderConfig {
+/** Steps of a training have the same sizes again and again, which is what the arena is good at. */
+export const trainingOptions = (kind: OnnxKind, threads: number): SessionOptions => ({
+  ...sessionOptions(kind, threads),
+  enableCpuMemArena: true,
+});
+
+function executionProvider(kind: OnnxKind): InferenceSession.ExecutionProviderConfig {
   // The default layout, NHWC, gives wrong convolutions for 6 or 9 input channels (microsoft/onnxruntime#29651).
   return kind === 'webgpu' ? { name: 'webgpu', preferredLayout: 'NCHW' } : kind;
 }

@@ -1,11 +1,11 @@
 import { MusterError } from '../../errors.ts';
 import { dtypes, productDtype } from '../../tensor/dtype.ts';
 import { blockCount, blockNumber, chunkRange, stripeRange, type Striping } from '../../tensor/stripes.ts';
-import type { BlockNeed, BlockTable, TaskPlan, TaskType } from '../task-type.ts';
+import type { BlockNeed, BlockTable, LeasedBlocks, TaskPlan, TaskType } from '../task-type.ts';
 import { planMatrixMult, type MatrixMultLayout } from './plan.ts';
 import { parseMatrixMultSpec, stripingOfA, stripingOfB, type MatrixMultSpec } from './spec.ts';
 import type { Tile } from './tiles.ts';
-import type { TileWork } from './work.ts';
+import { tileWork, type TileWork } from './work.ts';
 
 /** C = A * B. Operands 'a' and 'b' are bound block by block; a subtask is one tile of C. */
 export const matrixMult: TaskType<MatrixMultSpec> = {
@@ -18,7 +18,9 @@ export const matrixMult: TaskType<MatrixMultSpec> = {
   ],
   plan: planMatrixMult,
   needs,
+  rounds: null,
   work,
+  readWork,
   payload: () => null,
   window: () => null,
   blockBytes,
@@ -76,6 +78,11 @@ function work(
     a: needsOfA(spec, tile).map(blocks),
     b: needsOfB(spec, tile).map(blocks),
   };
+}
+
+function readWork(raw: unknown): LeasedBlocks {
+  const tile = tileWork.parse(raw);
+  return { work: tile, blocks: [...new Set([...tile.a, ...tile.b])] };
 }
 
 function region(spec: MatrixMultSpec, plan: TaskPlan, index: number): [number, number, number, number] {

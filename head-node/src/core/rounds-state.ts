@@ -1,0 +1,38 @@
+import type { ProviderId, RoundRules, RoundStart, TrainingReport } from '@muster/shared';
+
+/**
+ * preparing  the trainer makes ready; there is no round yet
+ * waiting    a round is there to be opened, and no node for it
+ * running    its subtasks are worked on
+ * folding    the trainer makes the next round of its results
+ * over       there is no next round
+ */
+export type RoundPhase = 'preparing' | 'waiting' | 'running' | 'folding' | 'over';
+
+/** Where a task that works in rounds is. */
+export interface Rounds {
+  readonly rules: RoundRules<unknown>;
+  phase: RoundPhase;
+  /** The latest round, null before the first. */
+  start: RoundStart | null;
+  openedAtMs: number;
+  /** How long it took until enough of the round was accepted to do without the rest; null as long as it is not. */
+  quorumAfterMs: number | null;
+  /** GFLOP/s that nodes reach in this task, as a moving average. */
+  readonly speeds: Map<ProviderId, number>;
+  /** Subtasks that came too late for their round, or not at all. */
+  late: number;
+  /** As of the latest round. */
+  report: TrainingReport | null;
+}
+
+export const newRounds = (rules: RoundRules<unknown>): Rounds => ({
+  rules,
+  phase: 'preparing',
+  start: null,
+  openedAtMs: 0,
+  quorumAfterMs: null,
+  speeds: new Map(),
+  late: 0,
+  report: null,
+});

@@ -1,0 +1,101 @@
+/** Between the core and the trainer: files of operands go in, blocks of the next round come out. */
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BlockId, RoundStart, TaskId, TrainingReport, TrainSpec, WireError } from '@muster/shared';
+import type { BlockStore } from '@muster/shared/io';
+import type { HeadEffect } from '../core/effects.ts';
+import type { HeadEvent } from '../core/events.ts';
+import type { MadeBlock, ReadyRound, Trainer, TrainerListener } from '../train/index.ts';
+
+export interface TrainingRunsPorts {
+  readonly trainer: Trainer;
+  readonly blocks: BlockStore;
+}
+
+/** The round before may still be read by a node that was late when its lease was revoked. */
+const ROUNDS_KEPT = 2;
+
+export class TrainingRuns implements TrainerListener {
+  readonly #ports: TrainingRunsPorts;
+  /** Blocks of the latest rounds, the newest last; each is pinned. */
+  readonly #made = new Map<TaskId, BlockId[]>();
+
+  #post: (event: HeadEvent) => void = () => undefined;
+
+  constructor(ports: TrainingRunsPorts) {
+    this.#ports = ports;
+    ports.trainer.listen(this);
+  }
+
+  /** Where rounds and their ends go. */
+  tell(post: (event: HeadEvent) => void): void {
+    this.#post = post;
+  }
+
+  open({ task, spec, operands }: HeadEffect & { type: 'operands-complete' }): void {
+    const paths = (name: string): string[] => (operands.get(name) ?? []).map((id) => this.#ports.blocks.pathOf(id));
+    const [checkpointPath = null] = paths('checkpoint');
+    this.#ports.trainer.open(task, {
+      spec: spec as TrainSpec,
+      trainPaths: paths('train'),
+      testPaths: paths('test'),
+      checkpointPath,
+    });
+  }
+
+  fold({ task, round, accepted }: HeadEffect & { type: 'fold' }): void {
+    this.#ports.trainer.fold(task, round, accepted);
+  }
+
+  ready(task: TaskId, { start, blocks, report }: ReadyRound): void {
+    for (const block of blocks) this.#adopt(task, block);
+    this.#post({ type: 'round-ready', task, start, report });
+    this.#letGo(task, start);
+  }
+
+  ended(task: TaskId, report: TrainingReport): void {
+    this.#post({ type: 'rounds-ended', task, report });
+  }
+
+  failed(task: TaskId, error: WireError, report: TrainingReport | null): void {
+    this.#post({ type: 'rounds-failed', task, error, report });
+  }
+
+  close(task: TaskId): void {
+    this.#ports.trainer.close(task);
+    for (const id of this.#made.get(task) ?? []) this.#release(id);
+    this.#made.delete(task);
+  }
+
+  forget(task: TaskId): void {
+    this.#ports.trainer.forget(task);
+  }
+
+  #adopt(task: TaskId, { id, bytes, path }: MadeBlock): void {
+    const { blocks } = this.#ports;
+    renameSync(path, blocks.pathOf(id));
+    blocks.adopt(id, bytes);
+    blocks.pin(id);
+    this.#made.set(task, [...(this.#made.get(task) ?? []), id]);
+  }
+
+  /** All but what the latest rounds begin from. */
+  #letGo(task: TaskId, { blocks }: RoundStart): void {
+    const made = this.#made.get(task) ?? [];
+    const needed = new Set(blocks.map(({ id }) => id));
+    const old = made.filter((id) => !needed.has(id));
+    const gone = new Set(old.slice(0, Math.max(0, old.length - ROUNDS_KEPT + 1)));
+    for (const id of gone) this.#release(id);
+    this.#made.set(
+      task,
+      made.filter((id) => !gone.has(id)),
+    );
+  }
+
+  #release(id: BlockId): void {
+    this.#ports.blocks.unpin(id);
+    this.#ports.blocks.recycle(id);
+  }
+}
+
+export const trainingDirectory = (stateDirectory: string): string => join(stateDirectory, 'training');

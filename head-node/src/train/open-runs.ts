@@ -1,0 +1,85 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { MusterError, type Clock, type Random, type TaskId } from '@muster/shared';
+import { AuditPlan } from './audit.ts';
+import type { FoldAsk, OpenAsk, OpenRun, ReturnedShard, RunAnswer, ShardVerdict } from './calls.ts';
+import type { Recompute } from './recomputation.ts';
+import { ShardFile } from './shard-file.ts';
+import { TrainingRun } from './training-run.ts';
+
+export interface OpenRunsPorts {
+  /** With a folder for each run. */
+  readonly directory: string;
+  readonly incomingDirectory: string;
+  readonly clock: Clock;
+  /** Must not follow from what nodes know. */
+  readonly random: Random;
+  readonly recomputation: (run: OpenRun) => Recompute;
+  readonly auditShare?: number;
+}
+
+/** The runs that are open in this process. */
+export class OpenRuns {
+  readonly #ports: OpenRunsPorts;
+  readonly #shardFile = new ShardFile();
+  readonly #runs = new Map<TaskId, TrainingRun>();
+
+  constructor(ports: OpenRunsPorts) {
+    this.#ports = ports;
+  }
+
+  /** Throws as the constructor of TrainingRun. */
+  open(ask: OpenAsk): RunAnswer {
+    const { incomingDirectory, clock, random, auditShare, recomputation } = this.#ports;
+    const directory = join(this.#ports.directory, ask.task);
+    makeClean(directory);
+    const audits = new AuditPlan(random, auditShare);
+    const run = new TrainingRun(ask, {
+      directory,
+      incomingDirectory,
+      clock,
+      audits,
+      recompute: recomputation(ask.run),
+      shardFile: this.#shardFile,
+    });
+    this.#runs.set(ask.task, run);
+    return this.#settle(ask.task, run.open());
+  }
+
+  async check(shard: ReturnedShard): Promise<ShardVerdict> {
+    const run = this.#runs.get(shard.task);
+    if (run !== undefined) return run.check(shard);
+    throw new MusterError('TASK_CANCELLED', 'a check was given up', { why: `run ${shard.task} is not open` });
+  }
+
+  fold(ask: FoldAsk): RunAnswer | null {
+    const answer = this.#runs.get(ask.task)?.fold(ask) ?? null;
+    return answer && this.#settle(ask.task, answer);
+  }
+
+  /** Nothing for a run that is not open. */
+  checkpoint(task: TaskId): void {
+    this.#runs.get(task)?.checkpoint();
+  }
+
+  close(task: TaskId): void {
+    this.#runs.delete(task);
+  }
+
+  forget(task: TaskId): void {
+    this.close(task);
+    rmSync(join(this.#ports.directory, task), { recursive: true, force: true });
+  }
+
+  /** A run that is over takes no memory. */
+  #settle(task: TaskId, answer: RunAnswer): RunAnswer {
+    if (answer.outcome.type !== 'ready') this.close(task);
+    return answer;
+  }
+}
+
+/** What a process that died was writing goes. */
+function makeClean(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const name of readdirSync(directory)) if (name.endsWith('.tmp')) rmSync(join(directory, name), { force: true });
+}

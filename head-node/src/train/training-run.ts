@@ -1,0 +1,259 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import {
+  bytesOf,
+  MusterError,
+  toWireError,
+  type Clock,
+  type RoundStart,
+  type TrainingReport,
+  type TrainRound,
+  type TrainSpec,
+} from '@muster/shared';
+import type { FoldAsk, MadeBlock, OpenAsk, ReturnedShard, RunAnswer, RunOutcome, ShardVerdict } from './calls.ts';
+import type { Returned } from './audit.ts';
+import { RoundBlocks } from './round-blocks.ts';
+import { RoundTotals, vectorSum, type ShardTotals, type VectorSum } from './round-sums.ts';
+import { readCheckpoint } from './run-checkpoint.ts';
+import { RunCheckpoints } from './run-checkpoints.ts';
+import { RunSchedule, type RunPosition } from './run-schedule.ts';
+import { RunState } from './run-state.ts';
+import { ShardCheck, type CheckedShard, type ShardCheckPorts } from './shard-check.ts';
+import { TrainingProgress } from './training-progress.ts';
+
+export interface RunPorts extends ShardCheckPorts {
+  /** The run's own. */
+  readonly directory: string;
+  readonly incomingDirectory: string;
+  readonly clock: Clock;
+}
+
+export const CHECKPOINT_NAME = 'checkpoint.safetensors';
+
+interface OpenRound {
+  readonly number: number;
+  readonly ask: TrainRound;
+  readonly openedMs: number;
+  readonly totals: RoundTotals;
+  /** Are all of its shards numbers? */
+  isFinite: boolean;
+  aggregateMs: number;
+}
+
+/**
+ * One training run: rounds one after the other, each made of the results of the one before. It begins at its own newest checkpoint, else
+ * at the one it was given, else at the initial weights. With equal shards in equal rounds the weights are equal to the bit, however often
+ * it was stopped between.
+ */
+export class TrainingRun {
+  readonly #spec: TrainSpec;
+  readonly #clock: Clock;
+  readonly #schedule: RunSchedule;
+  readonly #checkpoints: RunCheckpoints;
+  readonly #blocks: RoundBlocks;
+  readonly #check: ShardCheck;
+  readonly #state: RunState;
+  readonly #progress: TrainingProgress;
+  readonly #mean: Float32Array;
+  /** Has a checkpoint of its own. */
+  readonly #isKnown: boolean;
+  /** For as many shards as the latest round has. */
+  #sums: { readonly shards: number; readonly sum: VectorSum } | null = null;
+  /** An array of the sums that a refused shard was decoded into. */
+  #unused: Float32Array | null = null;
+  #position: RunPosition;
+  #nextRound: number;
+  #round: OpenRound | null = null;
+
+  /** Throws as `readCheckpoint`, and CHECKPOINT_MISMATCH for a checkpoint of another optimizer. */
+  constructor({ task, run: { spec, checkpointPath }, round }: OpenAsk, ports: RunPorts) {
+    this.#spec = spec;
+    this.#clock = ports.clock;
+    this.#schedule = new RunSchedule(spec);
+    this.#checkpoints = new RunCheckpoints(
+      join(ports.directory, CHECKPOINT_NAME),
+      spec.options.checkpointEveryMs,
+      ports.clock,
+    );
+    this.#blocks = new RoundBlocks(task, ports.incomingDirectory);
+    const own = readCheckpoint(this.#checkpoints.path, spec.model);
+    const from = own ?? (checkpointPath === null ? null : readCheckpoint(checkpointPath, spec.model));
+    const { cursor = 0, epoch = 0 } = from?.checkpoint ?? {};
+    this.#position = this.#schedule.placed({ epoch, cursor });
+    this.#state = new RunState(spec, from?.checkpoint ?? null);
+    this.#progress = new TrainingProgress(
+      { stepsOfEpoch: this.#schedule.stepsOfEpoch, classifies: spec.layout.target.kind === 'classes' },
+      from?.progress ?? null,
+    );
+    this.#mean = new Float32Array(this.#state.weights.length);
+    this.#isKnown = own !== null;
+    if (own !== null) this.#checkpoints.found(this.#stepNumber, own.bytes);
+    this.#check = new ShardCheck(spec, own === null, ports);
+    this.#nextRound = round;
+  }
+
+  /** The first round. */
+  open(): RunAnswer {
+    if (this.#schedule.roundAt(this.#position) === null) return this.#end();
+    const model = this.#blocks.makeModel(this.#nextRound, this.#spec.model);
+    return this.#ready([model, this.#makeWeights()], !this.#isKnown);
+  }
+
+  /** Rejects with TASK_CANCELLED when the round is over, and BLOCK_MISSING when a file is not there. */
+  async check(shard: ReturnedShard): Promise<ShardVerdict> {
+    const startedMs = this.#clock.nowMs();
+    const round = this.#round;
+    if (round === null || round.number !== shard.round) throw isOver(shard);
+    if (round.totals.has(shard.index)) return { ok: true, why: '', verifyMs: 0 };
+    const into = round.ask.kind === 'evaluate' ? null : this.#array(shard);
+    const checked = await this.#check.check(shard, { weights: this.#state.weights, into });
+    this.#take(round, shard, checked);
+    const verifyMs = this.#clock.nowMs() - startedMs;
+    round.aggregateMs += verifyMs - (checked.auditMs ?? 0);
+    return { ok: checked.why === '', why: checked.why, verifyMs };
+  }
+
+  /**
+   * Makes the next round of all shards that passed; null when this one is over already. Those that the head accepted are among them; one
+   * that passed when it was not awaited any more is as good.
+   */
+  fold({ round: number, accepted }: FoldAsk): RunAnswer | null {
+    const startedMs = this.#clock.nowMs();
+    const round = this.#round;
+    if (round === null || round.number !== number) return null;
+    checkAccepted(round, accepted);
+    const totals = round.totals.sum();
+    if (!round.isFinite) return this.#diverged(`the mean loss is ${totals.loss / totals.samples}`);
+    if (round.ask.kind === 'gradient') this.#step(round.ask);
+    this.#position = this.#schedule.after(round.ask);
+    const made = round.ask.kind === 'gradient' ? [this.#makeWeights()] : [];
+    this.#record(round, totals, startedMs);
+    return this.#after(round.ask, made);
+  }
+
+  /** Does nothing with weights that are no numbers: the run is about to fail, and the last good checkpoint stays. */
+  checkpoint(): void {
+    if (!this.#state.isFinite()) return;
+    this.#checkpoints.write(this.#spec.model, {
+      checkpoint: this.#state.checkpoint({ ...this.#position, step: this.#stepNumber }),
+      progress: this.#progress.saved(),
+    });
+  }
+
+  get #stepNumber(): number {
+    return this.#schedule.stepAt(this.#position);
+  }
+
+  #array({ layout: { shards } }: ReturnedShard): Float32Array {
+    const { aggregator, trim } = this.#spec.options;
+    if (this.#sums?.shards !== shards.length) {
+      const robust = aggregator === 'mean' ? null : { aggregator, trim };
+      this.#sums = { shards: shards.length, sum: vectorSum(shards.length, this.#mean.length, robust) };
+    }
+    const array = this.#unused ?? this.#sums.sum.spare();
+    this.#unused = array;
+    return array;
+  }
+
+  #take(round: OpenRound, { index }: ReturnedShard, { why, returned, isFinite, auditMs }: CheckedShard): void {
+    if (auditMs !== null) this.#progress.audited();
+    if (why !== '') this.#progress.disputed();
+    if (why !== '' || returned === null) return;
+    round.totals.add(index, returned);
+    round.isFinite &&= isFinite;
+    if (round.ask.kind === 'gradient' && isFinite) this.#add(index, returned);
+  }
+
+  #add(index: number, { vector, samples }: Returned): void {
+    if (this.#spec.options.localSteps > 1) toDeltaSum(vector, samples);
+    this.#sums?.sum.add(index, vector, samples);
+    this.#unused = null;
+  }
+
+  #step({ learningRate }: TrainRound): void {
+    this.#sums?.sum.mean(this.#mean);
+    this.#state.step(this.#mean, learningRate);
+  }
+
+  #makeWeights(): MadeBlock {
+    return this.#blocks.makeWeights(this.#nextRound, this.#state.weights);
+  }
+
+  #record({ ask, openedMs, aggregateMs }: OpenRound, totals: ShardTotals, foldedAtMs: number): void {
+    if (ask.kind === 'evaluate') return this.#progress.evaluated(totals);
+    const nowMs = this.#clock.nowMs();
+    const times = { roundMs: nowMs - openedMs, aggregateMs: aggregateMs + nowMs - foldedAtMs };
+    this.#progress.stepped(totals, ask.learningRate, times);
+  }
+
+  #after({ epoch }: TrainRound, made: readonly MadeBlock[]): RunAnswer {
+    if (this.#schedule.roundAt(this.#position) === null) return this.#end();
+    return this.#ready(made, this.#checkpoints.isDue(this.#position.epoch > epoch));
+  }
+
+  #ready(blocks: readonly MadeBlock[], checkpointDue: boolean): RunAnswer {
+    const ask = this.#schedule.roundAt(this.#position);
+    if (ask === null) throw new MusterError('BUG', 'a run that is over has no next round');
+    const start: RoundStart = { round: this.#nextRound, blocks: this.#blocks.all, ask };
+    this.#round = {
+      number: this.#nextRound,
+      ask,
+      openedMs: this.#clock.nowMs(),
+      totals: new RoundTotals(),
+      isFinite: true,
+      aggregateMs: 0,
+    };
+    this.#nextRound += 1;
+    return { outcome: { type: 'ready', start, blocks, report: this.#report('') }, checkpointDue };
+  }
+
+  #end(): RunAnswer {
+    this.#round = null;
+    if (!this.#state.isFinite()) return this.#diverged('some weights are no numbers');
+    this.checkpoint();
+    const sha256 = createHash('sha256').update(bytesOf(this.#state.weights)).digest('hex');
+    return settled({ type: 'ended', report: this.#report(sha256) });
+  }
+
+  #diverged(seen: string): RunAnswer {
+    this.#round = null;
+    const { learningRate, clipNorm } = this.#spec.options;
+    const { checkpointStep } = this.#checkpoints.latest;
+    const error = new MusterError('DIVERGED', `the training diverged at step ${this.#stepNumber}`, {
+      why: `${seen}; the checkpoint of step ${checkpointStep} is kept: ${this.#checkpoints.path}`,
+      fix: `--lr ${learningRate / 10} or --clip-norm ${clipNorm > 0 ? clipNorm / 10 : 1}`,
+    });
+    return settled({ type: 'failed', error: toWireError(error), report: this.#report('') });
+  }
+
+  #report(weightsSha256: string): TrainingReport {
+    return {
+      step: this.#stepNumber,
+      steps: this.#schedule.steps,
+      epoch: this.#position.epoch,
+      epochs: this.#spec.options.epochs,
+      ...this.#progress.report(),
+      late: 0,
+      ...this.#checkpoints.latest,
+      weightsSha256,
+    };
+  }
+}
+
+const settled = (outcome: RunOutcome): RunAnswer => ({ outcome, checkpointDue: false });
+
+/** As nodes send it: weights at the start less those at the end. As it is summed: what they moved by, for each sample. */
+function toDeltaSum(vector: Float32Array, samples: number): void {
+  for (let i = 0; i < vector.length; i += 1) vector[i]! *= -samples;
+}
+
+function checkAccepted({ totals }: OpenRound, accepted: readonly number[]): void {
+  const unknown = accepted.filter((index) => !totals.has(index));
+  if (unknown.length === 0) return;
+  throw new MusterError('BUG', 'shards were accepted that did not pass their check', {
+    why: `shards ${unknown.join(', ')}`,
+  });
+}
+
+const isOver = ({ task, round }: ReturnedShard): MusterError =>
+  new MusterError('TASK_CANCELLED', 'a check was given up', { why: `round ${round} of task ${task} is over` });

@@ -1,0 +1,45 @@
+/** Nodes that turn the signs of their gradients: found out where they are looked at, outvoted where they are not. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { LocalProgram } from '@muster/shared/testkit';
+import { FaultRig } from './fault-rig.ts';
+import { startLiar } from './liar.ts';
+import { startTraining, trained } from './training-rig.ts';
+
+/** The mean loss of a net that knows nothing of ten classes. */
+const CHANCE = Math.log(10);
+const EPOCHS = 3;
+/** Three times it is found wrong; another two of its shards may be under way by then. */
+const DISPUTES_MAX = 5;
+
+let rig: FaultRig;
+let liar: LocalProgram | undefined;
+
+beforeAll(async () => {
+  rig = await FaultRig.start({ providers: 3 });
+}, 120_000);
+
+afterAll(async () => {
+  await liar?.stop();
+  await rig.end();
+}, 30_000);
+
+describe('a node that turns the signs of its gradients', () => {
+  test('from the start is caught by the audit, gets nothing more, and the loss falls', async () => {
+    liar = await startLiar(rig, 'flip');
+    const { state, loss, disputed, nodes } = await trained(await startTraining(rig, { nodes: 4, epochs: EPOCHS }));
+    expect(state).toBe('done');
+    expect(disputed).toBeGreaterThan(0);
+    expect(disputed).toBeLessThanOrEqual(DISPUTES_MAX);
+    expect(nodes.find(({ name }) => name === 'liar')?.shards ?? 0).toBe(0);
+    expect(loss).toBeLessThan(CHANCE / 2);
+    await liar.stop();
+  }, 60_000);
+
+  test('when it is trusted is outvoted by the median, and the loss falls', async () => {
+    liar = await startLiar(rig, 'flip:8', 'late-liar');
+    const run = await startTraining(rig, { nodes: 4, epochs: EPOCHS }, '--aggregator', 'median');
+    const { state, loss } = await trained(run);
+    expect(state).toBe('done');
+    expect(loss).toBeLessThan(CHANCE / 2);
+  }, 60_000);
+});

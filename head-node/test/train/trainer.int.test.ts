@@ -1,0 +1,154 @@
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readSafetensors, type TaskId } from '@muster/shared';
+import { TemporaryDirectories } from '@muster/shared/testkit';
+import type { OpenRun } from '../../src/train/calls.ts';
+import type { Trainer } from '../../src/train/index.ts';
+import { smallSpec, SmallRun, trainerIn, writeSamples, type Ending, type SmallRunOptions } from './small-run.ts';
+
+/** Each test starts up to four processes. */
+jest.setTimeout(60_000);
+
+const directories = new TemporaryDirectories();
+const trainers: Trainer[] = [];
+const TASK = '0000000000000001' as TaskId;
+
+afterEach(async () => {
+  for (const trainer of trainers.splice(0)) await trainer.stop();
+  directories.removeAll();
+});
+
+class Place {
+  readonly directory = directories.make();
+  readonly incomingDirectory = join(this.directory, 'store', 'incoming');
+
+  constructor() {
+    mkdirSync(this.incomingDirectory, { recursive: true });
+  }
+
+  async trainer(script?: string): Promise<Trainer> {
+    const directory = join(this.directory, 'training');
+    const trainer = await trainerIn({
+      directory,
+      incomingDirectory: this.incomingDirectory,
+      ...(script && { script }),
+    });
+    trainers.push(trainer);
+    return trainer;
+  }
+
+  run(options: Record<string, unknown> = {}): OpenRun {
+    return {
+      spec: smallSpec(options),
+      trainPaths: writeSamples(this.directory, 'train', 120),
+      testPaths: writeSamples(this.directory, 'test', 30),
+      checkpointPath: null,
+    };
+  }
+}
+
+function begin(place: Place, trainer: Trainer, options: Partial<SmallRunOptions> & { run?: OpenRun } = {}): SmallRun {
+  const run = options.run ?? place.run();
+  const small = new SmallRun(trainer, run, { directory: place.directory, ...options });
+  trainer.open(TASK, run);
+  return small;
+}
+
+const shaOf = (ending: Ending): string => (ending.type === 'ended' ? ending.report.weightsSha256 : ending.error.what);
+
+async function undisturbed(): Promise<string> {
+  const place = new Place();
+  return shaOf(await begin(place, await place.trainer()).ending);
+}
+
+test('trains a network, and keeps it in a checkpoint', async () => {
+  const place = new Place();
+  const trainer = await place.trainer();
+  const small = begin(place, trainer, { run: place.run({ epochs: 12 }) });
+  const ending = await small.ending;
+  expect(ending).toMatchObject({ type: 'ended', report: { step: 48, epoch: 12, checkpointStep: 48, disputed: 0 } });
+  const { report } = ending as Ending & { type: 'ended' };
+  expect(report.testAccuracy).toBeGreaterThan(0.9);
+  expect(report.trainAccuracy).toBeGreaterThan(0.8);
+  expect(report.audited).toBeGreaterThanOrEqual(1);
+  expect(report.samplesPerSecond).toBeGreaterThan(0);
+  expect(report.split.aggregateMs).toBeGreaterThan(0);
+  const content = readFileSync(trainer.checkpointPath(TASK));
+  expect(content).toHaveLength(report.checkpointBytes);
+  expect([...readSafetensors(content, '').tensors.keys()]).toContain('layers.0.weight');
+  expect(trainer.tasks()).toEqual([TASK]);
+});
+
+test('goes on after it was stopped, with the same weights as if it had not been', async () => {
+  const place = new Place();
+  const first = await place.trainer();
+  const stopped = new Promise<void>((resolve) => {
+    begin(place, first, { isStopped: ({ round }) => round === 7 && (resolve(), true) });
+  });
+  await stopped;
+  await first.stop();
+  const small = begin(place, await place.trainer());
+  expect(shaOf(await small.ending)).toBe(await undisturbed());
+  expect(small.starts[0]).toMatchObject({ round: 1, ask: { step: 5, epoch: 1 } });
+});
+
+describe('when its process dies', () => {
+  async function withDeaths(deaths: number, folds: number, options: Record<string, unknown> = {}): Promise<SmallRun> {
+    const place = new Place();
+    process.env['MUSTER_TEST_LIVES'] = join(place.directory, 'lives');
+    process.env['MUSTER_TEST_DEATHS'] = String(deaths);
+    process.env['MUSTER_TEST_FOLDS'] = String(folds);
+    const trainer = await place.trainer(join(import.meta.dirname, 'children/dying-train.mjs'));
+    return begin(place, trainer, { run: place.run(options) });
+  }
+
+  test('every run is opened again from its checkpoint, with a higher round', async () => {
+    const small = await withDeaths(2, 3, { checkpointEveryMs: 0 });
+    expect(shaOf(await small.ending)).toBe(await undisturbed());
+    const rounds = small.starts.map(({ round }) => round);
+    expect(rounds).toEqual(rounds.map((_, at) => at + 1));
+    // Three folds and a death, twice; with a checkpoint of every step nothing is done again.
+    expect(rounds).toHaveLength(20 + 2);
+  });
+
+  test('a run at which it dies again and again fails', async () => {
+    const small = await withDeaths(99, 0);
+    expect(await small.ending).toMatchObject({ type: 'failed', error: { code: 'COMPUTE_FAILED' } });
+    expect(small.starts).toHaveLength(3);
+  });
+});
+
+describe('a run', () => {
+  test('fails with what is wrong with its checkpoint', async () => {
+    const place = new Place();
+    const run = { ...place.run(), checkpointPath: writeSamples(place.directory, 'other', 10)[0] ?? null };
+    const small = begin(place, await place.trainer(), { run });
+    expect(await small.ending).toMatchObject({ type: 'failed', error: { code: 'BAD_DATA' } });
+  });
+
+  test('is opened once, and not heard of when it is closed', async () => {
+    const place = new Place();
+    const trainer = await place.trainer();
+    const small = begin(place, trainer);
+    trainer.open(TASK, place.run());
+    trainer.close(TASK);
+    const other = '0000000000000002' as TaskId;
+    trainer.open(other, { ...place.run(), checkpointPath: join(place.directory, 'lost') });
+    await small.ending;
+    const steps = small.reports.map(({ step }) => step);
+    expect(steps).toEqual(steps.toSorted((a, b) => a - b));
+    expect(small.reports).toHaveLength(20);
+    await expect(trainer.check({ task: TASK } as never)).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
+  });
+
+  test('leaves nothing when it is forgotten', async () => {
+    const place = new Place();
+    const trainer = await place.trainer();
+    await begin(place, trainer).ending;
+    expect(existsSync(trainer.checkpointPath(TASK))).toBe(true);
+    trainer.forget(TASK);
+    await trainer.stop();
+    expect(trainer.tasks()).toEqual([]);
+  });
+});

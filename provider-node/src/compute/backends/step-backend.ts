@@ -1,0 +1,14 @@
+/** The port between the training kernel and whatever computes training steps. */
+import type { GraphRunner, Model, ShardWork } from '@muster/shared';
+import type { DeviceKind } from '../compute-protocol.ts';
+
+/** The step or the evaluation of one model, on a device. */
+export interface OpenGraph extends GraphRunner {
+  release(): void;
+}
+
+export interface StepBackend {
+  readonly kind: DeviceKind;
+  /** Rejects with the reason when the device cannot. */
+  open(model: Model, kind: ShardWork['kind']): Promise<OpenGraph>;
+}

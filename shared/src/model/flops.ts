@@ -1,0 +1,21 @@
+import type { Model } from './description.ts';
+import { elementCount, placeLayers, type PlacedLayer } from './place-layers.ts';
+
+const known = new WeakMap<Model, number>();
+
+/** Floating-point operations of one sample forward: two for each weight of a dense layer, and for each place of a kernel. */
+export function forwardFlops(model: Model): number {
+  const found = known.get(model) ?? sum(placeLayers(model.layers, model.input));
+  known.set(model, found);
+  return found;
+}
+
+const sum = (layers: readonly PlacedLayer[]): number => layers.reduce((total, layer) => total + flopsOf(layer), 0);
+
+function flopsOf({ layer, parameters, output, inner }: PlacedLayer): number {
+  const [weight] = parameters;
+  if (layer.type === 'residual') return sum(inner) + elementCount(output);
+  if (weight === undefined || weight.kind === 'scale') return elementCount(output);
+  const places = layer.type === 'conv' ? elementCount(output.slice(1)) : 1;
+  return 2 * elementCount(weight.shape) * places;
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { MusterError } from '../../errors.ts';
+import { limits } from '../../protocol/limits.ts';
+
+const whole = z.number().int().min(1);
+const dtype = z.enum(['float32', 'float64', 'int32', 'int8', 'uint8']);
+
+const port = z.object({
+  name: z.string().min(1).max(200),
+  /** Of one row, without the batch. */
+  shape: z.array(whole.max(limits.dimensionMax.value)).max(7),
+  dtype,
+});
+export type InferPort = z.infer<typeof port>;
+export type InferDtype = InferPort['dtype'];
+
+const inferSpec = z.object({
+  rows: whole.max(limits.samplesMax.value),
+  /** Rows of each block of the input but perhaps the last; a subtask is a block. */
+  rowsPerBlock: whole,
+  modelBytes: whole.max(limits.modelBytesMax.value),
+  input: port,
+  output: port,
+});
+
+/** Y = model(X), row by row: operands 'model' (the ONNX file) and 'x' (blocks of rows). */
+export type InferSpec = z.infer<typeof inferSpec>;
+
+export const inferElementBytes: Readonly<Record<InferDtype, number>> = {
+  float32: 4,
+  float64: 8,
+  int32: 4,
+  int8: 1,
+  uint8: 1,
+};
+
+export const rowBytes = ({ shape, dtype: type }: InferPort): number =>
+  shape.reduce((product, length) => product * length, inferElementBytes[type]);
+
+/** Throws USAGE, or TOO_LARGE when a block of the input or of the output is. */
+export function parseInferSpec(raw: unknown): InferSpec {
+  const parsed = inferSpec.safeParse(raw);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new MusterError('USAGE', 'the inference is not valid', {
+      why: `${issue?.path.join('.')}: ${issue?.message}`,
+    });
+  }
+  const { input, output, rowsPerBlock } = parsed.data;
+  const bytes = rowsPerBlock * Math.max(rowBytes(input), rowBytes(output));
+  if (bytes <= limits.inferBlockBytesMax.value) return parsed.data;
+  throw new MusterError('TOO_LARGE', 'a block of rows is too large', {
+    why: `${rowsPerBlock} rows are ${bytes} bytes, the limit is ${limits.inferBlockBytesMax.value}`,
+    fix: '--rows-per-block 1, or smaller samples',
+  });
+}

@@ -1,0 +1,22 @@
+/** What a provider is told about one block of rows. */
+import { z } from 'zod';
+import { isBlockId, type BlockId } from '../../ids.ts';
+import { limits } from '../../protocol/limits.ts';
+
+const blockId = z.custom<BlockId>((value) => typeof value === 'string' && isBlockId(value));
+const port = z.object({
+  name: z.string().min(1).max(200),
+  shape: z.array(z.number().int().min(1).max(limits.dimensionMax.value)).max(7),
+  dtype: z.enum(['float32', 'float64', 'int32', 'int8', 'uint8']),
+});
+
+/** Result: rows x output.shape elements of output.dtype, row-major, little-endian. */
+export const inferWork = z.object({
+  model: blockId,
+  x: blockId,
+  rows: z.number().int().min(1),
+  input: port,
+  output: port,
+});
+
+export type InferWork = z.infer<typeof inferWork>;

@@ -1,0 +1,81 @@
+/** The rounds of a training run: what the trainer asks for, and how a round is cut. */
+import type { NodeFacts, TaskPlan } from '../task-type.ts';
+import type { RoundStart } from '../rounds.ts';
+import { cutBatch, virtualShards } from '../../training/batch-cut.ts';
+import type { TrainSpec } from './spec.ts';
+
+export interface TrainRound {
+  /**
+   * gradient  an optimizer step, or as many as the nodes make alone
+   * evaluate  loss and right answers of the test set
+   */
+  readonly kind: 'gradient' | 'evaluate';
+  /** Optimizer steps done before it. */
+  readonly step: number;
+  readonly epoch: number;
+  /** Positions [from, to) in the order of the epoch; sample numbers for `evaluate`. */
+  readonly from: number;
+  readonly to: number;
+  readonly learningRate: number;
+}
+
+/** [from, to) of the positions of one subtask. */
+export type Shard = readonly [number, number];
+
+export interface TrainLayout {
+  readonly round: TrainRound;
+  readonly shards: readonly Shard[];
+}
+
+/** Fewer samples in a shard waste the time of a node. */
+const SHARD_MIN = 16;
+
+/** One shard for each node, as large as it is fast; or the same shards whatever the nodes are. */
+export function planRound({ options }: TrainSpec, { ask }: RoundStart, nodes: readonly NodeFacts[]): TaskPlan {
+  const round = ask as TrainRound;
+  const samples = round.to - round.from;
+  const fixed = options.deterministic && round.kind === 'gradient';
+  const cut = fixed ? evenly(samples, options.virtualShards, nodes.length) : bySpeed(samples, nodes);
+  const shards = cut.map(({ from, to }): Shard => [round.from + from, round.from + to]);
+  return roundPlan(
+    { round, shards },
+    cut.map(({ home }) => home),
+    nodes.length,
+  );
+}
+
+interface HomeShard {
+  readonly from: number;
+  readonly to: number;
+  /** Position of the node that it is for. */
+  readonly home: number;
+}
+
+const evenly = (samples: number, count: number, nodes: number): HomeShard[] =>
+  virtualShards(samples, count).map((shard, at, { length }) => ({ ...shard, home: Math.floor((at * nodes) / length) }));
+
+const bySpeed = (samples: number, nodes: readonly NodeFacts[]): HomeShard[] =>
+  cutBatch(
+    samples,
+    nodes.map(({ gflops }) => gflops.float32),
+    { minimum: SHARD_MIN },
+  )
+    .map((shard, home) => ({ ...shard, home }))
+    .filter(({ from, to }) => to > from);
+
+const roundPlan = (layout: TrainLayout, homes: readonly number[], nodes: number): TaskPlan => ({
+  subtasks: layout.shards.length,
+  batch: 1,
+  homes,
+  nodes,
+  forecast: [],
+  advice: '',
+  layout,
+});
+
+/** Half of the samples of a step are enough, because sums are weighted by what they are sums of; a test set is wanted whole. */
+export function quorumOf({ options }: TrainSpec, plan: TaskPlan): number {
+  const { round, shards } = plan.layout as TrainLayout;
+  const whole = options.deterministic || round.kind === 'evaluate';
+  return whole ? shards.length : Math.ceil(shards.length / 2);
+}

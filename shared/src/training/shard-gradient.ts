@@ -1,0 +1,198 @@
+/** What a shard of a round comes to. Nodes compute it, and the head computes some of it again: both with this. */
+import { MusterError } from '../errors.ts';
+import type { Model } from '../model/description.ts';
+import { parameterCount } from '../model/parameters.ts';
+import type { BlockView } from '../samples/block.ts';
+import type { SampleLayout } from '../samples/layout.ts';
+import { accumulate } from './accumulate.ts';
+import { virtualShards } from './batch-cut.ts';
+import { BatchBuffers } from './batch-buffers.ts';
+import { EpochOrder } from './epoch-order.ts';
+import type { GraphRunner, StepOutputs } from './graph-runner.ts';
+import { microBatches } from './micro-batches.ts';
+import { createOptimizer, type Optimizer } from './optimizer.ts';
+
+/** The part of a train work (tasks/train/work.ts) that says which samples, and what is to be done with them. */
+export interface ShardWork {
+  readonly kind: 'gradient' | 'evaluate';
+  readonly seed: number;
+  readonly epoch: number;
+  readonly step: number;
+  /** Samples of the whole set. */
+  readonly samples: number;
+  /** Positions [from, to) in the order of the epoch; for `evaluate` sample numbers. */
+  readonly from: number;
+  readonly to: number;
+  readonly local: LocalSteps | null;
+}
+
+export interface LocalSteps {
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly momentum: number;
+}
+
+/** Where the shard is computed. */
+export interface ShardInputs {
+  readonly weights: Float32Array;
+  /** Blocks of the set by number; asked for those that hold samples of the shard. */
+  readonly blockAt: (number: number) => BlockView;
+}
+
+export interface ShardSums {
+  readonly samples: number;
+  readonly correct: number;
+  /** Sum over the samples; with local steps at the weights that each step began with. */
+  readonly loss: number;
+  /**
+   * Sum of the gradients over the samples. With local steps the weights at the start less those at the end: not a sum, and uphill
+   * like a gradient. Empty for an evaluation. It belongs to the caller.
+   */
+  readonly vector: Float32Array;
+}
+
+export interface ShardGraphs {
+  readonly model: Model;
+  readonly layout: SampleLayout;
+  /** Called once for each kind, when it is needed first. */
+  readonly open: (kind: ShardWork['kind']) => Promise<GraphRunner>;
+}
+
+type Position = Pick<ShardWork, 'seed' | 'step'>;
+
+/** One shard at a time: the buffers of its batches are used by the next. */
+export class ShardGradient {
+  readonly #model: Model;
+  readonly #parameters: number;
+  readonly #open: ShardGraphs['open'];
+  readonly #runners = new Map<ShardWork['kind'], Promise<GraphRunner>>();
+  readonly #buffers: BatchBuffers;
+  #order: KnownOrder = { seed: 0, epoch: 0, order: new Uint32Array() };
+
+  constructor({ model, layout, open }: ShardGraphs) {
+    this.#model = model;
+    this.#parameters = parameterCount(model);
+    this.#open = open;
+    this.#buffers = new BatchBuffers(model, layout);
+  }
+
+  /** Rejects with SHAPE_MISMATCH for weights of another model, and with whatever the runner rejects with. */
+  async run(shard: ShardWork, inputs: ShardInputs): Promise<ShardSums> {
+    this.#checkWeights(inputs.weights);
+    const { kind, local, from, to } = shard;
+    if (kind === 'evaluate') return this.#evaluate(shard, inputs);
+    const indices = this.#orderOf(shard).subarray(from, to);
+    return local ? this.#walk(local, { shard, indices, inputs }) : this.#gradient(shard, indices, inputs);
+  }
+
+  async #gradient(position: Position, indices: Uint32Array, inputs: ShardInputs): Promise<ShardSums> {
+    return this.#sum('gradient', indices, (runner, part) => {
+      const batch = this.#buffers.samples({ indices: part, blockAt: inputs.blockAt });
+      return runner.run({ ...this.#weights(inputs), ...batch, ...this.#buffers.masks(position, part) });
+    });
+  }
+
+  async #evaluate({ from, to }: ShardWork, inputs: ShardInputs): Promise<ShardSums> {
+    const indices = Uint32Array.from({ length: to - from }, (_, at) => from + at);
+    return this.#sum('evaluate', indices, (runner, part) =>
+      runner.run({ ...this.#weights(inputs), ...this.#buffers.samples({ indices: part, blockAt: inputs.blockAt }) }),
+    );
+  }
+
+  /** Each step over an equal part of the shard. */
+  async #walk(local: LocalSteps, { shard, indices, inputs }: WalkOf): Promise<ShardSums> {
+    const weights = inputs.weights.slice();
+    const optimizer = optimizerOf(local, weights.length);
+    let [correct, loss] = [0, 0];
+    for (const [at, { from, to }] of virtualShards(indices.length, local.steps).entries()) {
+      const position = { seed: shard.seed, step: shard.step + at };
+      const sums = await this.#gradient(position, indices.subarray(from, to), { ...inputs, weights });
+      correct += sums.correct;
+      loss += sums.loss;
+      divide(sums.vector, sums.samples);
+      optimizer.step(weights, sums.vector, local.learningRate);
+    }
+    subtractFrom(inputs.weights, weights);
+    return { samples: indices.length, correct, loss, vector: weights };
+  }
+
+  async #sum(
+    kind: ShardWork['kind'],
+    indices: Uint32Array,
+    run: (runner: GraphRunner, part: Uint32Array) => Promise<StepOutputs>,
+  ): Promise<ShardSums> {
+    const runner = await this.#runner(kind);
+    let sums: ShardSums = { samples: 0, correct: 0, loss: 0, vector: new Float32Array() };
+    for (const { from, to } of microBatches(this.#model, indices.length)) {
+      sums = added(sums, await run(runner, indices.subarray(from, to)), to - from);
+    }
+    return sums;
+  }
+
+  #runner(kind: ShardWork['kind']): Promise<GraphRunner> {
+    const known = this.#runners.get(kind);
+    if (known) return known;
+    const opening = this.#open(kind);
+    this.#runners.set(kind, opening);
+    // The next shard may try again.
+    opening.catch(() => this.#runners.delete(kind));
+    return opening;
+  }
+
+  #weights({ weights }: ShardInputs): { weights: { elements: Float32Array; dims: number[] } } {
+    return { weights: { elements: weights, dims: [this.#parameters] } };
+  }
+
+  #orderOf({ seed, epoch, samples }: ShardWork): Uint32Array {
+    const known = this.#order;
+    if (known.seed === seed && known.epoch === epoch && known.order.length === samples) return known.order;
+    this.#order = { seed, epoch, order: new EpochOrder(seed, epoch, samples).order };
+    return this.#order.order;
+  }
+
+  #checkWeights({ length }: Float32Array): void {
+    if (length === this.#parameters) return;
+    throw new MusterError('SHAPE_MISMATCH', `the weights do not fit the model ${this.#model.name}`, {
+      why: `it has ${this.#parameters} parameters, there are ${length} weights`,
+    });
+  }
+}
+
+interface WalkOf {
+  readonly shard: ShardWork;
+  readonly indices: Uint32Array;
+  readonly inputs: ShardInputs;
+}
+
+interface KnownOrder extends Pick<ShardWork, 'seed' | 'epoch'> {
+  readonly order: Uint32Array;
+}
+
+/** Into the array of the first part. */
+function added(sums: ShardSums, { loss, correct, gradient }: StepOutputs, samples: number): ShardSums {
+  let { vector } = sums;
+  if (gradient && sums.samples === 0) vector = gradient;
+  else if (gradient) accumulate(vector, gradient);
+  return {
+    samples: sums.samples + samples,
+    correct: sums.correct + correct[0]!,
+    loss: sums.loss + loss[0]!,
+    vector,
+  };
+}
+
+/** The optimizer of a node that steps alone; its moments do not outlive the shard. */
+const optimizerOf = ({ momentum }: LocalSteps, parameters: number): Optimizer =>
+  createOptimizer(
+    { optimizer: momentum > 0 ? 'momentum' : 'sgd', momentum, weightDecay: 0, beta1: 0, beta2: 0, epsilon: 1 },
+    parameters,
+  );
+
+function divide(vector: Float32Array, by: number): void {
+  for (let i = 0; i < vector.length; i += 1) vector[i]! /= by;
+}
+
+/** vector = from - vector */
+function subtractFrom(from: Float32Array, vector: Float32Array): void {
+  for (let i = 0; i < vector.length; i += 1) vector[i] = from[i]! - vector[i]!;
+}

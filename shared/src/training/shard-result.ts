@@ -1,0 +1,49 @@
+/**
+ * What comes of one shard: 24 bytes of header and the encoded vector, which is empty for an evaluation. Little-endian:
+ *
+ *   0  u32  magic 'MSR1'
+ *   4  u32  samples
+ *   8  u32  right answers
+ *  12  u32  0
+ *  16  f64  sum of the losses
+ */
+import { MusterError } from '../errors.ts';
+
+export interface ShardResult {
+  readonly samples: number;
+  readonly correct: number;
+  /** Sum over the samples. */
+  readonly loss: number;
+  /** Encoded as the task's compression says; a view of the given bytes. */
+  readonly payload: Uint8Array;
+}
+
+export const SHARD_HEADER_BYTES = 24;
+const MAGIC = 0x3152534d;
+
+/** The header alone: the payload is written behind it, without a copy. */
+export function shardHeader({ samples, correct, loss }: Omit<ShardResult, 'payload'>): Uint8Array {
+  const view = new DataView(new ArrayBuffer(SHARD_HEADER_BYTES));
+  view.setUint32(0, MAGIC, true);
+  view.setUint32(4, samples, true);
+  view.setUint32(8, correct, true);
+  view.setFloat64(16, loss, true);
+  return new Uint8Array(view.buffer);
+}
+
+/** Throws BAD_DATA for what is no shard result of so many samples. The loss may be no number: that is the run's problem, not the node's. */
+export function readShardResult(bytes: Uint8Array, samples: number): ShardResult {
+  if (bytes.length < SHARD_HEADER_BYTES) throw badResult(`it has ${bytes.length} bytes`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const [magic, seen, correct] = [view.getUint32(0, true), view.getUint32(4, true), view.getUint32(8, true)];
+  if (magic !== MAGIC) throw badResult(`it begins with ${magic.toString(16)}`);
+  if (seen !== samples) throw badResult(`it is of ${seen} samples, the shard has ${samples}`);
+  if (correct > samples) throw badResult(`${correct} of ${samples} answers are right`);
+  return { samples, correct, loss: view.getFloat64(16, true), payload: bytes.subarray(SHARD_HEADER_BYTES) };
+}
+
+/** No codec takes more than four bytes a parameter and a thousandth beside them, but top-k, which may take eight. */
+export const shardResultBytesMax = (parameters: number): number => SHARD_HEADER_BYTES + 8 * parameters + 64;
+
+const badResult = (why: string): MusterError =>
+  new MusterError('BAD_DATA', 'what came of a shard is no result of it', { why });

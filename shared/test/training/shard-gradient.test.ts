@@ -1,0 +1,101 @@
+import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import {
+  initialWeights,
+  microBatches,
+  packBlock,
+  parseModel,
+  presetModel,
+  ShardGradient,
+  viewBlock,
+  type GraphRunner,
+  type SampleLayout,
+  type ShardWork,
+} from '@muster/shared';
+
+const SAMPLES = 3000;
+const model = parseModel({ name: 'line', input: [1], layers: [{ type: 'dense', units: 1 }], loss: 'meanSquaredError' });
+const layout: SampleLayout = {
+  features: [1],
+  featureType: 'float32',
+  scale: 1,
+  shift: 0,
+  target: { kind: 'values', width: 1 },
+  samplesPerBlock: 500,
+};
+const numbers = Float32Array.from({ length: SAMPLES }, (_, at) => at);
+const blockAt = (number: number) =>
+  viewBlock(layout, packBlock(layout, { features: numbers, targets: numbers }, [500 * number, 500 * (number + 1)]));
+const shard: ShardWork = {
+  kind: 'gradient',
+  seed: 1,
+  epoch: 0,
+  step: 0,
+  samples: SAMPLES,
+  from: 0,
+  to: SAMPLES,
+  local: null,
+};
+
+/** Its gradient is the sum of the samples and their number: whole numbers, so that any order gives the same. */
+function summing(sizes: number[]): GraphRunner {
+  return {
+    run: async ({ X }) => {
+      const { elements } = X!;
+      sizes.push(elements.length);
+      const sum = elements.reduce((total, value) => total + value, 0);
+      return {
+        loss: new Float32Array([sum]),
+        correct: new Float32Array([1]),
+        gradient: new Float32Array([sum, elements.length]),
+      };
+    },
+  };
+}
+
+describe('parts of a shard', () => {
+  test('are even, cover it in order, and are bounded', () => {
+    const models = [model, presetModel('lenet', { input: [1, 28, 28], classes: 10 })];
+    fc.assert(
+      fc.property(fc.constantFrom(...models), fc.integer({ min: 1, max: 20_000 }), (of, samples) => {
+        const parts = microBatches(of, samples);
+        const sizes = parts.map(({ from, to }) => to - from);
+        expect(parts.map(({ from }) => from)).toEqual([0, ...parts.slice(0, -1).map(({ to }) => to)]);
+        expect(parts.at(-1)!.to).toBe(samples);
+        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+        expect(Math.max(...sizes)).toBeLessThanOrEqual(of === model ? 1024 : 300);
+      }),
+    );
+  });
+
+  test('are added up', async () => {
+    const sizes: number[] = [];
+    const gradient = new ShardGradient({ model, layout, open: async () => summing(sizes) });
+    const sums = await gradient.run(shard, { weights: initialWeights(model, 1), blockAt });
+    const total = (SAMPLES * (SAMPLES - 1)) / 2;
+    expect(sums).toMatchObject({ samples: SAMPLES, correct: 3, loss: total });
+    expect([...sums.vector]).toEqual([total, SAMPLES]);
+    expect(sizes).toEqual([1000, 1000, 1000]);
+  });
+});
+
+test('a graph that did not open is opened again', async () => {
+  let opened = 0;
+  const open = async (): Promise<GraphRunner> => {
+    opened += 1;
+    if (opened === 1) throw new Error('no memory');
+    return summing([]);
+  };
+  const gradient = new ShardGradient({ model, layout, open });
+  const inputs = { weights: initialWeights(model, 1), blockAt };
+  await expect(gradient.run(shard, inputs)).rejects.toThrow('no memory');
+  await expect(gradient.run(shard, inputs)).resolves.toMatchObject({ samples: SAMPLES });
+});
+
+test('weights of another model are refused', async () => {
+  const gradient = new ShardGradient({ model, layout, open: async () => summing([]) });
+  await expect(gradient.run(shard, { weights: new Float32Array(3), blockAt })).rejects.toMatchObject({
+    code: 'SHAPE_MISMATCH',
+    why: 'it has 2 parameters, there are 3 weights',
+  });
+});

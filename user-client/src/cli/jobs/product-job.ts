@@ -1,0 +1,26 @@
+import { resultShape, specOfProduct } from '../../product.ts';
+import { NpyResultFile } from '../../results/npy-result-file.ts';
+import { openOperands } from '../operands.ts';
+import type { ProductRun } from '../options/product-run.ts';
+import type { Job } from './job.ts';
+
+/** Operands are opened and compared, and the result's file is made. */
+export function productJob({ operands, grid, out }: ProductRun): Job {
+  const pair = openOperands(operands);
+  try {
+    const { a, b } = pair;
+    const spec = specOfProduct({ a, b, grid });
+    const sink = out === undefined ? undefined : new NpyResultFile(out, resultShape(spec));
+    return {
+      start: ({ client, request }) => client.multiply({ a, b, grid, sink, ...request }),
+      finish: () => Promise.resolve({ out }),
+      close: () => {
+        sink?.discard();
+        pair.close();
+      },
+    };
+  } catch (error) {
+    pair.close();
+    throw error;
+  }
+}

@@ -1,0 +1,29 @@
+import type { BlockId } from '@muster/shared';
+import type { BlockSource } from './block-source.ts';
+import { PackedBlock } from './packed-block.ts';
+
+/** An operand of one block that is in memory: the bytes of a file that was read to be checked. Empty bytes are no operand. */
+export class WholeBlock implements BlockSource {
+  readonly operand: string;
+  readonly blocks: number;
+  private readonly bytes: Uint8Array<ArrayBuffer>;
+
+  /** The bytes must stay as they are until the upload has ended. */
+  constructor(operand: string, bytes: Uint8Array<ArrayBuffer>) {
+    this.operand = operand;
+    this.bytes = bytes;
+    this.blocks = bytes.length > 0 ? 1 : 0;
+  }
+
+  blockBytes(): number {
+    return this.bytes.length;
+  }
+
+  known(): BlockId | undefined {
+    return undefined;
+  }
+
+  read(): PackedBlock {
+    return new PackedBlock(this.bytes, null);
+  }
+}
