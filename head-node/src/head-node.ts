@@ -6,7 +6,6 @@ import {
   type BackboneReport,
   type Channel,
   type Clock,
-  type Endpoint,
   type Logger,
   type NodeStatus,
   type TaskId,

@@ -1,6 +1,7 @@
 import { MusterError, isMusterError } from '../errors.ts';
 import type { Endpoint } from '../protocol/channels.ts';
 import { PROTOCOL_VERSION } from '../protocol/channels.ts';
+import type { Message } from '../protocol/messages.ts';
 import { enrolmentKeys, readJoinToken, type JoinToken } from '../trust/join-token.ts';
 import { newKeyPair, type KeyPair } from '../trust/keys.ts';
 import { Asker, expectType, type RequestSocketClass } from './asker.ts';
@@ -42,6 +43,8 @@ export async function enrol(Request: RequestSocketClass, line: string, applicant
   throw unknownToken(failure);
 }
 
+const ATTEMPTS = 3;
+
 interface Address {
   readonly token: JoinToken;
   readonly endpoint: Endpoint;
@@ -56,11 +59,22 @@ async function enrolAt(
   const asker = new Asker(Request, curveRoute(endpoint, headKey, enrolmentKeys(token)), 'registration');
   try {
     const question = { version: PROTOCOL_VERSION, publicKey: keys.publicKey, name, provider };
-    const { identity, role, cluster, approved } = expectType(await asker.ask('enrol', question), 'enrolled');
+    const answer = await askPatiently(() => asker.ask('enrol', question));
+    const { identity, role, cluster, approved } = expectType(answer, 'enrolled');
     const known = [endpoint, ...endpoints.filter((other) => other !== endpoint)];
     return { approved, membership: { cluster, headKey, endpoints: known, identity, role, keys } };
   } finally {
     asker.close();
+  }
+}
+
+/** A head that is busy may take longer than one answer. Asking again with the same key enrols nobody twice. */
+async function askPatiently(ask: () => Promise<Message>, attempts = ATTEMPTS): Promise<Message> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (attempts <= 1 || !isMusterError(error) || error.code !== 'HEAD_UNREACHABLE') throw error;
+    return askPatiently(ask, attempts - 1);
   }
 }
 
