@@ -4,6 +4,7 @@ import {
   systemClock,
   taskTypeNamed,
   type BackboneReport,
+  type Channel,
   type Clock,
   type Logger,
   type NodeStatus,
@@ -35,11 +36,16 @@ import { startHttp, type HttpServer } from './io/http.ts';
 import { IncomingResults } from './io/incoming-results.ts';
 import { Journal } from './io/journal.ts';
 import { Registration } from './io/registration.ts';
-import { serveReplies } from './io/reply-endpoint.ts';
+import { serveReplies, type ReplyOptions } from './io/reply-endpoint.ts';
 import { ResultCollector } from './io/result-collector.ts';
 import { ResultStore } from './io/result-store.ts';
 import { TaskPublisher } from './io/task-publisher.ts';
 import { resolveHeadNodeOptions, type HeadNodeOptions, type ResolvedHeadNodeOptions } from './options.ts';
+import type { Administration } from './trust/administration.ts';
+import { administrationOf } from './trust/administration-of.ts';
+import { watchHandshakes } from './trust/failed-handshakes.ts';
+import { leaveCredential } from './trust/left-credential.ts';
+import { Trust } from './trust/trust.ts';
 import { judgesOf } from './judges/index.ts';
 import { trainingDirectory, TrainingRuns } from './io/training-runs.ts';
 import { startTrainer, type Trainer } from './train/index.ts';
@@ -62,6 +68,11 @@ export interface HeadNode {
   readonly httpPort: number;
   nodes(): NodeStatus[];
   backbone(): BackboneReport;
+  /** Totals since the start, by name. */
+  counters(): Readonly<Record<string, number>>;
+  /** Name of the cluster, for people. */
+  readonly cluster: string;
+  readonly administration: Administration;
   stop(): Promise<void>;
 }
 
@@ -77,6 +88,7 @@ interface Stores {
   readonly trainer: Trainer;
   readonly runs: TrainingRuns;
   readonly mirror: Mirror;
+  readonly trust: Trust;
 }
 
 export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode> {
@@ -84,7 +96,7 @@ export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode
   makeStateDirectory(options.stateDirectory);
   const stores = await openStores(options);
   try {
-    const sockets = await openHeadSockets(options, stores.journal.headId);
+    const sockets = await openSockets(options, stores);
     try {
       return await serve({ options, stores, sockets });
     } catch (error) {
@@ -95,6 +107,13 @@ export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode
     await closeStores(stores);
     throw error;
   }
+}
+
+function openSockets(options: ResolvedHeadNodeOptions, { journal, trust }: Stores): Promise<HeadSockets> {
+  const { insecure, logger } = options;
+  const { keys, trialKeys } = trust;
+  const curve = insecure ? null : { keys, trialKeys, doorkeeper: trust.mayEnter.bind(trust) };
+  return openHeadSockets({ endpoint: options, headId: journal.headId, curve, logger });
 }
 
 /** A provider locks its state directory the same way, so that the two never share one. */
@@ -120,6 +139,8 @@ async function openLocked(options: ResolvedHeadNodeOptions): Promise<Omit<Stores
   const results = await ResultStore.open({ directory: storeDirectory(stateDirectory) });
   const spares = new SpareStock(storeDirectory(stateDirectory));
   const verifier = await startVerifier({ logger });
+  const isTask = (task: TaskId): boolean => journal.history(task) !== null;
+  const trust = new Trust({ stateDirectory, headId: journal.headId, logger, isTask });
   const trainer = await startTrainer({
     logger,
     directory: trainingDirectory(stateDirectory),
@@ -127,7 +148,7 @@ async function openLocked(options: ResolvedHeadNodeOptions): Promise<Omit<Stores
   });
   const runs = new TrainingRuns({ trainer, blocks });
   const mirror = openMirror(options, journal, blocks);
-  return { journal, blocks, incoming, results, spares, verifier, trainer, runs, mirror };
+  return { journal, blocks, incoming, results, spares, verifier, trainer, runs, mirror, trust };
 }
 
 /** A node that finished while the head was away has left it there. */
@@ -155,12 +176,13 @@ function openMirror(
 
 const storeDirectory = (stateDirectory: string): string => join(stateDirectory, 'store');
 
-async function closeStores({ lock, journal, spares, verifier, trainer, mirror }: Stores): Promise<void> {
+async function closeStores({ lock, journal, spares, verifier, trainer, mirror, trust }: Stores): Promise<void> {
   spares.clear();
   await mirror.stop();
   await verifier.stop();
   await trainer.stop();
   await journal.close();
+  trust.close();
   lock.release();
 }
 
@@ -176,6 +198,7 @@ interface Parts {
   readonly publisher: TaskPublisher;
   readonly clients: ClientEndpoint;
   readonly registration: Registration;
+  readonly administration: Administration;
 }
 
 function assemble({ options, stores, sockets }: Opened): Parts {
@@ -183,8 +206,9 @@ function assemble({ options, stores, sockets }: Opened): Parts {
   const { epoch, headId } = stores.journal;
   const store = offerStore(storeDirectory(options.stateDirectory));
   const policy: Policy = { ...defaultPolicy, resultTtlMs };
-  const publisher = new TaskPublisher(sockets.tasks, epoch, logger);
-  const clients = new ClientEndpoint(sockets.clients, { epoch, headId, store, blocks: stores.blocks, logger });
+  const { trust, blocks } = stores;
+  const publisher = new TaskPublisher(sockets.sets, epoch, logger);
+  const clients = new ClientEndpoint(sockets.sets, { epoch, headId, store, blocks, trust, logger });
   const state = newClusterState(policy, epoch, systemClock.nowMs());
   state.wallOffsetMs = Date.now() - systemClock.nowMs();
   const outside = { clock: systemClock, random: Math.random, logger, audience: clients };
@@ -198,51 +222,64 @@ function assemble({ options, stores, sockets }: Opened): Parts {
     maxResultBytes: maxDiskBytes / 2,
   });
   stores.runs.tell((event) => driver.post(event));
-  const { ipc } = sockets;
-  const registration = new Registration({
-    driver,
-    publisher,
-    logger,
-    epoch,
-    heartbeatMs: policy.heartbeatMs,
-    ipc,
-    store,
-  });
-  return { driver, publisher, clients, registration };
+  const administration = administrationOf(options, { trust, driver, publisher, clients });
+  const { heartbeatMs } = policy;
+  const said = { logger, epoch, heartbeatMs, store };
+  const registration = new Registration({ ...said, driver, publisher, trust, administration });
+  return { driver, publisher, clients, registration, administration };
 }
 
 /** Each ends when its socket is closed. */
 function startLoops({ options, stores, sockets }: Opened, parts: Parts): Promise<void>[] {
   const { driver, publisher, clients, registration } = parts;
   const { logger } = options;
+  const { trust } = stores;
+  const { gate } = trust;
+  const collector = new ResultCollector({ driver, incoming: stores.incoming, gate, logger });
   return [
     publisher.watch({
       onOpened: (session) => registration.subscribed(session),
       onClosed: (session) => registration.unsubscribed(session),
+      onRefused: (origin, topic) => gate.subscriptionRefused(origin, topic),
     }),
-    serveReplies(sockets.registration, (envelope) => registration.answer(envelope), logger),
-    serveReplies(sockets.heartbeats, (envelope) => registration.answerHeartbeat(envelope), logger),
-    new ResultCollector({ driver, incoming: stores.incoming, logger }).run(sockets.results),
     clients.run(new ClientRequests({ driver, clock: systemClock, ...stores })),
+    ...sockets.sets.flatMap((set) => watchHandshakes(set, (channel, why) => trust.handshakeFailed(channel, why))),
+    ...sockets.sets.flatMap(({ origin, ...set }) => {
+      const at = (channel: Channel): ReplyOptions => ({ entrance: { origin, channel }, gate, logger });
+      return [
+        serveReplies(set.registration, (envelope, peer) => registration.answer(envelope, peer), at('registration')),
+        serveReplies(set.heartbeats, (envelope) => registration.answerHeartbeat(envelope), at('heartbeats')),
+        collector.run(set.results, { origin, channel: 'results' }),
+      ];
+    }),
   ];
 }
 
 async function serve(opened: Opened): Promise<HeadNode> {
   const { options, stores, sockets } = opened;
   const parts = assemble(opened);
-  const { driver, clients } = parts;
+  const { driver, clients, administration } = parts;
   // A task that is whole already waits for the broker like any other, but not for longer than this start.
   if (options.amqpUrl !== null) driver.post({ type: 'backbone', state: 'connecting', congested: false });
   restore(driver, stores);
   await stores.mirror.start(driver);
   driver.post({ type: 'recovered' });
-  const http = await openHttp(options, driver, stores.mirror);
+  stores.trust.owners.keepOnly((task) => driver.state.tasks.has(task));
+  const http = await openHttp(options, driver, stores);
   const loops = startLoops(opened, parts);
+  const takeCredential = leaveCredential({
+    ...options,
+    ipc: sockets.ipc,
+    headId: stores.journal.headId,
+    trust: stores.trust,
+  });
+  stores.trust.started(options);
   const timers = startTimers(driver, { clients, clock: systemClock, incoming: stores.incoming });
   const stopRestocking = restockWhileIdle(driver, stores);
   const stop = onceStopped(async () => {
     for (const timer of timers) clearInterval(timer);
     stopRestocking();
+    takeCredential();
     await http?.close();
     sockets.close();
     await Promise.allSettled(loops);
@@ -252,7 +289,10 @@ async function serve(opened: Opened): Promise<HeadNode> {
   const { epoch, headId } = stores.journal;
   const nodes = (): NodeStatus[] => nodeStatuses(driver.state, systemClock.nowMs());
   const backbone = (): BackboneReport => stores.mirror.report();
-  return { options, epoch, headId, httpPort: http?.port ?? 0, nodes, backbone, stop };
+  const { cluster } = stores.trust;
+  const counters = (): Record<string, number> => countersOf(driver, stores.trust);
+  const named = { options, epoch, headId, cluster, administration, httpPort: http?.port ?? 0 };
+  return { ...named, nodes, backbone, counters, stop };
 }
 
 /**
@@ -327,10 +367,15 @@ function restockWhileIdle(driver: Driver, { spares }: Stores): () => void {
   return () => clearTimeout(timer);
 }
 
+const countersOf = ({ state }: Driver, { counters }: Trust): Record<string, number> => ({
+  ...state.counters,
+  ...counters,
+});
+
 async function openHttp(
   { httpPort, logger }: { httpPort: number | null; logger: Logger },
   driver: Driver,
-  mirror: Mirror,
+  { mirror, trust }: Stores,
 ): Promise<HttpServer | null> {
   if (httpPort === null) return null;
   const clock = systemClock;
@@ -342,7 +387,7 @@ async function openHttp(
       nodes: () => nodeStatuses(driver.state, clock.nowMs()),
       tasks: () => [...driver.state.tasks.values()].map((task) => briefOf(statusOf(driver.state, task, clock.nowMs()))),
       backbone: () => mirror.report(),
-      counters: () => ({ ...driver.state.counters }),
+      counters: () => countersOf(driver, trust),
     },
   });
 }

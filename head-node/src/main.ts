@@ -2,18 +2,24 @@
 import {
   DEFAULT_HTTP_PORT,
   DEFAULT_PORT_BASE,
+  limits,
   parseDurationMs,
   parseSizeBytes,
   parseWhole,
   type BackboneReport,
+  type Role,
 } from '@muster/shared';
-import { runProgram, takeBrokerUrl, untilSignal, versionIn } from '@muster/shared/io';
+import { isLoopback, runProgram, takeBrokerUrl, untilSignal, versionIn, writePrivateFile } from '@muster/shared/io';
+import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
+import { addAdminCommands } from './cli/admin-commands.ts';
 import { startHeadNode, type HeadNode } from './head-node.ts';
 import { blockMirrorModes, type BlockMirrorMode } from './io/block-mirror.ts';
-import type { HeadNodeOptions } from './options.ts';
+import { resolveHeadNodeOptions, type HeadNodeOptions } from './options.ts';
+import { LOCAL_PEER } from './trust/peer.ts';
 
 interface Flags {
   readonly host: string;
@@ -25,6 +31,8 @@ interface Flags {
   readonly amqp?: string;
   readonly mirrorBlocks: BlockMirrorMode;
   readonly mirrorBudget: number;
+  readonly joinFiles?: string;
+  readonly insecure?: boolean;
   readonly logLevel: string;
 }
 
@@ -73,20 +81,53 @@ const program = new Command('head-node')
       .argParser((text) => parseSizeBytes(text, '--mirror-budget')),
   )
   .addOption(
+    option(
+      '--join-files <directory>',
+      'at the start write join tokens to its provider/token and client/token, for programs that are started along with the head',
+      'MUSTER_JOIN_FILES',
+    ),
+  )
+  .addOption(option('--insecure', 'no keys and no encryption: on this machine only', 'MUSTER_INSECURE'))
+  .addOption(
     option('--log-level <level>', 'what goes to stderr', 'MUSTER_LOG_LEVEL')
       .choices(['debug', 'info', 'warn', 'error', 'silent'])
       .default('info'),
   );
 
-await runProgram(program, async () => {
+let action: () => Promise<void> = serve;
+program.action(() => undefined);
+addAdminCommands(program, {
+  chosen: (chosen) => (action = chosen),
+  portBase: () => program.opts<Flags>().portBase,
+  stateDirectory: () => resolveHeadNodeOptions(placeFrom(program.opts<Flags>())).stateDirectory,
+});
+await runProgram(program, () => action());
+
+async function serve(): Promise<void> {
   const flags = program.opts<Flags>();
   // From the start: what is begun must be put away again.
   const signal = untilSignal();
   const head = await startHeadNode(optionsFrom(flags));
   process.stderr.write(banner(head));
+  if (flags.joinFiles !== undefined) writeJoinFiles(head, flags.joinFiles);
   await signal;
   await head.stop();
-});
+}
+
+/**
+ * Programs that are started along with the head may come back long after. That for clients is readable for any account: in a container
+ * they run as whoever owns the files that they read, and who may start them could read the head's files as well.
+ */
+function writeJoinFiles({ administration }: HeadNode, directory: string): void {
+  const terms = { ttlMs: String(30 * 24 * 3_600_000), uses: String(limits.tokenUsesMax.value) };
+  const line = (role: Role): string => `${administration.createToken(LOCAL_PEER, { ...terms, role }).token}\n`;
+  writePrivateFile(join(directory, 'provider', 'token'), line('provider'));
+  writeFileSync(join(directory, 'client', 'token'), line('admin'), { mode: 0o644 });
+}
+
+function placeFrom({ portBase, state }: Flags): HeadNodeOptions {
+  return state === undefined ? { portBase } : { portBase, stateDirectory: state };
+}
 
 function optionsFrom({
   state,
@@ -94,6 +135,7 @@ function optionsFrom({
   resultTtl,
   maxDisk,
   logLevel,
+  insecure = false,
   host,
   portBase,
   ...broker
@@ -106,6 +148,7 @@ function optionsFrom({
     resultTtlMs: resultTtl,
     maxDiskBytes: maxDisk,
     amqpUrl: takeBrokerUrl(broker.amqp),
+    insecure,
     blockMirror: { mode: broker.mirrorBlocks, budgetBytes: broker.mirrorBudget },
     logger,
   };
@@ -120,14 +163,24 @@ function banner(head: HeadNode): string {
   const where = host === '127.0.0.1' ? '' : ` --head ${reach}`;
   const base = portBase === DEFAULT_PORT_BASE ? '' : ` --port-base ${portBase}`;
   return [
-    `head-node ready on ${host}:${portBase}..${portBase + 4} (start ${epoch})`,
+    `head-node ready on ${host}:${portBase}..${portBase + 4} (start ${epoch}${options.insecure ? ', insecure: nothing is encrypted' : ''})`,
+    `  cluster   ${head.cluster}`,
     `  state     ${stateDirectory}`,
     `  backbone  ${backboneLine(head.backbone())}`,
     `  status    ${httpPort === 0 ? 'no HTTP' : `http://127.0.0.1:${httpPort}/healthz`}`,
     `  add work  user-client --task matrix_mult --nodes 1 --size 2048${where}${base}`,
-    `  add nodes provider-node --head ${reach}${base}`,
+    `  add nodes provider-node${where}${base}, on this machine`,
+    ...joinLines(head),
     '',
   ].join('\n');
+}
+
+/** Nobody from outside reaches a head on loopback. */
+function joinLines({ options, administration }: HeadNode): string[] {
+  if (isLoopback(options.host))
+    return ['  others    none: this machine alone is served (--host 0.0.0.0 lets others join)'];
+  const { token } = administration.createToken(LOCAL_PEER);
+  return ['  add a machine (within 1 h, 10 of them): paste there', `    provider-node join ${token}`];
 }
 
 function backboneLine({ state, reason }: BackboneReport): string {

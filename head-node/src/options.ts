@@ -1,5 +1,5 @@
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@muster/shared';
-import { defaultStateDirectory } from '@muster/shared/io';
+import { defaultStateDirectory, isLoopback } from '@muster/shared/io';
 import type { BlockMirrorPolicy } from './io/block-mirror.ts';
 
 export interface HeadNodeOptions {
@@ -19,6 +19,8 @@ export interface HeadNodeOptions {
   readonly amqpUrl?: string | null;
   /** Operand blocks in the broker. Default `always`, up to 2 GiB for each task. */
   readonly blockMirror?: BlockMirrorPolicy;
+  /** No keys and no encryption on TCP, for experiments: on loopback only. Default false. */
+  readonly insecure?: boolean;
   readonly logger?: Logger;
 }
 
@@ -36,8 +38,10 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
       fix: `--port-base ${DEFAULT_PORT_BASE}`,
     });
   }
+  const { host = '127.0.0.1', insecure = false } = options;
+  if (insecure && !isLoopback(host)) throw insecureOutside(host);
   return Object.freeze({
-    host: options.host ?? '127.0.0.1',
+    host,
     portBase,
     stateDirectory: options.stateDirectory ?? defaultStateDirectory(`head-${portBase}`),
     httpPort: options.httpPort === undefined ? DEFAULT_HTTP_PORT : options.httpPort,
@@ -45,6 +49,13 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
     maxDiskBytes: options.maxDiskBytes ?? 64 * 2 ** 30,
     amqpUrl: options.amqpUrl ?? null,
     blockMirror: options.blockMirror ?? DEFAULT_BLOCK_MIRROR,
+    insecure,
     logger: options.logger ?? silentLogger,
   });
 }
+
+const insecureOutside = (host: string): MusterError =>
+  new MusterError('USAGE', '--insecure works on this machine only', {
+    why: `with --host ${host} everybody who reaches this machine could use the cluster`,
+    fix: 'leave --insecure out, or use --host 127.0.0.1',
+  });

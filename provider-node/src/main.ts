@@ -1,14 +1,15 @@
 /** `provider-node`: reads the command line, measures this machine, and works for the head until SIGINT or SIGTERM. */
 import { DEFAULT_PORT_BASE, formatBytes, parseSizeBytes, parseWhole } from '@muster/shared';
-import { runProgram, takeBrokerUrl, untilSignal, versionIn } from '@muster/shared/io';
+import { expectJoinToken, runProgram, takeBrokerUrl, takeJoinToken, untilSignal, versionIn } from '@muster/shared/io';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
-import { devices, type DeviceChoice, type ProviderNodeOptions } from './options.ts';
+import { joinCluster } from './join.ts';
+import { devices, resolveProviderNodeOptions, type DeviceChoice, type ProviderNodeOptions } from './options.ts';
 import { startProviderNode, type ProviderNode } from './provider-node.ts';
 
 interface Flags {
-  readonly head: string;
-  readonly portBase: number;
+  readonly head?: string;
+  readonly portBase?: number;
   readonly name?: string;
   readonly state?: string;
   readonly device: DeviceChoice;
@@ -25,11 +26,13 @@ const option = (flags: string, description: string, env: string): Option => new 
 const program = new Command('provider-node')
   .description('Lends this machine to a Muster cluster.')
   .version(versionIn(new URL('../package.json', import.meta.url)))
-  .addOption(option('--head <host>', 'where the head runs', 'MUSTER_HEAD').default('127.0.0.1'))
+  .addOption(option('--head <host>', 'where the head runs (default: as joined, or 127.0.0.1)', 'MUSTER_HEAD'))
   .addOption(
-    option('--port-base <port>', "first of the head's five ports", 'MUSTER_PORT_BASE')
-      .default(DEFAULT_PORT_BASE)
-      .argParser((text) => parseWhole(text, '--port-base', [1024, 65_531])),
+    option(
+      '--port-base <port>',
+      `first of the head's five ports (default: as joined, or ${DEFAULT_PORT_BASE})`,
+      'MUSTER_PORT_BASE',
+    ).argParser((text) => parseWhole(text, '--port-base', [1024, 65_531])),
   )
   .addOption(option('--name <name>', "how people see this node (default: the host's name)", 'MUSTER_NAME'))
   .addOption(option('--state <directory>', 'where identity and cached operands are kept', 'MUSTER_STATE'))
@@ -69,27 +72,44 @@ const program = new Command('provider-node')
       .default('warn'),
   );
 
+let joining: { readonly token: string | undefined } | null = null;
+program.action(() => undefined);
+program
+  .command('join [token]')
+  .description('join the cluster of this token, remember it, and work for it; - reads the token from standard input')
+  .action((token: string | undefined) => void (joining = { token }));
+
 await runProgram(program, async () => {
   const flags = program.opts<Flags>();
   // From the start: what is begun must be put away again.
   const signal = untilSignal();
+  const options = optionsFrom(flags);
+  await joinIfAsked(options);
   say('measuring this machine...');
-  const provider = await startProviderNode(optionsFrom(flags));
+  const provider = await startProviderNode(options);
   say(measured(provider));
   void provider.joined.catch(() => undefined);
   await Promise.race([signal, provider.joined.then(() => new Promise<never>(() => undefined))]);
   await provider.stop();
 });
 
+/** By the command, or by a token in the environment for a provider that has joined nothing yet. */
+async function joinIfAsked(options: ProviderNodeOptions): Promise<void> {
+  if (joining !== null) return say(await joinCluster(options, expectJoinToken(joining.token)));
+  const { membership } = resolveProviderNodeOptions(options);
+  const line = membership === null ? takeJoinToken(undefined) : null;
+  if (line !== null) say(await joinCluster(options, line));
+}
+
 function optionsFrom({ name, state, threads, maxMemory, maxDisk, logLevel, ...rest }: Flags): ProviderNodeOptions {
   return {
-    head: rest.head,
-    portBase: rest.portBase,
     device: rest.device,
     blocks: rest.blocks,
     amqpUrl: takeBrokerUrl(rest.amqp),
     logger: pino({ level: logLevel }, pino.destination(2)),
     onNews: say,
+    ...(rest.head === undefined ? {} : { head: rest.head }),
+    ...(rest.portBase === undefined ? {} : { portBase: rest.portBase }),
     ...(name === undefined ? {} : { name }),
     ...(state === undefined ? {} : { stateDirectory: state }),
     ...(threads === undefined ? {} : { threads }),

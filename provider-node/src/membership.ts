@@ -9,11 +9,21 @@ import {
   type Fields,
   type ProviderId,
 } from '@muster/shared';
-import { blockPath, incomingPath, provesShared, type BlockStore } from '@muster/shared/io';
+import {
+  Asker,
+  blockPath,
+  expectType,
+  incomingPath,
+  provesShared,
+  routeToHead,
+  sameRoute,
+  type BlockStore,
+  type HeadRoute,
+} from '@muster/shared/io';
+import { Request } from 'zeromq';
 import type { Compute } from './compute/index.ts';
 import { offer } from './core/handle.ts';
 import type { Driver, SessionStore } from './driver.ts';
-import { expectType, registrationAsker, type Asker } from './io/asker.ts';
 import { HeadLink } from './io/head-link.ts';
 import type { ResolvedProviderNodeOptions } from './options.ts';
 
@@ -21,6 +31,8 @@ import type { ResolvedProviderNodeOptions } from './options.ts';
 const CREDIT = 16;
 const HELLO_MS = 5000;
 const RETRY_MS = 300;
+/** A key may be approved, or the head may be back where another was. */
+const REFUSED_RETRY_MS = 2000;
 /** How long a provider that was told to stop waits for its last results to leave. */
 const LEAVE_MS = 2000;
 
@@ -42,7 +54,8 @@ export class Membership {
   /** The first successful registration. Rejects when the head refuses us for good. */
   readonly joined: Promise<void>;
   readonly #parts: MembershipParts;
-  readonly #asker: Asker;
+  /** How the head is asked to be registered, and by which way. */
+  #desk: { readonly asker: Asker; readonly route: HeadRoute } | null = null;
   readonly #first = deferred<void>();
   readonly #running: Promise<void>;
   readonly #left = deferred<void>();
@@ -52,7 +65,6 @@ export class Membership {
 
   constructor(parts: MembershipParts) {
     this.#parts = parts;
-    this.#asker = registrationAsker({ host: parts.options.head, portBase: parts.options.portBase });
     this.joined = this.#first.promise;
     this.joined.catch(() => undefined);
     this.#running = this.#run();
@@ -68,11 +80,11 @@ export class Membership {
     if (this.#session !== null) {
       const { link, end } = this.#session;
       await link.flush(LEAVE_MS);
-      await this.#asker.ask('bye', { session: link.session, handBack }).catch(() => undefined);
+      await this.#desk?.asker.ask('bye', { session: link.session, handBack }).catch(() => undefined);
       end('leaving');
     }
     await this.#running;
-    this.#asker.close();
+    this.#desk?.asker.close();
   }
 
   async #run(): Promise<void> {
@@ -84,7 +96,8 @@ export class Membership {
       } catch (error) {
         if (isMusterError(error) && error.code === 'VERSION_MISMATCH') return this.#first.reject(error);
         this.#complain(error);
-        await Promise.race([this.#left.promise, new Promise((resolve) => setTimeout(resolve, RETRY_MS))]);
+        const pauseMs = isKeyTrouble(error) ? REFUSED_RETRY_MS : RETRY_MS;
+        await Promise.race([this.#left.promise, new Promise((resolve) => setTimeout(resolve, pauseMs))]);
       }
     }
   }
@@ -94,7 +107,8 @@ export class Membership {
     const { options } = this.#parts;
     const why = isMusterError(error) ? `${error.message}: ${error.why}` : String(error);
     options.logger.debug({ why }, 'could not join');
-    if (!this.#complained) options.onNews(`cannot join yet, trying on (${why})`);
+    const fix = isKeyTrouble(error) ? `\n  fix: ${error.fix}` : '';
+    if (!this.#complained) options.onNews(`cannot join yet, trying on (${why})${fix}`);
     this.#complained = true;
   }
 
@@ -102,17 +116,17 @@ export class Membership {
   async #serve(): Promise<string> {
     const { options, driver, blocks } = this.#parts;
     const introduction = this.#introduction();
-    const registered = expectType(await this.#asker.ask('register', introduction), 'registered');
+    const { asker, route } = this.#openDesk();
+    const registered = expectType(await asker.ask('register', introduction), 'registered');
     // `leave` may have come in the meantime, and found no session to end.
-    if (this.#leaving) return this.#decline(registered);
+    if (this.#leaving) return this.#decline(asker, registered);
     const store = this.#sharedStore(registered);
     const [hello, over] = [deferred<string>(), deferred<string>()];
     const onMessage = (envelope: Envelope): void =>
       envelope.message.type === 'hello' ? hello.resolve(envelope.message.nonce) : driver.receive(envelope);
     const link = new HeadLink({
-      endpoint: { host: options.head, portBase: options.portBase },
+      route,
       registered,
-      sameMachine: store !== null,
       blocks,
       logger: options.logger,
       onMessage,
@@ -137,7 +151,7 @@ export class Membership {
         sharesStore: store !== null,
         missing: driver.missing(),
       });
-      expectType(await this.#asker.ask('ready', { session: link.session, nonce, sharesStore: store !== null }), 'ok');
+      expectType(await asker.ask('ready', { session: link.session, nonce, sharesStore: store !== null }), 'ok');
       this.#welcome(store !== null);
       return await this.#untilOver(over.promise, registered.heartbeatMs);
     } finally {
@@ -147,8 +161,17 @@ export class Membership {
     }
   }
 
-  async #decline({ session }: Fields<'registered'>): Promise<string> {
-    await this.#asker.ask('bye', { session, handBack: [] });
+  /** The way may be another than at the last attempt: the head was not there yet, or this machine has joined it meanwhile. */
+  #openDesk(): { readonly asker: Asker; readonly route: HeadRoute } {
+    const { head, portBase, blocks, membership } = this.#parts.options;
+    const route = routeToHead({ endpoint: { host: head, portBase }, wire: blocks === 'wire', membership });
+    if (this.#desk !== null && !this.#desk.asker.refused && sameRoute(this.#desk.route, route)) return this.#desk;
+    this.#desk?.asker.close();
+    return (this.#desk = { route, asker: new Asker(Request, route, 'registration') });
+  }
+
+  async #decline(asker: Asker, { session }: Fields<'registered'>): Promise<string> {
+    await asker.ask('bye', { session, handBack: [] });
     return 'leaving';
   }
 
@@ -198,6 +221,10 @@ export class Membership {
 
 const refusedOf = ({ held }: Fields<'register'>, { keep }: Fields<'registered'>): number[] =>
   held.map(({ lease }) => lease).filter((lease) => !keep.includes(lease));
+
+function isKeyTrouble(error: unknown): error is MusterError {
+  return isMusterError(error) && ['UNAUTHORIZED', 'FORBIDDEN', 'WRONG_HEAD'].includes(error.code);
+}
 
 function endedEarly(reason: string): never {
   throw new MusterError('HEAD_UNREACHABLE', 'the session ended before it began', { why: reason });

@@ -1,5 +1,5 @@
 import { DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@muster/shared';
-import { defaultStateDirectory } from '@muster/shared/io';
+import { defaultStateDirectory, endpointOf, loadMembership, type Membership } from '@muster/shared/io';
 import { availableParallelism, hostname } from 'node:os';
 import type { Compute } from './compute/compute.ts';
 
@@ -7,9 +7,9 @@ export const devices = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml', 'tfjs'
 export type DeviceChoice = (typeof devices)[number];
 
 export interface ProviderNodeOptions {
-  /** Host name or address of the head. */
-  readonly head: string;
-  /** First of the head's five ports. Default 5555. */
+  /** Host name or address of the head. Default: the head that was joined, or 127.0.0.1. */
+  readonly head?: string;
+  /** First of the head's five ports. Default: as of the head that was joined, or 5555. */
   readonly portBase?: number;
   /** How people see this node. Default the host's name. */
   readonly name?: string;
@@ -40,7 +40,10 @@ export type ResolvedProviderNodeOptions = {
     ProviderNodeOptions[K],
     undefined
   >;
-} & Pick<ProviderNodeOptions, 'tamper' | 'compute'>;
+} & Pick<ProviderNodeOptions, 'tamper' | 'compute'> & {
+    /** Of the cluster that this state directory has joined; null for none. */
+    readonly membership: Membership | null;
+  };
 
 export function resolveProviderNodeOptions(options: ProviderNodeOptions): ResolvedProviderNodeOptions {
   const name = options.name ?? hostname();
@@ -49,11 +52,13 @@ export function resolveProviderNodeOptions(options: ProviderNodeOptions): Resolv
       why: `got '${name}'`,
       fix: '--name my-laptop',
     });
+  const stateDirectory = options.stateDirectory ?? defaultStateDirectory(`provider-${name}`);
+  const membership = loadMembership(stateDirectory);
   return Object.freeze({
-    head: options.head,
-    portBase: options.portBase ?? DEFAULT_PORT_BASE,
+    ...headOf(options, membership),
     name,
-    stateDirectory: options.stateDirectory ?? defaultStateDirectory(`provider-${name}`),
+    stateDirectory,
+    membership,
     device: options.device ?? 'auto',
     threads: options.threads ?? availableParallelism(),
     maxMemoryBytes: options.maxMemoryBytes ?? 0,
@@ -65,4 +70,15 @@ export function resolveProviderNodeOptions(options: ProviderNodeOptions): Resolv
     ...(options.tamper === undefined ? {} : { tamper: options.tamper }),
     ...(options.compute === undefined ? {} : { compute: options.compute }),
   });
+}
+
+/** What is said on the command line wins over what was joined. */
+function headOf(
+  { head, portBase }: ProviderNodeOptions,
+  membership: Membership | null,
+): Pick<ResolvedProviderNodeOptions, 'head' | 'portBase'> {
+  if (head !== undefined || portBase !== undefined || membership === null)
+    return { head: head ?? '127.0.0.1', portBase: portBase ?? DEFAULT_PORT_BASE };
+  const joined = endpointOf(membership);
+  return { head: joined.host, portBase: joined.portBase };
 }

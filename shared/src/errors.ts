@@ -30,6 +30,23 @@ export const errorKinds = {
     retryable: false,
     meaning: 'The peer speaks another protocol version.',
   },
+  UNAUTHORIZED: {
+    exit: exitCode.notAuthorised,
+    retryable: false,
+    meaning: 'This program has not joined the cluster, or the head does not know its key any more.',
+  },
+  FORBIDDEN: { exit: exitCode.notAuthorised, retryable: false, meaning: 'The role does not allow the request.' },
+  WRONG_HEAD: {
+    exit: exitCode.notAuthorised,
+    retryable: false,
+    meaning: 'The head at the address is not the one that the token or the membership names.',
+  },
+  TOKEN_INVALID: { exit: exitCode.usage, retryable: false, meaning: 'The join token was cut off or mistyped.' },
+  TOKEN_REFUSED: {
+    exit: exitCode.notAuthorised,
+    retryable: false,
+    meaning: 'The join token is expired, used up, revoked or unknown to the head.',
+  },
   PORT_IN_USE: { exit: exitCode.usage, retryable: false, meaning: 'A port that the head needs is taken.' },
   STATE_IN_USE: { exit: exitCode.usage, retryable: false, meaning: 'Another process holds the state directory.' },
   STATE_CORRUPT: { exit: exitCode.badData, retryable: false, meaning: 'The state directory cannot be read.' },

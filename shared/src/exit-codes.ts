@@ -4,6 +4,7 @@ export const exitCode = {
   taskFailed: 1,
   usage: 2,
   headUnreachable: 3,
+  notAuthorised: 4,
   notEnoughNodes: 5,
   timeout: 6,
   verificationFailed: 7,

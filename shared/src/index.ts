@@ -1,3 +1,4 @@
+export { table } from './table.ts';
 export { backoffMs, type Backoff } from './backoff.ts';
 export { systemClock, type Clock } from './clock.ts';
 export {
@@ -48,8 +49,8 @@ export {
   type AuditSummary,
   type Finding,
 } from './protocol/audit.ts';
+export { decode, encode, HEADER_BYTES, sealed, sealOf, type Envelope, type Stamp } from './protocol/codec.ts';
 export type { StepSplit, TrainingReport } from './protocol/training-report.ts';
-export { decode, encode, HEADER_BYTES, type Envelope, type Stamp } from './protocol/codec.ts';
 export { limits } from './protocol/limits.ts';
 export {
   messages,
@@ -144,6 +145,38 @@ export { parameterCount, parameters, type Parameter } from './model/parameters.t
 export { outputCount, parseModel } from './model/parse-model.ts';
 export { presetModel, presets, type Preset } from './model/preset-model.ts';
 export { deferred, within, type Deferred } from './deferred.ts';
+export { enrolmentKeys, ENDPOINTS_MAX, readJoinToken, writeJoinToken, type JoinToken } from './trust/join-token.ts';
+export {
+  fingerprintOf,
+  derivedKeyPair,
+  isKey,
+  keyPairOf,
+  newKeyPair,
+  sealBetween,
+  type KeyPair,
+} from './trust/keys.ts';
+export {
+  mayVisit,
+  messageRights,
+  reachOf,
+  routeVisitors,
+  type HttpRoute,
+  type Reach,
+  type Rights,
+  type Visitor,
+} from './trust/rights.ts';
+export { isRole, roles, type Role } from './trust/role.ts';
+export { decodeZ85, encodeZ85 } from './trust/z85.ts';
+export { adminActions, type AdminAction } from './protocol/administration.ts';
+export {
+  isTokenUsable,
+  memberRecord,
+  rosterRecord,
+  tokenRecord,
+  type IssuedToken,
+  type Member,
+  type RosterRecord,
+} from './trust/roster-record.ts';
 export {
   featureCount,
   parseSampleLayout,

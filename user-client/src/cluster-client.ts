@@ -14,6 +14,7 @@ import {
   type TaskId,
   type TaskStatus,
 } from '@muster/shared';
+import { routeToHead, type HeadRoute, type Membership } from '@muster/shared/io';
 import { HeadLink } from './link/head-link.ts';
 import { HostName } from './link/host-name.ts';
 import type { Push } from './link/requests.ts';
@@ -25,6 +26,7 @@ import type { RowSink } from './inference/row-source.ts';
 import { putMatrix } from './operands/put-matrix.ts';
 import { resultShape, resultShapeOf, rowShapeOf, specOfProduct, type ProductOperands } from './product.ts';
 import type { MatrixSink } from './results/matrix-sink.ts';
+import { membershipAt } from './memberships.ts';
 import { matrixResult } from './results/task-result.ts';
 import { openSharedBlocks } from './shared-blocks.ts';
 import { auditTask } from './task-audit.ts';
@@ -49,6 +51,8 @@ export interface ClientOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** 'auto' moves blocks through the head's files where this process can reach them; 'wire' always uses the socket. */
   readonly blocks?: 'auto' | 'wire' | undefined;
+  /** Of the cluster of this head. By default what an earlier `login` left for this address; none is needed on the head's own account. */
+  readonly membership?: Membership | null | undefined;
   readonly logger?: Logger | undefined;
   /** Gives up connecting when it aborts. */
   readonly signal?: AbortSignal | undefined;
@@ -90,23 +94,36 @@ export interface InferRequest extends TaskRequest, InferenceRequest {
   readonly sink?: RowSink | undefined;
 }
 
-/** Throws HEAD_UNREACHABLE within `connectTimeoutMs`, VERSION_MISMATCH, or USAGE for an address that cannot be one. */
+/**
+ * Throws HEAD_UNREACHABLE within `connectTimeoutMs`, VERSION_MISMATCH, UNAUTHORIZED (not joined, or not any more), WRONG_HEAD, or USAGE
+ * for an address that cannot be one.
+ */
 export async function connectClient(options: ClientOptions): Promise<ClusterClient> {
   const { host, portBase, connectTimeoutMs = 4000, blocks = 'auto', logger = silentLogger, signal } = options;
   signal?.throwIfAborted();
-  const client = new ClusterClient({ host, portBase }, { blocks, logger });
+  const endpoint = { host, portBase };
+  const { membership = membershipAt(endpoint) } = options;
+  const route = (): HeadRoute => routeToHead({ endpoint, wire: blocks === 'wire', membership });
   const name = new HostName(host);
-  const giveUp = (): void => void client.close();
+  let client: ClusterClient | undefined;
+  const giveUp = (): void => void client?.close();
   signal?.addEventListener('abort', giveUp);
   try {
+    client = new ClusterClient(endpoint, { route, blocks, logger });
     await client.greet(connectTimeoutMs);
     return client;
   } catch (error) {
-    await client.close();
-    throw signal?.aborted === true ? signal.reason : name.explain(error);
+    await client?.close();
+    throw signal?.aborted === true ? signal.reason : await name.explain(error);
   } finally {
     signal?.removeEventListener('abort', giveUp);
   }
+}
+
+interface ClusterClientOptions {
+  readonly route: () => HeadRoute;
+  readonly blocks: 'auto' | 'wire';
+  readonly logger: Logger;
 }
 
 /** A connection to a head. Any number of tasks may be under way on it; one process needs one. */
@@ -117,13 +134,13 @@ export class ClusterClient {
   private epoch = 0;
 
   /** @internal Use `connectClient`. */
-  constructor(endpoint: Endpoint, { blocks, logger }: { readonly blocks: 'auto' | 'wire'; readonly logger: Logger }) {
+  constructor(endpoint: Endpoint, { route, blocks, logger }: ClusterClientOptions) {
     this.blocks = blocks;
     const events = {
       pushed: (push: Push): void => this.board.pushed(push),
       returned: (greeting: Message<'greeting'>): void => this.returned(greeting),
     };
-    this.transport = new Transport(new HeadLink({ endpoint, events, logger }));
+    this.transport = new Transport(new HeadLink({ endpoint, route, events, logger }));
     this.board = new TaskBoard(this.transport);
   }
 

@@ -1,3 +1,4 @@
+export { login } from './login.ts';
 export {
   ClusterClient,
   connectClient,

@@ -1,8 +1,9 @@
-import { MusterError } from '@muster/shared';
+import { MusterError, type Endpoint } from '@muster/shared';
 import { runProgram, untilSignal } from '@muster/shared/io';
 import { wantsJson } from './cli/flags.ts';
 import { buildProgram, type Action } from './cli/program.ts';
 import { processTerminal } from './cli/terminal.ts';
+import { currentMembership } from './memberships.ts';
 
 // `user-client tasks ls | head -1` closes the pipe early: nobody reads on, so there is nothing more to do.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -14,7 +15,8 @@ let action: Action = () => Promise.resolve();
 const interruption = new AbortController();
 void untilSignal().then((signal) => interruption.abort(interrupted(signal)));
 
-const program = buildProgram({ env: process.env, chosen: (chosen) => (action = chosen) });
+const joined = (): Endpoint | null => currentMembership()?.endpoints[0] ?? null;
+const program = buildProgram({ env: process.env, joined, chosen: (chosen) => (action = chosen) });
 const json = wantsJson(process.argv, process.env);
 await runProgram(program, () => action({ terminal: processTerminal(process), signal: interruption.signal }), { json });
 

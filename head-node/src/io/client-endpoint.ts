@@ -1,5 +1,5 @@
 /**
- * The ROUTER socket: clients submit, send operands, watch and fetch; providers fetch blocks. Every request carries a number
+ * The ROUTER sockets: clients submit, send operands, watch and fetch; providers fetch blocks. Every request carries a number
  * that its answer repeats. What is pushed to a watching client goes by task.
  */
 import {
@@ -23,16 +23,29 @@ import {
 import { SendQueue, type BlockStore } from '@muster/shared/io';
 import type { Router } from 'zeromq';
 import type { Audience } from '../driver.ts';
+import type { Gate } from '../trust/gate.ts';
+import type { Origin, Peer } from '../trust/peer.ts';
+import type { Trust } from '../trust/trust.ts';
 import type { ClientRequests } from './client-requests.ts';
 
-/** A client as ROUTER names it: the routing id, hex. */
+/** A connection: the number of its socket, a dot, and the routing id that ROUTER has given it, hex. */
 type ClientName = string;
+
+export interface ClientSocket {
+  readonly origin: Origin;
+  readonly clients: Router;
+}
+
+interface Lane extends ClientSocket {
+  readonly queue: SendQueue;
+}
 
 export interface ClientEndpointOptions {
   readonly epoch: number;
   readonly headId: string;
   readonly store: StoreOffer;
   readonly blocks: BlockStore;
+  readonly trust: Trust;
   readonly logger: Logger;
 }
 
@@ -44,31 +57,35 @@ export interface Reply<T extends MessageType = MessageType> {
 }
 
 export class ClientEndpoint implements Audience {
-  readonly #socket: Router;
-  readonly #queue: SendQueue;
+  readonly #lanes: readonly Lane[];
   readonly #options: ClientEndpointOptions;
   #requests: ClientRequests | null = null;
-  readonly #watchers = new Map<TaskId, Set<ClientName>>();
+  /** And who they are. */
+  readonly #watchers = new Map<TaskId, Map<ClientName, Peer>>();
   /** Submissions that wait for the journal. */
   readonly #submitters = new Map<TaskId, { client: ClientName; request: number }[]>();
 
-  constructor(socket: Router, options: ClientEndpointOptions) {
-    this.#socket = socket;
+  constructor(sockets: readonly ClientSocket[], options: ClientEndpointOptions) {
     this.#options = options;
-    this.#queue = new SendQueue(socket, ([client]) => this.#forget(Buffer.from(client ?? '').toString('hex')));
+    this.#lanes = sockets.map((socket, at) => ({
+      ...socket,
+      queue: new SendQueue(socket.clients, ([id]) => this.#forget(nameOf(at, Buffer.from(id ?? '')))),
+    }));
   }
 
   async run(requests: ClientRequests): Promise<void> {
     this.#requests = requests;
-    for await (const [identity, ...frames] of this.#socket) {
-      if (identity === undefined) continue;
-      this.#serve(identity.toString('hex'), frames, requests);
-    }
+    await Promise.all(this.#lanes.map((lane, at) => this.#runLane(lane, at, requests)));
   }
 
-  /** The socket has taken everything that was said. */
-  drained(): Promise<void> {
-    return this.#queue.drained();
+  async #runLane({ clients, origin }: Lane, at: number, requests: ClientRequests): Promise<void> {
+    for await (const [id, ...frames] of clients)
+      if (id !== undefined) this.#serve({ client: nameOf(at, id), origin }, frames, requests);
+  }
+
+  /** The sockets have taken everything that was said. */
+  async drained(): Promise<void> {
+    await Promise.all(this.#lanes.map(({ queue }) => queue.drained()));
   }
 
   get watched(): Iterable<TaskId> {
@@ -96,36 +113,32 @@ export class ClientEndpoint implements Audience {
   }
 
   #broadcast(task: TaskId, reply: Reply): void {
-    for (const client of this.#watchers.get(task) ?? []) this.#send(client, reply);
+    for (const client of this.#watchers.get(task)?.keys() ?? []) this.#send(client, reply);
   }
 
-  #serve(client: ClientName, frames: readonly Buffer[], requests: ClientRequests): void {
+  #serve({ client, origin }: Sender, frames: readonly Buffer[], requests: ClientRequests): void {
     let request = 0;
     try {
       const envelope = decode(frames);
       request = 'request' in envelope.message ? envelope.message.request : 0;
-      for (const reply of this.#answer(client, envelope, requests)) this.#send(client, reply);
+      const peer = this.#gate.admit({ origin, channel: 'clients' }, envelope);
+      for (const reply of this.#answer({ client, peer }, envelope, requests)) this.#send(client, reply);
     } catch (error) {
       this.#refuse(client, request, error);
     }
   }
 
+  get #gate(): Gate {
+    return this.#options.trust.gate;
+  }
+
   /** The answers; an empty list when the answer comes later. */
-  #answer(client: ClientName, { message, payload }: Envelope, requests: ClientRequests): readonly Reply[] {
+  #answer({ client, peer }: Asking, { message, payload }: Envelope, requests: ClientRequests): readonly Reply[] {
     switch (message.type) {
       case 'greet':
         return [this.#greeting(message)];
       case 'submit':
-        this.#submitters.set(message.task, [
-          ...(this.#submitters.get(message.task) ?? []),
-          { client, request: message.request },
-        ]);
-        try {
-          requests.submit(message);
-        } catch (error) {
-          this.#submitters.delete(message.task);
-          throw error;
-        }
+        this.#submit({ client, peer }, message, requests);
         return [];
       case 'bind':
         return [{ type: 'bound', fields: { request: message.request, wanted: requests.bind(message) } }];
@@ -136,9 +149,10 @@ export class ClientEndpoint implements Audience {
       case 'fetchResult':
         return [requests.fetchResult(message)];
       case 'watch':
-        return this.#watch(client, message, requests);
+        return this.#watch({ client, peer }, message, requests);
       case 'cancel':
         requests.cancel(message.task);
+        this.#options.trust.cancelled(message.task, peer);
         return [{ type: 'done', fields: { request: message.request } }];
       case 'audit':
         void this.#audit(client, message, requests);
@@ -146,7 +160,7 @@ export class ClientEndpoint implements Audience {
       case 'show':
         return [{ type: 'task', fields: { request: message.request, status: requests.show(message.task) } }];
       case 'listTasks':
-        return [{ type: 'tasks', fields: { request: message.request, tasks: requests.tasks() } }];
+        return [{ type: 'tasks', fields: { request: message.request, tasks: requests.tasks(this.#visibleTo(peer)) } }];
       case 'listNodes':
         return [
           {
@@ -157,6 +171,23 @@ export class ClientEndpoint implements Audience {
       default:
         throw new MusterError('PROTOCOL', 'a message came on the wrong channel', { why: message.type });
     }
+  }
+
+  #submit({ client, peer }: Asking, message: Fields<'submit'>, requests: ClientRequests): void {
+    const { task, request, taskType } = message;
+    this.#submitters.set(task, [...(this.#submitters.get(task) ?? []), { client, request }]);
+    try {
+      this.#options.trust.claim(task, peer);
+      requests.submit(message);
+      this.#options.trust.submitted(task, peer, taskType);
+    } catch (error) {
+      this.#submitters.delete(task);
+      throw error;
+    }
+  }
+
+  #visibleTo(peer: Peer): (task: TaskId) => boolean {
+    return (task) => this.#gate.mayReach(peer, task, 'listTasks');
   }
 
   #greeting({ request, version }: Fields<'greet'>): Reply {
@@ -177,10 +208,10 @@ export class ClientEndpoint implements Audience {
   }
 
   /** From now on everything about the task; first what there is already. */
-  #watch(client: ClientName, { request, task }: Fields<'watch'>, requests: ClientRequests): Reply[] {
+  #watch({ client, peer }: Asking, { request, task }: Fields<'watch'>, requests: ClientRequests): Reply[] {
     const status = requests.show(task);
     const ended = requests.hasEnded(task);
-    if (!ended) this.#watchers.set(task, (this.#watchers.get(task) ?? new Set()).add(client));
+    if (!ended) this.#watchers.set(task, (this.#watchers.get(task) ?? new Map<ClientName, Peer>()).set(client, peer));
     const tiles = requests.tiles(task);
     const notices: Reply[] = [];
     for (let at = 0; at < tiles.length; at += TILES_PER_MESSAGE)
@@ -206,14 +237,33 @@ export class ClientEndpoint implements Audience {
 
   #send(client: ClientName, { type, fields, payload }: Reply): void {
     const frame = encode(type, fields, { epoch: this.#options.epoch, seq: 0 });
-    const identity = Buffer.from(client, 'hex');
-    this.#queue.push(payload === undefined ? [identity, frame] : [identity, frame, payload]);
+    const [lane, id = ''] = client.split('.');
+    const identity = Buffer.from(id, 'hex');
+    this.#lanes[Number(lane)]?.queue.push(payload === undefined ? [identity, frame] : [identity, frame, payload]);
+  }
+
+  /** Nothing is pushed to it any more. */
+  expel(identity: string): void {
+    for (const watchers of this.#watchers.values())
+      for (const [client, peer] of watchers) if (peer.identity === identity) watchers.delete(client);
   }
 
   /** It is gone or does not read: it will watch again when it is back. */
   #forget(client: ClientName): void {
     for (const watchers of this.#watchers.values()) watchers.delete(client);
   }
+}
+
+const nameOf = (lane: number, id: Buffer): ClientName => `${lane}.${id.toString('hex')}`;
+
+interface Sender {
+  readonly client: ClientName;
+  readonly origin: Origin;
+}
+
+interface Asking {
+  readonly client: ClientName;
+  readonly peer: Peer;
 }
 
 const TILES_PER_MESSAGE = 100;

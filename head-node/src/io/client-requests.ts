@@ -150,11 +150,12 @@ export class ClientRequests {
     return isTerminal(this.#task(task).state);
   }
 
-  /** The most recent first. */
-  tasks(): TaskBrief[] {
+  /** The most recent first, of those that the asker may see. */
+  tasks(isVisible: (task: TaskId) => boolean): TaskBrief[] {
     const { state } = this.#ports.driver;
     const nowMs = this.#ports.clock.nowMs();
     return [...state.tasks.values()]
+      .filter(({ id }) => isVisible(id))
       .slice(-limits.tasksListed.value)
       .toReversed()
       .map((task) => briefOf(statusOf(state, task, nowMs)));

@@ -1,57 +1,142 @@
-/** Opens and closes the head's five sockets. Options that guard against bad peers are set before anything is bound. */
-import { channels, limits, MusterError, tcpAddress, type Channel, type Endpoint } from '@muster/shared';
+/**
+ * Opens and closes the head's sockets: five on TCP, encrypted, and the same five in a folder for this account only, plain, which carry
+ * four times as much. Options that guard against bad peers are set before anything is bound.
+ */
+import {
+  channels,
+  limits,
+  MusterError,
+  tcpAddress,
+  type Channel,
+  type Endpoint,
+  type KeyPair,
+  type Logger,
+} from '@muster/shared';
 import { systemCodeOf } from '@muster/shared/io';
 import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Pull, Reply, Router, XPublisher } from 'zeromq';
+import { Context, Pull, Reply, Router, type SocketOptions, type Socket } from 'zeromq';
+import { expectStrangersRefused, type Trial } from '../trust/handshake-test.ts';
+import type { Origin } from '../trust/peer.ts';
+import { ZapHandler, type Doorkeeper } from '../trust/zap.ts';
+import { GuardedPublisher } from './guarded-publisher.ts';
 
 /**
  * ZMTP heartbeats find a vanished peer in 2 s. They are answered by libzmq's own thread, so they prove that the process
  * lives, not that its program does; the 5 s heartbeat over REQ-REP proves that.
  */
 const LIVENESS = { heartbeatInterval: 500, heartbeatTimeout: 1500, heartbeatTimeToLive: 2000 };
-const GUARD = { maxMessageSize: limits.messageBytesMax.value, handshakeInterval: 3000, linger: 0 };
+const GUARD = { maxMessageSize: limits.messageBytesMax.value, handshakeInterval: limits.handshakeMs.value, linger: 0 };
 const CONTROL = { ...LIVENESS, ...GUARD, maxMessageSize: limits.metaBytesMax.value * 2 };
 
-export interface HeadSockets {
+/** One socket for each channel. */
+export interface SocketSet {
+  readonly origin: Origin;
   readonly registration: Reply;
-  readonly tasks: XPublisher;
+  readonly tasks: GuardedPublisher;
   readonly results: Pull;
   readonly heartbeats: Reply;
   readonly clients: Router;
-  /** ipc addresses of the channels that are offered to peers on this machine; empty on Windows. */
-  readonly ipc: Readonly<Record<string, string>>;
+}
+
+export interface HeadSockets {
+  readonly sets: readonly SocketSet[];
+  /** Addresses of the local set; null where the system has none. */
+  readonly ipc: Readonly<Record<Channel, string>> | null;
   close(): void;
 }
 
-export async function openHeadSockets(endpoint: Endpoint, headId: string): Promise<HeadSockets> {
-  const sockets = {
-    registration: new Reply(CONTROL),
-    // noDrop: a full pipe is an error that the sender sees, not a silent loss.
-    tasks: new XPublisher({ ...LIVENESS, ...GUARD, noDrop: true, sendHighWaterMark: 1000, sendTimeout: 0 }),
-    results: new Pull({ ...LIVENESS, ...GUARD, receiveHighWaterMark: 256 }),
-    heartbeats: new Reply(CONTROL),
-    clients: new Router({
-      ...LIVENESS,
-      ...GUARD,
-      mandatory: true,
-      handover: true,
-      sendTimeout: 0,
-      sendHighWaterMark: 4096,
-    }),
-  };
+export interface CurveServer {
+  readonly keys: KeyPair;
+  readonly doorkeeper: Doorkeeper;
+  /** That the doorkeeper must refuse. */
+  readonly trialKeys: KeyPair;
+}
+
+export interface SocketsOptions {
+  readonly endpoint: Endpoint;
+  readonly headId: string;
+  /** CURVE on TCP; null: plain. */
+  readonly curve: CurveServer | null;
+  readonly logger: Logger;
+}
+
+/** Throws PORT_IN_USE, USAGE for a host that is not ours, and BUG when a stranger is let in. */
+export async function openHeadSockets(options: SocketsOptions): Promise<HeadSockets> {
+  const { headId, curve, logger, endpoint } = options;
+  // One of its own: a context has one ZAP handler.
+  const context = new Context();
+  const zap = curve === null ? null : await ZapHandler.start(context, curve.doorkeeper, logger);
+  const tcp = openSet(curve === null ? 'plain' : 'encrypted', (channel) => ({
+    context,
+    ...(curve === null ? {} : curveServer(channel, curve.keys)),
+  }));
+  const local = process.platform === 'win32' ? null : openSet('local', () => ({ context }));
+  const sets = local === null ? [tcp] : [tcp, local];
   const close = (): void => {
-    for (const socket of Object.values(sockets)) socket.close();
-    if (process.platform !== 'win32') rmSync(ipcDirectory(headId), { recursive: true, force: true });
+    for (const { origin: _, ...sockets } of sets) for (const socket of Object.values(sockets)) socket.close();
+    zap?.close();
+    if (local !== null) rmSync(ipcDirectory(headId), { recursive: true, force: true });
   };
   try {
-    for (const channel of Object.keys(channels) as Channel[]) await bindTcp(sockets[channel], { endpoint, channel });
-    return { ...sockets, ipc: await bindIpc(sockets, headId), close };
+    for (const channel of channelNames) await bindTcp(tcp[channel], { endpoint, channel });
+    if (curve !== null) await expectStrangersRefused(trialOf(curve, endpoint));
+    return { sets, ipc: local === null ? null : await bindIpc(local, headId), close };
   } catch (error) {
     close();
     throw error;
   }
+}
+
+const channelNames = Object.keys(channels) as Channel[];
+
+/** An address of all interfaces is none that one can dial. */
+const dialled = ({ host, portBase }: Endpoint): Endpoint => ({
+  host: host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host,
+  portBase,
+});
+
+const trialOf = ({ keys, trialKeys }: CurveServer, endpoint: Endpoint): Trial => ({
+  endpoint: dialled(endpoint),
+  headKey: keys.publicKey,
+  keys: trialKeys,
+});
+
+type More = (channel: Channel) => SocketOptions<Socket> & { readonly context: Context };
+
+const curveServer = (channel: Channel, { secretKey }: KeyPair): SocketOptions<Socket> => ({
+  curveServer: true,
+  curveSecretKey: secretKey,
+  zapDomain: channel,
+  zapEnforceDomain: true,
+});
+
+function openSet(origin: Origin, more: More): SocketSet {
+  return {
+    origin,
+    registration: new Reply({ ...CONTROL, ...more('registration') }),
+    // noDrop: a full pipe is an error that the sender sees, not a silent loss.
+    tasks: new GuardedPublisher({
+      ...LIVENESS,
+      ...GUARD,
+      manual: true,
+      noDrop: true,
+      sendHighWaterMark: 1000,
+      sendTimeout: 0,
+      ...more('tasks'),
+    }),
+    results: new Pull({ ...LIVENESS, ...GUARD, receiveHighWaterMark: 256, ...more('results') }),
+    heartbeats: new Reply({ ...CONTROL, ...more('heartbeats') }),
+    clients: new Router({
+      ...LIVENESS,
+      ...GUARD,
+      mandatory: true,
+      sendTimeout: 0,
+      sendHighWaterMark: 4096,
+      ...more('clients'),
+    }),
+  };
 }
 
 type Bindable = Pick<Reply, 'bind'>;
@@ -87,21 +172,11 @@ const notOurAddress = (host: string, cause: unknown): MusterError =>
 /** Paths of Unix sockets are limited to about 107 bytes, so they do not lie in the state directory but in the system's own for temporary files. */
 const ipcDirectory = (headId: string): string => join(tmpdir(), `muster-${headId}`);
 
-/** What carries work and results moves over ipc between processes of one machine: twice the bandwidth of loopback TCP. */
-const IPC_CHANNELS = ['tasks', 'results', 'heartbeats', 'clients'] as const;
-
-async function bindIpc(
-  sockets: Record<(typeof IPC_CHANNELS)[number], Bindable>,
-  headId: string,
-): Promise<Record<string, string>> {
-  if (process.platform === 'win32') return {};
+async function bindIpc(sockets: SocketSet, headId: string): Promise<Record<Channel, string>> {
   const directory = ipcDirectory(headId);
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { mode: 0o700 });
-  const addresses: Record<string, string> = {};
-  for (const channel of IPC_CHANNELS) {
-    addresses[channel] = `ipc://${join(directory, channel)}`;
-    await sockets[channel].bind(addresses[channel]);
-  }
-  return addresses;
+  const addressOf = (channel: Channel): string => `ipc://${join(directory, channel)}`;
+  for (const channel of channelNames) await sockets[channel].bind(addressOf(channel));
+  return Object.fromEntries(channelNames.map((channel) => [channel, addressOf(channel)])) as Record<Channel, string>;
 }

@@ -1,6 +1,7 @@
 import { MusterError, type Logger } from '@muster/shared';
 import { systemCodeOf } from '@muster/shared/io';
 import fastify, { type FastifyInstance } from 'fastify';
+import { httpGate, type VisitorWithKey } from '../trust/http-gate.ts';
 import type { HeadView } from './head-view.ts';
 import { metricsOf } from './metrics.ts';
 
@@ -9,6 +10,8 @@ export interface HttpOptions {
   readonly port: number;
   readonly logger: Logger;
   readonly view: HeadView;
+  /** Default: nobody has a key. */
+  readonly visitorWithKey?: VisitorWithKey;
 }
 
 export interface HttpServer {
@@ -16,12 +19,13 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Only this machine is served: these routes know no roles. */
+/** Only this machine is served. */
 const HOST = '127.0.0.1';
 
 /** `/healthz` (the program runs), `/readyz` (it takes tasks), `/metrics` (Prometheus). Throws PORT_IN_USE. */
-export async function startHttp({ port, logger, view }: HttpOptions): Promise<HttpServer> {
+export async function startHttp({ port, logger, view, visitorWithKey = () => null }: HttpOptions): Promise<HttpServer> {
   const server = fastify({ logger: false, forceCloseConnections: true });
+  server.addHook('onRequest', httpGate(visitorWithKey));
   addRoutes(server, view);
   server.setErrorHandler((error, _request, reply) => {
     logger.error({ error }, 'an HTTP request failed');

@@ -11,6 +11,9 @@ import {
 } from '@muster/shared';
 import { randomBytes } from 'node:crypto';
 import type { Driver } from '../driver.ts';
+import type { Administration } from '../trust/administration.ts';
+import type { Peer } from '../trust/peer.ts';
+import type { Trust } from '../trust/trust.ts';
 import { unexpected } from './reply-endpoint.ts';
 import type { TaskPublisher } from './task-publisher.ts';
 
@@ -20,8 +23,9 @@ export interface RegistrationOptions {
   readonly logger: Logger;
   readonly epoch: number;
   readonly heartbeatMs: number;
-  readonly ipc: Readonly<Record<string, string>>;
   readonly store: StoreOffer;
+  readonly trust: Trust;
+  readonly administration: Administration;
 }
 
 export class Registration {
@@ -33,10 +37,14 @@ export class Registration {
     this.#options = options;
   }
 
-  answer({ message }: Envelope): Buffer {
+  answer({ message }: Envelope, peer: Peer): Buffer {
     switch (message.type) {
+      case 'enrol':
+        return this.#enrol(message, peer);
+      case 'administer':
+        return encode('administered', { answer: this.#options.administration.answer(peer, message) });
       case 'register':
-        return this.#register(message);
+        return this.#register(message, peer);
       case 'ready':
         return this.#ready(message);
       case 'bye':
@@ -69,14 +77,22 @@ export class Registration {
     this.#options.driver.post({ type: 'connection-closed', session });
   }
 
-  #register(message: Fields<'register'>): Buffer {
+  #enrol({ version, publicKey, name, provider }: Fields<'enrol'>, peer: Peer): Buffer {
+    if (version !== PROTOCOL_VERSION) throw versionMismatch({ name, version });
+    const { id, role, state } = this.#options.trust.enrol(peer, { publicKey, name, provider });
+    const { cluster } = this.#options.trust;
+    return encode('enrolled', { identity: id, role, cluster, approved: state === 'active' });
+  }
+
+  #register(message: Fields<'register'>, peer: Peer): Buffer {
     if (message.version !== PROTOCOL_VERSION) throw versionMismatch(message);
-    const { driver, epoch, heartbeatMs, ipc, store } = this.#options;
+    const { driver, epoch, heartbeatMs, store, trust } = this.#options;
     const session = randomBytes(16).toString('hex') as SessionId;
     const { provider, name, platform, device, credit, held } = message;
+    trust.registered(session, peer, message);
     const keep = driver.register({ type: 'registered', session, provider, name, platform, device, credit, held });
     const firstLease = driver.state.nextLease;
-    return encode('registered', { session, epoch, heartbeatMs, ipc: { ...ipc }, store, keep: [...keep], firstLease });
+    return encode('registered', { session, epoch, heartbeatMs, store, keep: [...keep], firstLease });
   }
 
   #ready({ session, nonce, sharesStore }: Fields<'ready'>): Buffer {
@@ -89,7 +105,7 @@ export class Registration {
   }
 }
 
-const versionMismatch = ({ name, version }: Fields<'register'>): MusterError =>
+const versionMismatch = ({ name, version }: Pick<Fields<'register'>, 'name' | 'version'>): MusterError =>
   new MusterError('VERSION_MISMATCH', `${name} speaks another protocol version`, {
     why: `it speaks ${version}, this head speaks ${PROTOCOL_VERSION}`,
     fix: 'install the same version of Muster on every machine',

@@ -1,17 +1,26 @@
 /** Serves a REP socket: one request, one answer, never an await in between, so that nobody waits behind somebody's disk. */
 import { decode, encode, isMusterError, MusterError, toWireError, type Envelope, type Logger } from '@muster/shared';
 import type { Reply } from 'zeromq';
+import type { Entrance, Gate } from '../trust/gate.ts';
+import type { Peer } from '../trust/peer.ts';
 
 /** Returns the frame of the answer. What it throws becomes a `refused`. */
-export type Answer = (envelope: Envelope) => Buffer;
+export type Answer = (envelope: Envelope, peer: Peer) => Buffer;
 
-export async function serveReplies(socket: Reply, answer: Answer, logger: Logger): Promise<void> {
-  for await (const frames of socket) await socket.send(answerSafely(frames, answer, logger));
+export interface ReplyOptions {
+  readonly entrance: Entrance;
+  readonly gate: Gate;
+  readonly logger: Logger;
 }
 
-function answerSafely(frames: readonly Buffer[], answer: Answer, logger: Logger): Buffer {
+export async function serveReplies(socket: Reply, answer: Answer, options: ReplyOptions): Promise<void> {
+  for await (const frames of socket) await socket.send(answerSafely(frames, answer, options));
+}
+
+function answerSafely(frames: readonly Buffer[], answer: Answer, { entrance, gate, logger }: ReplyOptions): Buffer {
   try {
-    return answer(decode(frames));
+    const envelope = decode(frames);
+    return answer(envelope, gate.admit(entrance, envelope));
   } catch (error) {
     if (!isMusterError(error)) logger.error({ error }, 'a request broke its handler');
     else logger.warn({ code: error.code, why: error.why }, error.message);

@@ -1,12 +1,14 @@
-/** The PULL socket: results, failures, and result bytes from providers that cannot write to the store. */
+/** The PULL sockets: results, failures, and result bytes from providers that cannot write to the store. */
 import { decode, isMusterError, type Envelope, type Fields, type Logger, type TaskId } from '@muster/shared';
 import type { Pull } from 'zeromq';
 import type { Driver } from '../driver.ts';
+import type { Entrance, Gate } from '../trust/gate.ts';
 import type { IncomingResults } from './incoming-results.ts';
 
 export interface CollectorOptions {
   readonly driver: Driver;
   readonly incoming: IncomingResults;
+  readonly gate: Gate;
   readonly logger: Logger;
 }
 
@@ -17,10 +19,12 @@ export class ResultCollector {
     this.#options = options;
   }
 
-  async run(socket: Pull): Promise<void> {
+  async run(socket: Pull, entrance: Entrance): Promise<void> {
     for await (const frames of socket) {
       try {
-        this.#collect(decode(frames));
+        const envelope = decode(frames);
+        this.#options.gate.admit(entrance, envelope);
+        this.#collect(envelope);
       } catch (error) {
         if (!isMusterError(error)) this.#options.logger.error({ error }, 'a result broke its handler');
         else this.#options.logger.warn({ code: error.code, why: error.why }, error.message);

@@ -1,6 +1,7 @@
 /**
- * The XPUB socket. Everything for one provider goes to its own topic, so a frozen provider fills only its own pipe; operand
- * blocks that several providers need go once to their task's topic.
+ * The XPUB sockets. Everything for one provider goes to its own topic, so a frozen provider fills only its own pipe; operand
+ * blocks that several providers need go once to their task's topic. A subscriber hears only what it is granted: the topic of a session
+ * that is known, once, and topics of tasks; never a prefix of several.
  */
 import {
   encode,
@@ -15,12 +16,24 @@ import {
   type TaskId,
 } from '@muster/shared';
 import { SendQueue, type Frames } from '@muster/shared/io';
-import type { XPublisher } from 'zeromq';
+import type { Origin } from '../trust/peer.ts';
+import type { GuardedPublisher } from './guarded-publisher.ts';
 
 export interface Subscriptions {
   /** A provider has subscribed to its topic, or its subscription went away with its connection. */
   readonly onOpened: (session: SessionId) => void;
   readonly onClosed: (session: SessionId) => void;
+  /** Somebody wants to hear what is not for him. */
+  readonly onRefused: (origin: Origin, topic: string) => void;
+}
+
+export interface PublisherSocket {
+  readonly origin: Origin;
+  readonly tasks: GuardedPublisher;
+}
+
+interface Lane extends PublisherSocket {
+  readonly queue: SendQueue;
 }
 
 export interface BlockSource {
@@ -29,33 +42,62 @@ export interface BlockSource {
 }
 
 const PROVIDER_TOPIC = /^p\.([0-9a-f]{32})\.$/;
+const TASK_TOPIC = /^t\.[0-9a-f]{16}\.$/;
+const SUBSCRIBED = 1;
 
 export class TaskPublisher {
-  readonly #socket: XPublisher;
-  readonly #queue: SendQueue;
+  readonly #lanes: readonly Lane[];
   readonly #epoch: number;
   readonly #logger: Logger;
   readonly #sequences = new Map<string, number>();
   readonly #undelivered = new WeakMap<Frames, () => void>();
+  /** Where a session listens, and how many subscriptions to its topic there are. */
+  readonly #listeners = new Map<SessionId, { readonly lane: Lane; requests: number }>();
 
-  constructor(socket: XPublisher, epoch: number, logger: Logger) {
-    this.#socket = socket;
+  readonly #muted = new Set<TaskId>();
+
+  constructor(sockets: readonly PublisherSocket[], epoch: number, logger: Logger) {
     this.#epoch = epoch;
     this.#logger = logger;
-    this.#queue = new SendQueue(socket, (frames, error) => this.#refused(frames, error));
+    const refused = (frames: Frames, error: unknown): void => this.#refused(frames, error);
+    this.#lanes = sockets.map((socket) => ({ ...socket, queue: new SendQueue(socket.tasks, refused) }));
   }
 
   /** The receive loop must run all the time: libzmq handles subscriptions only when the socket is touched. */
-  async watch({ onOpened, onClosed }: Subscriptions): Promise<void> {
-    for await (const [frame] of this.#socket) {
-      const session = PROVIDER_TOPIC.exec(frame?.toString('latin1', 1) ?? '')?.[1] as SessionId | undefined;
-      if (session === undefined) continue;
-      if (frame?.[0] === 1) onOpened(session);
-      else {
-        this.#sequences.delete(providerTopic(session));
-        onClosed(session);
-      }
+  async watch(subscriptions: Subscriptions): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => this.#watchLane(lane, subscriptions)));
+  }
+
+  async #watchLane(lane: Lane, subscriptions: Subscriptions): Promise<void> {
+    for await (const [frame] of lane.tasks) {
+      const topic = frame?.toString('latin1', 1) ?? '';
+      if (frame?.[0] === SUBSCRIBED) this.#subscribed(lane, topic, subscriptions);
+      else this.#unsubscribed(lane, topic, subscriptions);
     }
+  }
+
+  #subscribed(lane: Lane, topic: string, { onOpened, onRefused }: Subscriptions): void {
+    const session = sessionOf(topic);
+    const listener = session === undefined ? undefined : this.#listeners.get(session);
+    if (listener !== undefined) listener.requests += 1;
+    if (listener !== undefined || (session === undefined && !TASK_TOPIC.test(topic)))
+      return onRefused(lane.origin, topic);
+    lane.tasks.grant(topic);
+    if (session === undefined) return;
+    this.#listeners.set(session, { lane, requests: 1 });
+    onOpened(session);
+  }
+
+  #unsubscribed(lane: Lane, topic: string, { onClosed }: Subscriptions): void {
+    lane.tasks.withdraw(topic);
+    const session = sessionOf(topic);
+    const listener = session === undefined ? undefined : this.#listeners.get(session);
+    if (session === undefined || listener === undefined) return;
+    listener.requests -= 1;
+    if (listener.requests > 0) return;
+    this.#listeners.delete(session);
+    this.#sequences.delete(topic);
+    onClosed(session);
   }
 
   /** Returns the frames behind the topic. `onRefused`: the provider's pipe is full or gone; the message was not sent. */
@@ -69,7 +111,7 @@ export class TaskPublisher {
     const message = payload == null ? [head] : [head, payload];
     const frames: Frames = [topic, ...message];
     if (onRefused !== undefined) this.#undelivered.set(frames, onRefused);
-    this.#queue.push(frames);
+    (this.#listeners.get(session)?.lane ?? this.#lanes[0])?.queue.push(frames);
     return message;
   }
 
@@ -78,18 +120,29 @@ export class TaskPublisher {
     return this.#sequences.get(providerTopic(session)) ?? 0;
   }
 
+  /** Somebody who was expelled may still listen: no operand goes to this topic any more, and those who may have it fetch it. */
+  mute(task: TaskId): void {
+    this.#muted.add(task);
+  }
+
   /** In chunks on the task's topic. A subscriber that misses one fetches the block instead. */
   shareBlock(task: TaskId, block: BlockId, source: BlockSource): void {
+    if (this.#muted.has(task)) return;
     const topic = taskTopic(task);
     const total = source.bytesOf(block) ?? 0;
     for (let offset = 0; offset < total; offset += limits.chunkBytesMax.value) {
       const bytes = source.read(block, offset, Math.min(limits.chunkBytesMax.value, total - offset));
-      this.#queue.push([topic, encode('block', { block, offset, total }), bytes]);
+      this.#toAll([topic, encode('block', { block, offset, total }), bytes]);
     }
   }
 
   closeTask(task: TaskId): void {
-    this.#queue.push([taskTopic(task), encode('closed', { task })]);
+    this.#muted.delete(task);
+    this.#toAll([taskTopic(task), encode('closed', { task })]);
+  }
+
+  #toAll(frames: Frames): void {
+    for (const { queue } of this.#lanes) queue.push(frames);
   }
 
   #next(topic: string): number {
@@ -109,3 +162,5 @@ export interface Publication<T extends MessageType> {
   readonly fields: Fields<T>;
   readonly payload?: Uint8Array | null;
 }
+
+const sessionOf = (topic: string): SessionId | undefined => PROVIDER_TOPIC.exec(topic)?.[1] as SessionId | undefined;

@@ -16,7 +16,8 @@ import {
   type Outcome,
   type ProductFiles,
 } from '@muster/shared/testkit';
-import { connectClient, type ClusterClient } from '@muster/user-client';
+import type { Enrolment } from '@muster/shared/io';
+import { connectClient, login, type ClusterClient } from '@muster/user-client';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const IMAGES = ['node:22-bookworm-slim', 'rabbitmq:4-management'];
@@ -67,6 +68,7 @@ export class ComposeRig {
   readonly #folder = mkdtempSync(join(tmpdir(), 'muster-compose-'));
   readonly #clients: LocalProgram[] = [];
   #observer: ClusterClient | undefined;
+  #login: Promise<Enrolment> | undefined;
 
   static async create(): Promise<ComposeRig> {
     const command = composeCommand();
@@ -155,8 +157,22 @@ export class ComposeRig {
   }
 
   async observer(): Promise<ClusterClient> {
-    this.#observer ??= await connectClient({ host: '127.0.0.1', portBase: this.#portBase });
+    const endpoint = { host: '127.0.0.1', portBase: this.#portBase };
+    this.#observer ??= await connectClient({ ...endpoint, membership: (await this.#loggedIn()).membership });
     return this.#observer;
+  }
+
+  /** Clients of this machine, with a token from the head's container. */
+  #loggedIn(): Promise<Enrolment> {
+    this.#login ??= this.#logIn();
+    return this.#login;
+  }
+
+  async #logIn(): Promise<Enrolment> {
+    const create = ['head-node', 'token', 'create', '--role', 'admin', '--endpoint', `127.0.0.1:${this.#portBase}`];
+    const line = await this.compose('exec', '-T', 'head', 'node', '/app/docker/start.mjs', ...create);
+    process.env['XDG_STATE_HOME'] = this.#folder;
+    return login(line.trim().replace('user-client login ', ''));
   }
 
   async task(id: string): Promise<TaskStatus> {

@@ -8,13 +8,14 @@ import {
   fromWireError,
   limits,
   MusterError,
+  sealed,
   systemClock,
   toWireError,
   type BlockId,
   type Envelope,
   type Logger,
 } from '@muster/shared';
-import { SendQueue, type BlockStore } from '@muster/shared/io';
+import { SendQueue, type BlockStore, type HeadRoute } from '@muster/shared/io';
 import { Dealer } from 'zeromq';
 
 interface Waiting {
@@ -39,22 +40,29 @@ export class BlockFetcher {
   readonly #blocks: BlockStore;
   readonly #logger: Logger;
   readonly #askAgainMs: number;
+  readonly #seal: string;
   readonly #asking: NodeJS.Timeout;
   readonly #waiting = new Map<number, Waiting>();
   readonly #fetching = new Map<BlockId, Promise<void>>();
   #next = 1;
 
-  constructor(address: string, blocks: BlockStore, { logger, askAgainMs = ASK_AGAIN_MS }: BlockFetcherOptions) {
+  constructor(
+    { addresses, curve, seal }: HeadRoute,
+    blocks: BlockStore,
+    { logger, askAgainMs = ASK_AGAIN_MS }: BlockFetcherOptions,
+  ) {
     this.#blocks = blocks;
     this.#logger = logger;
+    this.#seal = seal;
     this.#askAgainMs = askAgainMs;
     this.#socket = new Dealer({
+      ...curve,
       linger: 0,
       maxMessageSize: limits.messageBytesMax.value,
       heartbeatInterval: 500,
       heartbeatTimeout: 1500,
     });
-    this.#socket.connect(address);
+    this.#socket.connect(addresses.clients);
     this.#queue = new SendQueue(this.#socket, () => undefined);
     this.#asking = setInterval(() => this.#askAgain(), askAgainMs / 2);
     void this.#receive();
@@ -107,7 +115,8 @@ export class BlockFetcher {
 
   #ask(block: BlockId, offset: number): Promise<Envelope> {
     const request = this.#next++;
-    const frames = [encode('fetch', { request, block, offset, length: limits.chunkBytesMax.value })];
+    const question = encode('fetch', { request, block, offset, length: limits.chunkBytesMax.value });
+    const frames = [sealed(question, this.#seal)];
     return new Promise((resolve, reject) => {
       this.#waiting.set(request, { frames, askedMs: systemClock.nowMs(), resolve, reject });
       this.#queue.push(frames);

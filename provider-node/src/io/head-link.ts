@@ -5,18 +5,15 @@ import {
   limits,
   providerTopic,
   taskTopic,
-  tcpAddress,
-  type Channel,
-  type Endpoint,
+  sealed,
   type Envelope,
   type Fields,
   type Logger,
   type SessionId,
   type TaskId,
 } from '@muster/shared';
-import { SendQueue, type BlockStore } from '@muster/shared/io';
-import { Push, Subscriber } from 'zeromq';
-import { Asker, expectType } from './asker.ts';
+import { Asker, expectType, SendQueue, type BlockStore, type HeadRoute } from '@muster/shared/io';
+import { Push, Request, Subscriber } from 'zeromq';
 import { BlockFetcher } from './block-fetcher.ts';
 
 const LIVENESS = {
@@ -30,10 +27,8 @@ const LIVENESS = {
 const MISSES_MAX = 2;
 
 export interface LinkOptions {
-  readonly endpoint: Endpoint;
+  readonly route: HeadRoute;
   readonly registered: Fields<'registered'>;
-  /** Use the head's ipc addresses. */
-  readonly sameMachine: boolean;
   readonly blocks: BlockStore;
   readonly logger: Logger;
   readonly onMessage: (envelope: Envelope) => void;
@@ -56,27 +51,25 @@ export class HeadLink {
   #headSeq = 0;
 
   constructor(options: LinkOptions) {
+    const { route, blocks, logger } = options;
+    const { addresses, curve } = route;
     this.#options = options;
     this.session = options.registered.session;
     this.#tasks = new Subscriber({
       ...LIVENESS,
+      ...curve,
       maxMessageSize: limits.messageBytesMax.value,
       receiveHighWaterMark: 1000,
     });
-    this.#results = new Push({ ...LIVENESS, immediate: true, sendHighWaterMark: 64 });
+    this.#results = new Push({ ...LIVENESS, ...curve, immediate: true, sendHighWaterMark: 64 });
     this.#resultQueue = new SendQueue(this.#results, () => undefined);
-    this.#heartbeats = new Asker(this.#address('heartbeats'));
-    this.fetcher = new BlockFetcher(this.#address('clients'), options.blocks, { logger: options.logger });
+    this.#heartbeats = new Asker(Request, route, 'heartbeats');
+    this.fetcher = new BlockFetcher(route, blocks, { logger });
     this.#tasks.events.on('disconnect', () => this.#broken('the connection to the head closed'));
-    this.#tasks.connect(this.#address('tasks'));
+    this.#tasks.connect(addresses.tasks);
     this.#tasks.subscribe(providerTopic(this.session));
-    this.#results.connect(this.#address('results'));
+    this.#results.connect(addresses.results);
     void this.#receive();
-  }
-
-  #address(channel: Channel): string {
-    const { sameMachine, registered, endpoint } = this.#options;
-    return (sameMachine ? registered.ipc[channel] : undefined) ?? tcpAddress(endpoint, channel);
   }
 
   listenTo(task: TaskId): void {
@@ -87,8 +80,9 @@ export class HeadLink {
     if (!this.#closed) this.#tasks.unsubscribe(taskTopic(task));
   }
 
-  push(frames: readonly Uint8Array[]): void {
-    if (!this.#closed) this.#resultQueue.push(frames);
+  /** A frame from `encode`, and perhaps bytes behind it. */
+  push([head, ...bytes]: readonly [Buffer, ...Uint8Array[]]): void {
+    if (!this.#closed) this.#resultQueue.push([sealed(head, this.#options.route.seal), ...bytes]);
   }
 
   /** Null when all is well, else why the session is over: the head forgot it, we missed something, or there is no answer. */
@@ -104,7 +98,8 @@ export class HeadLink {
       if (!known) return 'the head does not know this session';
       // What the head had sent by the last beat must be here by now.
       return this.#seq < expected ? `messages ${this.#seq + 1} to ${expected} were lost` : null;
-    } catch {
+    } catch (error) {
+      if (isMusterError(error) && error.code === 'UNAUTHORIZED') return `${error.message}: ${error.why}`;
       this.#misses += 1;
       return this.#misses < MISSES_MAX || this.#closed ? null : 'two heartbeats were not answered';
     }

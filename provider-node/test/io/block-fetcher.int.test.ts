@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { blockIdOf, decode, encode, silentLogger, toWireError, MusterError } from '@muster/shared';
-import { BlockStore } from '@muster/shared/io';
+import { BlockStore, type HeadRoute } from '@muster/shared/io';
 import { TemporaryDirectories } from '@muster/shared/testkit';
 import { Router } from 'zeromq';
 import { BlockFetcher } from '../../src/io/block-fetcher.ts';
@@ -17,7 +17,8 @@ beforeEach(async () => {
   head = new Router({ linger: 0 });
   await head.bind('tcp://127.0.0.1:*');
   blocks = await BlockStore.open({ directory: directories.make(), maxBytes: 1000 });
-  fetcher = new BlockFetcher(head.lastEndpoint ?? '', blocks, { logger: silentLogger, askAgainMs: 100 });
+  const addresses = { clients: head.lastEndpoint ?? '' } as HeadRoute['addresses'];
+  fetcher = new BlockFetcher({ addresses, curve: null, seal: '' }, blocks, { logger: silentLogger, askAgainMs: 100 });
 });
 
 afterEach(() => {

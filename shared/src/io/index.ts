@@ -23,3 +23,25 @@ export { DirectoryLock } from './directory-lock.ts';
 export { jsonError, report, runProgram, untilSignal, versionIn } from './program.ts';
 export { giveSpare, SpareStock, takeSpare, writeOverSpare } from './spare-files.ts';
 export { overwriteFile, writePieces } from './write-pieces.ts';
+export { loadKeyPair, parsePrivate } from './key-file.ts';
+export { readPrivateFile, writePrivateFile } from './private-file.ts';
+export {
+  leaveLocalCredential,
+  readLocalCredential,
+  removeLocalCredential,
+  type LocalCredential,
+} from './local-credential.ts';
+export { endpointOf, loadMembership, saveMembership, type Membership } from './membership-file.ts';
+export {
+  curveRoute,
+  isLoopback,
+  routeToHead,
+  sameRoute,
+  type CurveOptions,
+  type HeadRoute,
+  type RouteWish,
+} from './head-route.ts';
+export { Asker, expectType, type RequestSocketClass } from './asker.ts';
+export { enrol, type Applicant, type Enrolment } from './enrol.ts';
+export { HandshakeWatch, type SocketEvent } from './handshake.ts';
+export { expectJoinToken, takeJoinToken } from './join-line.ts';

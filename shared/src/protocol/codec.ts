@@ -4,6 +4,8 @@
  *
  *     0  u16 magic   2  u8 version   3  u8 type   4  u32 epoch   8  u32 seq   12  u32 crc32(meta)   16  u32 meta length
  *
+ * Epoch and number are the head's. In a message to the head the sender's seal takes their place (see `sealed`).
+ *
  * The meta is a msgpack array of the fields in the order of messages.ts. msgpack never sees bulk bytes (it would corrupt
  * typed arrays), never uses records (they are stateful per pair) and never decodes an extension (they construct objects).
  */
@@ -62,6 +64,20 @@ export function encode<T extends MessageType>(type: T, fields: Fields<T>, stamp:
   frame.writeUInt32LE(meta.length, 16);
   frame.set(meta, HEADER_BYTES);
   return frame;
+}
+
+/** Writes the sender's seal, 16 hex digits, into a frame from `encode`; '' leaves it as it is. Returns the frame. */
+export function sealed(frame: Buffer, seal: string): Buffer {
+  if (seal !== '') frame.write(seal, 4, 'hex');
+  return frame;
+}
+
+/** The 16 hex digits that `sealed` wrote. */
+export function sealOf({ epoch, seq }: Stamp): string {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeUInt32LE(epoch, 0);
+  bytes.writeUInt32LE(seq, 4);
+  return bytes.toString('hex');
 }
 
 /**

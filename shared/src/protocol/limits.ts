@@ -67,6 +67,24 @@ export const limits = {
   },
   tasksListed: { value: 100, unit: 'tasks', reason: 'a list is one message: the latest; the command says so' },
   nodesListed: { value: 64, unit: 'nodes', reason: 'a list is one message: the first by name; the command says so' },
+  handshakeMs: {
+    value: 3000,
+    unit: 'ms',
+    reason: 'a connection that has not shown its key by then is closed: idle and half-open ones cost nothing for long',
+  },
+  refusalsWritten: {
+    value: 20,
+    unit: 'lines a minute',
+    reason: 'refusals of one source in the audit log, so that who is refused cannot fill the disk; all are counted',
+  },
+  tokenUsesMax: { value: 10_000, unit: 'uses', reason: 'of one join token; a number without end would be a password' },
+  tokenDaysMax: { value: 365, unit: 'days', reason: 'of one join token' },
+  joinAddressesMax: { value: 8, unit: 'addresses', reason: 'keeps a join token on one line' },
+  sealBytes: {
+    value: 8,
+    unit: 'bytes',
+    reason: 'proof of the sender in each message: guessing it takes an enrolled key and 2^64 messages',
+  },
   modelLayersMax: { value: 512, unit: 'layers', reason: 'the graph of a step stays below a megabyte' },
   modelDepthMax: { value: 8, unit: 'levels', reason: 'layers within layers: what reads them recurses' },
   poolSizeMax: {

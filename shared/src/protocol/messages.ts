@@ -13,6 +13,8 @@ import {
   type SessionId,
   type TaskId,
 } from '../ids.ts';
+import { roles } from '../trust/role.ts';
+import { adminActions } from './administration.ts';
 import { auditSummary } from './audit.ts';
 import { message } from './define.ts';
 import { backboneStatus, durabilities, nodeStatus, taskBrief, taskStatus, wireError } from './status.ts';
@@ -84,8 +86,6 @@ export const messages = {
     session: sessionId,
     epoch: whole,
     heartbeatMs: whole,
-    /** ipc addresses for the other channels, for a peer that can see the head's files; empty where the OS has none. */
-    ipc: z.record(z.string(), z.string()),
     store: storeOffer,
     /** Leases among `held` that are still wanted; the provider drops the others. */
     keep: z.array(whole),
@@ -98,6 +98,14 @@ export const messages = {
   bye: message(5, { session: sessionId, handBack: z.array(whole) }),
   ok: message(6, {}),
   refused: message(7, { error: wireError }),
+  /** With the key pair of a join token: take this key from now on. A client has no provider id: ''. */
+  enrol: message(8, { version: whole, publicKey: text, name, provider: z.string().max(16) }),
+  /** One that is not approved yet is known, and let in when an admin says so. */
+  enrolled: message(9, { identity: name, role: z.enum(roles), cluster: name, approved: z.boolean() }),
+
+  /** Tokens and nodes: an admin asks. */
+  administer: message(10, { action: z.enum(adminActions), arguments: z.record(z.string(), text) }),
+  administered: message(11, { answer: z.unknown() }),
 
   // -- heartbeats (REQ-REP) -------------------------------------------------------------------------------------------
   heartbeat: message(16, { session: sessionId, seq: whole, running: z.array(whole).max(64), computedMs: positive }),

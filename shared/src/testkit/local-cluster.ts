@@ -5,6 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { readLocalCredential, removeLocalCredential } from '../io/local-credential.ts';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -152,6 +153,8 @@ export class LocalCluster {
   async stop(): Promise<void> {
     await Promise.all(this.providers.map((provider) => provider.stop()));
     await this.head.stop();
+    // One that was killed has left it.
+    removeLocalCredential(this.portBase, readLocalCredential(this.portBase)?.headId ?? '');
     rmSync(this.directory, { recursive: true, force: true });
   }
 

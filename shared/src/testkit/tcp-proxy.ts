@@ -1,4 +1,5 @@
 /** A link that fails on command: a row of ports that leads to another row, in this process. No rights are needed for it. */
+import { leaveLocalCredential, readLocalCredential, removeLocalCredential } from '../io/local-credential.ts';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 export interface ProxyOptions {
@@ -27,13 +28,25 @@ interface Link {
 
 /** All on 127.0.0.1. */
 export class TcpProxy {
+  readonly #from: number;
   readonly #link: Link = { passage: 'open', latencyMs: 0 };
   readonly #servers: Server[] = [];
   readonly #lanes = new Set<Lane>();
 
+  private constructor(from: number) {
+    this.#from = from;
+  }
+
+  /** As which it leaves what the head has left for its own account: programs look for that by the port that they dial. */
+  get #name(): string {
+    return `proxy ${this.#from}`;
+  }
+
   /** Resolves when it listens. Rejects when a port is taken. */
   static async start({ from, to, ports = 5 }: ProxyOptions): Promise<TcpProxy> {
-    const proxy = new TcpProxy();
+    const proxy = new TcpProxy(from);
+    const credential = readLocalCredential(to);
+    if (credential !== null) leaveLocalCredential(from, { ...credential, headId: proxy.#name });
     for (let at = 0; at < ports; at++) await proxy.#listen(from + at, to + at);
     return proxy;
   }
@@ -58,6 +71,7 @@ export class TcpProxy {
   }
 
   async close(): Promise<void> {
+    removeLocalCredential(this.#from, this.#name);
     this.cut();
     await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
   }

@@ -7,12 +7,12 @@ import {
   type AuditReport,
   type AuditRow,
   type Finding,
+  table,
 } from '@muster/shared';
 import { jsonError } from '@muster/shared/io';
 import { plural } from './figures.ts';
 import { ask, type TaskCommand } from './inspect-commands.ts';
 import { resolveTimeoutMs } from './run-options.ts';
-import { table } from './table.ts';
 
 /** A person reads no more; `--json` has all. */
 const ROWS_MAX = 1000;

@@ -1,3 +1,5 @@
+import type { Endpoint } from '@muster/shared';
+
 /** What a person may say, as text: from the command line, else from the environment. */
 export interface Flags {
   readonly task?: string | undefined;
@@ -113,6 +115,13 @@ export function withEnvironment(flags: Flags, env: Environment): Flags {
   (flagsOfTask[task] as readonly (keyof Flags)[]).filter((flag) => !overruled(flag, flags)).forEach(fill);
   for (const flag of SWITCHES) chosen[flag] ??= isOn(env[variableOf(flag)]);
   return chosen;
+}
+
+/** What is said wins over what was joined. */
+export function withJoined(flags: Flags, joined: () => Endpoint | null): Flags {
+  if (flags.head !== undefined || flags.portBase !== undefined) return flags;
+  const endpoint = joined();
+  return endpoint === null ? flags : { ...flags, head: endpoint.host, portBase: String(endpoint.portBase) };
 }
 
 /** An empty variable is none. */

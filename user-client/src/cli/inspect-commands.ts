@@ -9,6 +9,7 @@ import {
   type NodeStatus,
   type TaskBrief,
   type TaskStatus,
+  table,
   type TrainingReport,
 } from '@muster/shared';
 import type { ClusterClient } from '../cluster-client.ts';
@@ -22,7 +23,6 @@ import { followTask } from './follow.ts';
 import { resolveConnection, resolveTimeoutMs } from './run-options.ts';
 import { withClient, type Session } from './session.ts';
 import { jsonOutcome, summaryLines } from './summary.ts';
-import { table } from './table.ts';
 import { figuresOf, placeOf } from './training-lines.ts';
 
 const CONNECT_MS = 4000;

@@ -1,9 +1,9 @@
-import { DEFAULT_PORT_BASE, MusterError } from '@muster/shared';
+import { DEFAULT_PORT_BASE, MusterError, type Endpoint } from '@muster/shared';
 import { Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { auditTask } from './audit-command.ts';
 import { closestOf } from './closest.ts';
-import { withEnvironment, type Flags } from './flags.ts';
+import { withEnvironment, withJoined, type Flags } from './flags.ts';
 import {
   cancelTask,
   fetchResult,
@@ -13,6 +13,7 @@ import {
   watchTask,
   type TaskCommand,
 } from './inspect-commands.ts';
+import { logIn } from './login-command.ts';
 import { resolveRun } from './run-options.ts';
 import { runTask } from './run-task.ts';
 import type { Session } from './session.ts';
@@ -22,6 +23,8 @@ export type Action = (session: Session) => Promise<void>;
 
 interface Environment {
   readonly env: NodeJS.ProcessEnv;
+  /** The head that is meant when none is named; null: 127.0.0.1. */
+  readonly joined: () => Endpoint | null;
   /** Called while parsing, once. */
   readonly chosen: (action: Action) => void;
 }
@@ -37,9 +40,9 @@ Examples:
   user-client --task infer --nodes 2 --model M.onnx --input X.npy --out Y.npy
   user-client nodes ls
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 no head, 5 not enough nodes, 6 timeout, 7 verification failed, 65 bad data, 130 interrupted`;
+Exit codes: 0 done, 1 failed, 2 usage, 3 no head, 4 not authorised, 5 not enough nodes, 6 timeout, 7 verification failed, 65 bad data, 130 interrupted`;
 
-export function buildProgram({ env, chosen }: Environment): Command {
+export function buildProgram({ env, joined, chosen }: Environment): Command {
   const program = new Command('user-client')
     .description('Submit tasks to a Muster cluster, follow them and fetch their results.')
     // Before the subcommands are made: they inherit it.
@@ -49,7 +52,7 @@ export function buildProgram({ env, chosen }: Environment): Command {
     .version(VERSION)
     .addHelpText('after', AFTER_HELP);
   const flagsOf = (command: Command): Flags =>
-    withEnvironment({ ...program.opts<Flags>(), ...command.opts<Flags>() }, env);
+    withJoined(withEnvironment({ ...program.opts<Flags>(), ...command.opts<Flags>() }, env), joined);
   addTaskOptions(addCommonOptions(program)).action(() => {
     const [unknown] = program.args;
     if (unknown !== undefined) throw notACommand(program, unknown);
@@ -67,6 +70,10 @@ export function buildProgram({ env, chosen }: Environment): Command {
     .command('audit <id>')
     .description('is every part of one accepted once, and do all records agree?');
   act(audit, auditTask);
+  act(
+    program.command('login [token]').description('join a cluster with a token; - reads it from standard input'),
+    logIn,
+  );
   const nodes = group(program, 'nodes', 'the machines of the cluster');
   act(nodes.command('ls').description('list them with state, device and measured rate'), (_id, flags, session) =>
     listNodes(flags, session),
@@ -117,7 +124,7 @@ function addTasks(program: Command, act: (command: Command, run: TaskCommand) =>
 
 const addCommonOptions = (command: Command): Command =>
   command
-    .option('--head <host>', 'the head node (default: 127.0.0.1)')
+    .option('--head <host>', 'the head node (default: as logged in, or 127.0.0.1)')
     .option('--port-base <port>', `first of the ports of the head (default: ${DEFAULT_PORT_BASE})`)
     .option('--timeout <duration>', 'give up after this long, such as 90s or 10m (default for a task: 10m)')
     .option(

@@ -1,7 +1,6 @@
 /** What progress looks like: from a status to lines, nothing else. */
-import { formatDuration, type NodeShare, type TaskStatus, type TrainingReport } from '@muster/shared';
+import { formatDuration, table, type NodeShare, type TaskStatus, type TrainingReport } from '@muster/shared';
 import { etaMs, formatElapsed, formatRate, plural, shareDone, titleOf, unitOf } from './figures.ts';
-import { table } from './table.ts';
 import { figuresOf, placeOf, splitLine, trainingEtaMs } from './training-lines.ts';
 import type { Colors } from './terminal.ts';
 

@@ -1,4 +1,7 @@
 import { connectClient, type ClientOptions, type ClusterClient } from '../cluster-client.ts';
+import { takeJoinToken } from '@muster/shared/io';
+import { login } from '../login.ts';
+import { membershipAt } from '../memberships.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What a command works with besides its options. */
@@ -14,12 +17,20 @@ export async function withClient<T>(
   { signal }: Session,
   act: (client: ClusterClient) => Promise<T>,
 ): Promise<T> {
+  await logInOnce(connection);
   const client = await connectClient({ ...connection, signal });
   try {
     return await untilAborted(act(client), signal);
   } finally {
     await client.close();
   }
+}
+
+/** By a token in the environment, as in a container, where nothing else says who we are. */
+async function logInOnce({ host, portBase }: ClientOptions): Promise<void> {
+  const endpoint = { host, portBase };
+  const line = membershipAt(endpoint) === null ? takeJoinToken(undefined) : null;
+  if (line !== null) await login(line, endpoint);
 }
 
 function untilAborted<T>(act: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -12,6 +12,7 @@ import {
   type Logger,
   type Message,
 } from '@muster/shared';
+import type { HeadRoute } from '@muster/shared/io';
 import { Questions, type Question } from './questions.ts';
 import type { Answer, Asked, AskFields, Push } from './requests.ts';
 import { openSocket, type FrameSocket } from './socket.ts';
@@ -36,6 +37,7 @@ export interface LinkEvents {
 
 export interface LinkOptions {
   readonly endpoint: Endpoint;
+  readonly route: () => HeadRoute;
   readonly events: LinkEvents;
   readonly logger: Logger;
 }
@@ -58,15 +60,16 @@ export class HeadLink {
   private heardMs = systemClock.nowMs();
   private closed = false;
 
-  constructor({ endpoint, events, logger }: LinkOptions) {
+  constructor({ endpoint, route, events, logger }: LinkOptions) {
     this.endpoint = endpoint;
     this.events = events;
     this.logger = logger;
     const socketEvents = {
       connected: () => this.connected(),
       received: (frames: readonly Uint8Array[]) => this.received(frames),
+      refused: (error: MusterError) => this.questions.failWhere(() => true, error),
     };
-    this.socket = openSocket(endpoint, socketEvents, logger);
+    this.socket = openSocket({ endpoint, route, logger }, socketEvents);
     this.ticker = setInterval(() => this.tick(), GREET_EVERY_MS);
   }
 
@@ -80,7 +83,7 @@ export class HeadLink {
     if (this.closed) return Promise.reject(closedError());
     const request = this.questions.nextRequest();
     const frame = encode(type, { ...fields, request } as unknown as Fields<T>);
-    const frames = options.payload === undefined ? [frame] : [frame, options.payload];
+    const frames: Question['frames'] = options.payload === undefined ? [frame] : [frame, options.payload];
     return new Promise<Answer<T>>((resolve, reject) => {
       const settle = resolve as unknown as Question['resolve'];
       const question: Question = {

@@ -3,7 +3,7 @@ import { answerOf, type Answer, type Asked } from './requests.ts';
 
 export interface Question {
   readonly type: Asked;
-  readonly frames: Uint8Array[];
+  readonly frames: [Buffer, ...Uint8Array[]];
   /** Questions of one scope are dropped together. */
   readonly scope: string;
   readonly resolve: (answer: Answer<Asked>) => void;

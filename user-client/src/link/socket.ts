@@ -1,57 +1,138 @@
-import { limits, MusterError, tcpAddress, type Endpoint, type Logger } from '@muster/shared';
-import { SendQueue, type Frames } from '@muster/shared/io';
+import { limits, MusterError, sealed, tcpAddress, type Endpoint, type Logger } from '@muster/shared';
+import { HandshakeWatch, sameRoute, SendQueue, type Frames, type HeadRoute } from '@muster/shared/io';
 import { Dealer } from 'zeromq';
 
 export interface SocketEvents {
   /** The connection is up, for the first time or again. */
   readonly connected: () => void;
   readonly received: (frames: readonly Uint8Array[]) => void;
+  /** The head does not let us in: UNAUTHORIZED or WRONG_HEAD. */
+  readonly refused: (error: MusterError) => void;
 }
 
 export interface FrameSocket {
   /** Queues one message: up to ZeroMQ's 1000 while the head is away, then here. Frames stay frozen until the head has answered. */
-  send(frames: Frames): void;
+  send(frames: readonly [Buffer, ...Uint8Array[]]): void;
   close(): void;
 }
 
-/** One DEALER to the head's client endpoint. It reconnects for ever; what was under way then may be lost or arrive twice. */
-export function openSocket(endpoint: Endpoint, events: SocketEvents, logger: Logger): FrameSocket {
-  const socket = new Dealer({
-    linger: 0,
-    ipv6: endpoint.host.includes(':'),
-    reconnectInterval: 100,
-    reconnectMaxInterval: 1000,
-    heartbeatInterval: 500,
-    heartbeatTimeout: 1500,
-    maxMessageSize: limits.messageBytesMax.value,
-  });
-  // Before the connection is made, so that no event is missed.
-  void watchConnection(socket, events.connected);
-  connect(socket, endpoint);
-  void receiveAll(socket, events.received);
-  const queue = new SendQueue(socket, (_frames, error) => {
-    if (!socket.closed) logger.warn({ error }, 'the socket refused a message');
-  });
-  return { send: (frames) => queue.push(frames), close: () => socket.close() };
+export interface SocketOptions {
+  readonly endpoint: Endpoint;
+  /** Asked again while there is no connection: the head may have been started, or another in its place. */
+  readonly route: () => HeadRoute;
+  readonly logger: Logger;
 }
 
-function connect(socket: Dealer, endpoint: Endpoint): void {
+const LOOK_AGAIN_MS = 250;
+
+/** One DEALER to the head's client endpoint. It reconnects for ever; what was under way then may be lost or arrive twice. */
+export function openSocket(options: SocketOptions, events: SocketEvents): FrameSocket {
+  expectAddress(options.endpoint);
+  return new RoutedSocket(options, events);
+}
+
+/** While nothing answers it looks whether there is another way, and takes that with a socket of its own. */
+class RoutedSocket implements FrameSocket {
+  readonly #options: SocketOptions;
+  readonly #events: SocketEvents;
+  readonly #looking: NodeJS.Timeout;
+  #route: HeadRoute;
+  #socket: Dealer;
+  #queue: SendQueue;
+  #connected = false;
+  /** What was said before the first connection; null after it. */
+  #early: Frames[] | null = [];
+
+  constructor(options: SocketOptions, events: SocketEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#route = options.route();
+    [this.#socket, this.#queue] = this.#dial();
+    this.#looking = setInterval(() => this.#lookAgain(), LOOK_AGAIN_MS);
+  }
+
+  send([head, ...bytes]: readonly [Buffer, ...Uint8Array[]]): void {
+    const frames = [sealed(head, this.#route.seal), ...bytes];
+    this.#early?.push(frames);
+    this.#queue.push(frames);
+  }
+
+  close(): void {
+    clearInterval(this.#looking);
+    this.#socket.close();
+  }
+
+  #dial(): [Dealer, SendQueue] {
+    const { addresses, curve } = this.#route;
+    const socket = new Dealer({
+      ...curve,
+      linger: 0,
+      ipv6: this.#options.endpoint.host.includes(':'),
+      reconnectInterval: 100,
+      reconnectMaxInterval: 1000,
+      heartbeatInterval: 500,
+      heartbeatTimeout: 1500,
+      maxMessageSize: limits.messageBytesMax.value,
+    });
+    const queue = new SendQueue(socket, (_frames, error) => {
+      if (!socket.closed) this.#options.logger.warn({ error }, 'the socket refused a message');
+    });
+    // Before the connection is made, so that no event is missed.
+    void this.#watch(socket, new HandshakeWatch(addresses.clients, curve !== null));
+    socket.connect(addresses.clients);
+    void receiveAll(socket, this.#events.received);
+    return [socket, queue];
+  }
+
+  #lookAgain(): void {
+    if (this.#connected) return;
+    try {
+      const route = this.#options.route();
+      if (sameRoute(route, this.#route)) return;
+      this.#route = route;
+    } catch (error) {
+      return this.#options.logger.debug({ error }, 'there is no way to the head now');
+    }
+    this.#socket.close();
+    [this.#socket, this.#queue] = this.#dial();
+    for (const [head, ...bytes] of this.#early ?? [])
+      this.#queue.push([sealed(head as Buffer, this.#route.seal), ...bytes]);
+  }
+
+  /** A head that was once there and breaks off is being restarted, or cut off from us. */
+  #isFinal({ code }: MusterError): boolean {
+    return code !== 'WRONG_HEAD' || this.#early !== null;
+  }
+
+  /** Read as a stream: `events.on` would load a module late, which Jest forbids once a test file has ended. */
+  async #watch(socket: Dealer, handshakes: HandshakeWatch): Promise<void> {
+    for await (const event of socket.events) {
+      const refusal = handshakes.refusal(event);
+      if (refusal !== null && socket === this.#socket && this.#isFinal(refusal)) this.#events.refused(refusal);
+      if (event.type === 'disconnect') this.#connected = false;
+      if (event.type !== 'handshake') continue;
+      this.#connected = true;
+      this.#early = null;
+      this.#events.connected();
+    }
+  }
+}
+
+/** Throws USAGE. Whether it can be one ZeroMQ finds out only at the connection, and the way may lead elsewhere. */
+function expectAddress(endpoint: Endpoint): void {
   const address = tcpAddress(endpoint, 'clients');
+  const trial = new Dealer({ linger: 0 });
   try {
-    socket.connect(address);
+    trial.connect(address);
   } catch (cause) {
-    socket.close();
     throw new MusterError('USAGE', 'the address of the head is not valid', {
       why: `'${address}' is refused: ${cause instanceof Error ? cause.message : String(cause)}`,
       fix: 'give --head a name or an IP address, and the port with --port-base',
       cause,
     });
+  } finally {
+    trial.close();
   }
-}
-
-/** Read as a stream: `events.on` would load a module late, which Jest forbids once a test file has ended. */
-async function watchConnection(socket: Dealer, connected: SocketEvents['connected']): Promise<void> {
-  for await (const { type } of socket.events) if (type === 'handshake') connected();
 }
 
 /** Ends when the socket is closed. */

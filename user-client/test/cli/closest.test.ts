@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { closestOf } from '../../src/cli/closest.ts';
-import { table } from '../../src/cli/table.ts';
+import { table } from '@muster/shared';
 
 test.each([
   ['matrix_mul', 'matrix_mult'],

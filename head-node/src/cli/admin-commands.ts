@@ -1,0 +1,165 @@
+/** `head-node token ...`, `head-node node ...` and `head-node audit verify`. stdout carries data, stderr what is for people. */
+import {
+  formatDuration,
+  isTokenUsable,
+  parseDurationMs,
+  roles,
+  table,
+  type AdminAction,
+  type IssuedToken,
+  type Member,
+  type NodeStatus,
+} from '@muster/shared';
+import { Option, type Command } from 'commander';
+import type { CreatedToken } from '../trust/administration.ts';
+import { verifyAuditLog } from '../trust/audit-check.ts';
+import { Trust } from '../trust/trust.ts';
+import { askRunningHead } from './admin-client.ts';
+
+export type Action = () => Promise<void>;
+
+export interface AdminEnvironment {
+  readonly chosen: (action: Action) => void;
+  /** Known once the command line is parsed. */
+  readonly portBase: () => number;
+  readonly stateDirectory: () => string;
+}
+
+interface CreateFlags {
+  readonly role: string;
+  readonly ttl: string;
+  readonly uses: string;
+  readonly requireApproval?: boolean;
+  readonly endpoint?: string;
+}
+
+export function addAdminCommands(program: Command, environment: AdminEnvironment): void {
+  addTokenCommands(program, environment);
+  addNodeCommands(program, environment);
+  const audit = program.command('audit').description('what happened to tokens, nodes and tasks');
+  audit
+    .command('verify')
+    .description('is the audit log whole? Exit status 65 names the first broken line')
+    .action(() =>
+      environment.chosen(() => {
+        const { lines, lastHash } = verifyAuditLog(Trust.auditFileIn(environment.stateDirectory()));
+        print({ lines, lastHash }, [`the audit log is whole: ${lines} lines, the last hash is ${lastHash}`]);
+        return Promise.resolve();
+      }),
+    );
+}
+
+function addTokenCommands(program: Command, { chosen, portBase }: AdminEnvironment): void {
+  const ask = (action: AdminAction, given?: Record<string, string>): Promise<unknown> =>
+    askRunningHead(portBase(), action, given);
+  const token = program.command('token').description('lines that let machines and people in');
+  token
+    .command('create')
+    .description('print one; the head keeps no secret of it')
+    .addOption(new Option('--role <role>', 'what who comes with it may do').choices(roles).default('provider'))
+    .option('--ttl <duration>', 'how long it can be used', '1h')
+    .option('--uses <count>', 'by how many', '10')
+    .option('--require-approval', 'who comes with it is let in after head-node node approve ID')
+    .option('--endpoint <host:port>', 'where the head is reached, if not where it listens')
+    .action((flags: CreateFlags) =>
+      chosen(async () => printToken((await ask('token-create', wishOf(flags))) as CreatedToken)),
+    );
+  token
+    .command('ls')
+    .description('list them; never with their secrets')
+    .action(() =>
+      chosen(async () => {
+        const { tokens } = (await ask('token-ls')) as { readonly tokens: readonly IssuedToken[] };
+        print({ tokens }, tokenTable(tokens));
+      }),
+    );
+  token
+    .command('revoke <id>')
+    .description('nobody comes in with it any more; who has stays')
+    .action((id: string) => chosen(async () => print(await ask('token-revoke', { id }), [`token ${id} is revoked`])));
+}
+
+function wishOf({ role, ttl, uses, requireApproval = false, endpoint }: CreateFlags): Record<string, string> {
+  const wish = { role, ttlMs: String(parseDurationMs(ttl, '--ttl')), uses, requireApproval: String(requireApproval) };
+  return endpoint === undefined ? wish : { ...wish, endpoint };
+}
+
+function addNodeCommands(program: Command, { chosen, portBase }: AdminEnvironment): void {
+  const node = program.command('node').description('who belongs to the cluster');
+  node
+    .command('ls')
+    .description('list who has joined, and whether they are here')
+    .action(() =>
+      chosen(async () => {
+        const found = (await askRunningHead(portBase(), 'node-ls')) as Listing;
+        print(found, memberTable(found));
+      }),
+    );
+  for (const [name, { action, description, done }] of Object.entries(NODE_COMMANDS)) {
+    node
+      .command(`${name} <id>`)
+      .description(description)
+      .action((id: string) =>
+        chosen(async () => print(await askRunningHead(portBase(), action, { id }), [`${id} ${done}`])),
+      );
+  }
+}
+
+const NODE_COMMANDS = {
+  approve: { action: 'node-approve', description: 'let in one that waits for it', done: 'is let in' },
+  drain: { action: 'node-drain', description: 'no new work for one; it ends what it has', done: 'gets no new work' },
+  revoke: {
+    action: 'node-revoke',
+    description: 'shut one out at once and for good; its work goes to others',
+    done: 'is shut out',
+  },
+} as const;
+
+function printToken(created: CreatedToken): void {
+  const { token, role, expiresWallMs } = created;
+  const line = role === 'provider' ? `provider-node join ${token}` : `user-client login ${token}`;
+  process.stderr.write(`paste this on the other machine, within ${formatDuration(expiresWallMs - Date.now())}:\n`);
+  process.stdout.write(`${line}\n`);
+}
+
+interface Listing {
+  readonly members: readonly Member[];
+  readonly nodes: readonly NodeStatus[];
+}
+
+const tokenTable = (tokens: readonly IssuedToken[]): string[] =>
+  table([
+    ['TOKEN', 'ROLE', 'USES LEFT', 'UNTIL', 'STATE'],
+    ...tokens.map((token) => [
+      token.id,
+      token.role,
+      String(token.usesLeft),
+      dateOf(token.expiresWallMs),
+      stateOf(token),
+    ]),
+  ]);
+
+function stateOf(token: IssuedToken): string {
+  if (token.revoked) return 'revoked';
+  return isTokenUsable(token, Date.now()) ? 'usable' : 'over';
+}
+
+const memberTable = ({ members, nodes }: Listing): string[] =>
+  table([
+    ['ID', 'NAME', 'ROLE', 'STATE', 'CONNECTED', 'SINCE'],
+    ...members.map((member) => [
+      member.id,
+      member.name,
+      member.role,
+      member.state,
+      nodes.find(({ id }) => id === member.provider)?.state ?? '-',
+      dateOf(member.enrolledWallMs),
+    ]),
+  ]);
+
+const dateOf = (wallMs: number): string => new Date(wallMs).toISOString().slice(0, 16).replace('T', ' ');
+
+/** For scripts one JSON object on stdout, when it is no terminal; for people the lines. */
+function print(found: unknown, lines: readonly string[]): void {
+  process.stdout.write(process.stdout.isTTY ? `${lines.join('\n')}\n` : `${JSON.stringify(found)}\n`);
+}

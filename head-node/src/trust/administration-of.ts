@@ -1,0 +1,23 @@
+import { systemClock, type Endpoint } from '@muster/shared';
+import { nodeStatuses } from '../core/views.ts';
+import { Administration } from './administration.ts';
+import { expulsionFrom, type ExpulsionPorts } from './expulsion.ts';
+import { joinEndpoints } from './join-endpoints.ts';
+import type { Trust } from './trust.ts';
+
+export interface AdministrationParts extends Omit<ExpulsionPorts, 'gate'> {
+  readonly trust: Trust;
+}
+
+/** Of a running head that listens at this address. */
+export function administrationOf(endpoint: Endpoint, { trust, ...parts }: AdministrationParts): Administration {
+  const { driver } = parts;
+  return new Administration({
+    trust,
+    endpoints: joinEndpoints(endpoint),
+    nodes: () => nodeStatuses(driver.state, systemClock.nowMs()),
+    sessionOf: (provider) => [...driver.state.sessions].find(([, id]) => id === provider)?.[0],
+    drain: (session) => driver.post({ type: 'bye', session, handBack: [] }),
+    expel: expulsionFrom({ ...parts, gate: trust.gate }),
+  });
+}

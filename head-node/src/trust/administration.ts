@@ -1,0 +1,142 @@
+/** What an admin asks of the running head: tokens and nodes. Every change is in the audit log before the answer is. */
+import {
+  isRole,
+  limits,
+  MusterError,
+  roles,
+  writeJoinToken,
+  type AdminAction,
+  type Endpoint,
+  type Fields,
+  type Member,
+  type NodeStatus,
+  type SessionId,
+} from '@muster/shared';
+import type { AuditAction } from './audit-log.ts';
+import type { Peer } from './peer.ts';
+import { byPeer, type Trust } from './trust.ts';
+
+export interface AdministrationPorts {
+  readonly trust: Trust;
+  /** Where machines that are to join may reach the head. */
+  readonly endpoints: readonly Endpoint[];
+  readonly nodes: () => readonly NodeStatus[];
+  readonly sessionOf: (provider: string) => SessionId | undefined;
+  /** It gets no new work, and ends what it has. */
+  readonly drain: (session: SessionId) => void;
+  /** What it has goes to others now, and nothing more goes to it. */
+  readonly expel: (member: Member, sessions: readonly SessionId[]) => void;
+}
+
+type Arguments = Fields<'administer'>['arguments'];
+
+export interface CreatedToken {
+  readonly id: string;
+  readonly role: string;
+  readonly expiresWallMs: number;
+  readonly token: string;
+}
+
+const HOUR_MS = 3_600_000;
+const TTL_MAX_MS = limits.tokenDaysMax.value * 24 * HOUR_MS;
+
+export class Administration {
+  readonly #ports: AdministrationPorts;
+
+  constructor(ports: AdministrationPorts) {
+    this.#ports = ports;
+  }
+
+  /** Throws USAGE. */
+  answer(peer: Peer, { action, arguments: given }: Pick<Fields<'administer'>, 'action' | 'arguments'>): unknown {
+    return this.#actions[action](peer, given);
+  }
+
+  /** By default for a provider, for an hour and ten machines. */
+  createToken(peer: Peer, given: Arguments = {}): CreatedToken {
+    const { trust, endpoints } = this.#ports;
+    const role = given['role'] ?? 'provider';
+    if (!isRole(role)) throw usage(`--role ${role} is no role`, `there is ${roles.join(', ')}`, '--role provider');
+    const wish = {
+      role,
+      ttlMs: numberIn(given, 'ttlMs', { fallback: HOUR_MS, max: TTL_MAX_MS }),
+      uses: numberIn(given, 'uses', { fallback: 10, max: limits.tokenUsesMax.value }),
+      requireApproval: given['requireApproval'] === 'true',
+    };
+    const issued = trust.roster.issue(wish);
+    this.#note(peer, 'token-created', {
+      object: issued.id,
+      detail: `${role}, ${wish.uses} uses, ${wish.ttlMs / 1000} s`,
+    });
+    const { id, expiresWallMs } = issued;
+    const reached = given['endpoint'] === undefined ? endpoints : [endpointIn(given['endpoint'])];
+    return {
+      id,
+      role,
+      expiresWallMs,
+      token: writeJoinToken({ ...issued, headKey: trust.keys.publicKey, endpoints: reached }),
+    };
+  }
+
+  readonly #actions: Readonly<Record<AdminAction, (peer: Peer, given: Arguments) => unknown>> = {
+    'token-create': (peer, given) => this.createToken(peer, given),
+    'token-ls': () => ({ tokens: this.#ports.trust.roster.tokens }),
+    'token-revoke': (peer, { id = '' }) => {
+      const token = this.#ports.trust.roster.revokeToken(id);
+      this.#note(peer, 'token-revoked', { object: id, detail: token.role });
+      return {};
+    },
+    'node-ls': () => ({ members: this.#ports.trust.roster.members, nodes: this.#ports.nodes() }),
+    'node-approve': (peer, { id = '' }) => {
+      const member = this.#ports.trust.roster.approve(id);
+      this.#note(peer, 'node-approved', { object: member.id, detail: member.name });
+      return { member };
+    },
+    'node-drain': (peer, { id = '' }) => this.#drain(peer, id),
+    'node-revoke': (peer, { id = '' }) => this.#revoke(peer, id),
+  };
+
+  #drain(peer: Peer, idOrName: string): unknown {
+    const { nodes, sessionOf, drain, trust } = this.#ports;
+    const provider = trust.roster.find(idOrName)?.provider ?? idOrName;
+    const node = nodes().find(({ id, name }) => id === provider || name === provider);
+    const session = node === undefined ? undefined : sessionOf(node.id);
+    if (node === undefined || session === undefined)
+      throw usage(`no node '${idOrName}' is connected`, 'no such id or name among those that are', 'head-node node ls');
+    drain(session);
+    this.#note(peer, 'node-drained', { object: node.id, detail: node.name });
+    return { node };
+  }
+
+  #revoke(peer: Peer, idOrName: string): unknown {
+    const { trust, expel } = this.#ports;
+    const member = trust.roster.revoke(idOrName);
+    expel(member, trust.gate.sessionsOf(member.id));
+    this.#note(peer, 'node-revoked', { object: member.id, detail: `${member.role} ${member.name}` });
+    return { member };
+  }
+
+  #note(
+    peer: Peer,
+    action: AuditAction,
+    { object, detail }: { readonly object: string; readonly detail: string },
+  ): void {
+    this.#ports.trust.audit({ ...byPeer(peer), action, outcome: 'done', object, detail });
+  }
+}
+
+/** 'example.org:5555', '[::1]:5555' */
+function endpointIn(text: string): Endpoint {
+  const [, host = '', port = ''] = /^(.{1,255}):(\d{1,5})$/.exec(text) ?? [];
+  const portBase = Number(port);
+  if (host !== '' && portBase >= 1 && portBase <= 65_531) return { host: host.replaceAll(/[[\]]/g, ''), portBase };
+  throw usage('--endpoint cannot be read', `got '${text}'`, '--endpoint head.example.org:5555');
+}
+
+function numberIn(given: Arguments, key: string, { fallback, max }: { fallback: number; max: number }): number {
+  const value = given[key] === undefined ? fallback : Number(given[key]);
+  if (Number.isSafeInteger(value) && value >= 1 && value <= max) return value;
+  throw usage(`${key} is out of range`, `${given[key]}, not a whole number from 1 to ${max}`, 'head-node token create');
+}
+
+const usage = (what: string, why: string, fix: string): MusterError => new MusterError('USAGE', what, { why, fix });

@@ -1,0 +1,83 @@
+/**
+ * What happened to the cluster's trust and work, one JSON object a line. Each line names the SHA-256 of the line before it, so a line
+ * that was changed, removed or put in breaks the chain there. Who can write the file can still write a whole new one, or cut off its
+ * end: keep the last hash, which `verify` prints, somewhere else.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { isDiskFull } from '@muster/shared/io';
+import type { Logger } from '@muster/shared';
+
+export const auditActions = [
+  'head-started',
+  'handshake',
+  'message',
+  'subscription',
+  'token-created',
+  'token-revoked',
+  'enrolled',
+  'node-approved',
+  'node-drained',
+  'node-revoked',
+  'registered',
+  'submitted',
+  'cancelled',
+  'quarantined',
+] as const;
+export type AuditAction = (typeof auditActions)[number];
+
+export interface AuditEntry {
+  readonly action: AuditAction;
+  readonly outcome: 'done' | 'refused';
+  /** Who did it: an identity, or '' where nobody is known. */
+  readonly actor: string;
+  /** Roles of the actor, with commas. */
+  readonly role: string;
+  /** Address that it came from; '' for this machine, or where ZeroMQ does not tell. */
+  readonly address: string;
+  /** What it was done to: a node, a token, a task, a key's fingerprint. */
+  readonly object: string;
+  readonly detail: string;
+}
+
+export const BEFORE_THE_FIRST = '0'.repeat(64);
+const TAIL_BYTES = 65_536;
+
+export const hashOfLine = (line: string): string => createHash('sha256').update(line).digest('hex');
+
+export class AuditLog {
+  readonly #file: number;
+  readonly #logger: Logger;
+  #previous: string;
+
+  /** A last line that a crash cut short is taken away. */
+  constructor(path: string, logger: Logger) {
+    this.#logger = logger;
+    this.#file = openSync(path, 'a+', 0o600);
+    this.#previous = this.#lastHash();
+  }
+
+  append(entry: AuditEntry): void {
+    const line = JSON.stringify({ at: new Date().toISOString(), ...entry, previous: this.#previous });
+    try {
+      writeSync(this.#file, `${line}\n`);
+      this.#previous = hashOfLine(line);
+    } catch (error) {
+      this.#logger.error({ error, full: isDiskFull(error), line }, 'the audit log could not be written');
+    }
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+
+  #lastHash(): string {
+    const { size } = fstatSync(this.#file);
+    const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
+    readSync(this.#file, tail, 0, tail.length, size - tail.length);
+    const whole = tail.subarray(0, tail.lastIndexOf('\n') + 1);
+    if (whole.length < tail.length) ftruncateSync(this.#file, size - (tail.length - whole.length));
+    const line = whole.toString('utf8').split('\n').at(-2) ?? '';
+    return line === '' ? BEFORE_THE_FIRST : hashOfLine(line);
+  }
+}

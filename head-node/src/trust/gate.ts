@@ -1,0 +1,158 @@
+/**
+ * The one place that decides whether a message is for the head to hear: who sent it, may that role say it, is it about its own session or
+ * task. Behind it every message is from somebody who may say it.
+ */
+import {
+  MusterError,
+  reachOf,
+  sealOf,
+  type Channel,
+  type Envelope,
+  type Message,
+  type MessageType,
+  type SessionId,
+  type TaskId,
+} from '@muster/shared';
+import { unknownTask } from '../io/unknown-task.ts';
+import type { AuditEntry } from './audit-log.ts';
+import { LOCAL_PEER, type Origin, type Peer } from './peer.ts';
+
+export interface GatePorts {
+  readonly peerWithSeal: (seal: string) => Peer | undefined;
+  /** Identity of who submitted it; undefined for a task of this account, or of nobody. */
+  readonly ownerOf: (task: TaskId) => string | undefined;
+  readonly isTask: (task: TaskId) => boolean;
+  readonly audit: (entry: AuditEntry) => void;
+}
+
+/** Where a message came in. */
+export interface Entrance {
+  readonly origin: Origin;
+  readonly channel: Channel;
+}
+
+/** Messages that each channel takes, but for that of the clients, which takes all others. */
+const heardOn = {
+  registration: ['register', 'ready', 'bye', 'enrol', 'administer'],
+  heartbeats: ['heartbeat'],
+  results: ['result', 'resultChunk', 'failed'],
+  tasks: [],
+} as const satisfies Partial<Record<Channel, readonly MessageType[]>>;
+
+const elsewhere = new Set<MessageType>(Object.values(heardOn).flat());
+
+const isHeard = (channel: Channel, type: MessageType): boolean =>
+  channel === 'clients' ? !elsewhere.has(type) : (heardOn[channel] as readonly MessageType[]).includes(type);
+
+export class Gate {
+  readonly counters = { messagesRefused: 0, subscriptionsRefused: 0 };
+  readonly #ports: GatePorts;
+  readonly #owners = new Map<SessionId, string>();
+
+  constructor(ports: GatePorts) {
+    this.#ports = ports;
+  }
+
+  /** Throws UNAUTHORIZED, FORBIDDEN, TASK_UNKNOWN or PROTOCOL, with a line in the audit log and a count. */
+  admit(entrance: Entrance, envelope: Envelope): Peer {
+    const peer = this.#sender(entrance, envelope);
+    try {
+      this.#check(entrance, envelope.message, peer);
+      return peer;
+    } catch (error) {
+      this.counters.messagesRefused += 1;
+      this.#ports.audit(refusal(peer, envelope.message.type, error));
+      throw error;
+    }
+  }
+
+  /** The session is the peer's from now on. */
+  own(session: SessionId, peer: Peer): void {
+    this.#owners.set(session, peer.identity);
+    const [oldest] = this.#owners.keys();
+    if (this.#owners.size > SESSIONS_KEPT && oldest !== undefined) this.#owners.delete(oldest);
+  }
+
+  disown(session: SessionId): void {
+    this.#owners.delete(session);
+  }
+
+  sessionsOf(identity: string): SessionId[] {
+    return [...this.#owners].filter(([, owner]) => owner === identity).map(([session]) => session);
+  }
+
+  subscriptionRefused(origin: Origin, topic: string): void {
+    this.counters.subscriptionsRefused += 1;
+    const object = JSON.stringify(topic.slice(0, 80));
+    this.#ports.audit({ ...NOBODY, action: 'subscription', outcome: 'refused', object, detail: origin });
+  }
+
+  mayReach(peer: Peer, task: TaskId, type: MessageType): boolean {
+    return reachOf(type, peer.roles) === 'any' || this.#ports.ownerOf(task) === peer.identity;
+  }
+
+  #sender({ origin }: Entrance, envelope: Envelope): Peer {
+    if (origin !== 'encrypted') return LOCAL_PEER;
+    const peer = this.#ports.peerWithSeal(sealOf(envelope));
+    return peer ?? STRANGER;
+  }
+
+  #check({ channel }: Entrance, message: Message, peer: Peer): void {
+    const { type } = message;
+    if (!isHeard(channel, type)) throw wrongChannel(type);
+    if (peer === STRANGER) throw stranger();
+    if (type === 'enrol' && peer.identity.startsWith('token ')) return;
+    const reach = reachOf(type, peer.roles);
+    if (reach === null) throw forbidden(type, peer);
+    if (message.type === 'register') return expectOwnId(message.provider, peer);
+    if ('session' in message) return this.#expectOwnSession(message.session, peer);
+    if (reach === 'own' && 'task' in message) this.#expectOwnTask(message.task, peer, message.type === 'submit');
+  }
+
+  /** A session that is known to nobody is none of this life, and means nothing behind the gate. */
+  #expectOwnSession(session: SessionId, peer: Peer): void {
+    const owner = this.#owners.get(session);
+    if (owner !== undefined && owner !== peer.identity) throw forbidden('another session', peer);
+  }
+
+  /** A task of somebody else is as one that does not exist. */
+  #expectOwnTask(task: TaskId, { identity }: Peer, mayBeNew: boolean): void {
+    const owner = this.#ports.ownerOf(task);
+    if (owner !== identity && !(mayBeNew && !this.#ports.isTask(task))) throw unknownTask(task);
+  }
+}
+
+/** Far more than there can be nodes: sessions that are over mean nothing. */
+const SESSIONS_KEPT = 10_000;
+
+const NOBODY = { actor: '', role: '', address: '' } as const;
+const STRANGER: Peer = { identity: '', name: 'a stranger', roles: [], provider: null };
+
+const refusal = ({ identity, roles }: Peer, type: string, error: unknown): AuditEntry => ({
+  action: 'message',
+  outcome: 'refused',
+  actor: identity,
+  role: roles.join(','),
+  address: '',
+  object: type,
+  detail: error instanceof Error ? error.message : String(error),
+});
+
+function expectOwnId(provider: string, peer: Peer): void {
+  if (peer.provider !== null && peer.provider !== provider) throw forbidden(`provider ${provider}`, peer);
+}
+
+const wrongChannel = (type: string): MusterError =>
+  new MusterError('PROTOCOL', 'a message came on the wrong channel', { why: type });
+
+const stranger = (): MusterError =>
+  new MusterError('UNAUTHORIZED', 'the head does not know this program', {
+    why: 'its key is not enrolled, not approved yet, or revoked',
+    fix: "join again with a new token: on the head's machine, head-node token create",
+  });
+
+const forbidden = (what: string, { name, roles }: Peer): MusterError =>
+  new MusterError('FORBIDDEN', `${name} may not do that`, {
+    why: `${what} is not for ${roles.length === 0 ? 'who has no role' : `the role ${roles.join(', ')}`}`,
+    fix: 'ask an admin for a token of another role: head-node token create --role ROLE',
+  });

@@ -1,0 +1,59 @@
+/** Before the head says that it is ready, it knocks at every port with a key that nobody knows. A port that opens ends the start. */
+import { MusterError, tcpAddress, type Channel, type Endpoint, type KeyPair } from '@muster/shared';
+import { Dealer, Push, Request, Subscriber, type Event } from 'zeromq';
+
+const ANSWER_MS = 3000;
+
+/** By the type of socket that each port expects. */
+const diallers = {
+  registration: Request,
+  tasks: Subscriber,
+  results: Push,
+  heartbeats: Request,
+  clients: Dealer,
+} as const;
+
+export interface Trial {
+  readonly endpoint: Endpoint;
+  readonly headKey: string;
+  /** That nobody knows. */
+  readonly keys: KeyPair;
+}
+
+/** Throws BUG when one lets a stranger in, or says nothing. */
+export async function expectStrangersRefused(trial: Trial): Promise<void> {
+  const channels = Object.keys(diallers) as Channel[];
+  const outcomes = await Promise.all(channels.map((channel) => knock(channel, trial)));
+  const open = channels.filter((_, at) => outcomes[at] !== 'handshake:error:auth');
+  if (open.length > 0) throw insecure(open, outcomes);
+}
+
+async function knock(channel: Channel, { endpoint, headKey, keys }: Trial): Promise<Event['type'] | 'nothing'> {
+  const { publicKey, secretKey } = keys;
+  const socket = new diallers[channel]({
+    linger: 0,
+    curveServerKey: headKey,
+    curvePublicKey: publicKey,
+    curveSecretKey: secretKey,
+  });
+  const silence = setTimeout(() => socket.close(), ANSWER_MS);
+  try {
+    const verdict = firstVerdict(socket.events);
+    socket.connect(tcpAddress(endpoint, channel));
+    return await verdict;
+  } finally {
+    clearTimeout(silence);
+    if (!socket.closed) socket.close();
+  }
+}
+
+async function firstVerdict(events: AsyncIterable<Event>): Promise<Event['type'] | 'nothing'> {
+  for await (const { type } of events) if (type.startsWith('handshake')) return type;
+  return 'nothing';
+}
+
+const insecure = (open: readonly Channel[], outcomes: readonly string[]): MusterError =>
+  new MusterError('BUG', 'the head does not keep strangers out, so it does not start', {
+    why: `with an unknown key the ports for ${open.join(', ')} gave: ${outcomes.join(', ')}`,
+    fix: 'report this; on this machine alone, --insecure works without keys',
+  });

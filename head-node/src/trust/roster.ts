@@ -1,0 +1,201 @@
+/** Who belongs to the cluster, and which join tokens are out: one small file, written as a whole at every change. */
+import {
+  enrolmentKeys,
+  MusterError,
+  sealBetween,
+  type IssuedToken,
+  type JoinToken,
+  type KeyPair,
+  type Member,
+  type ProviderId,
+  type Role,
+  type RosterRecord,
+} from '@muster/shared';
+import { randomBytes } from 'node:crypto';
+import type { Peer } from './peer.ts';
+
+/** Long enough to say why a token is not taken any more. */
+const TOKENS_KEPT_MS = 30 * 24 * 3_600_000;
+
+export interface RosterPorts {
+  /** Of the head. */
+  readonly keys: KeyPair;
+  readonly save: (record: RosterRecord) => void;
+  readonly wallMs: () => number;
+}
+
+export interface TokenWish {
+  readonly role: Role;
+  readonly ttlMs: number;
+  readonly uses: number;
+  readonly requireApproval: boolean;
+}
+
+export interface Newcomer {
+  readonly publicKey: string;
+  readonly name: string;
+  readonly provider: string;
+}
+
+export class Roster {
+  readonly #ports: RosterPorts;
+  #members: Member[];
+  #tokens: IssuedToken[];
+  /** Of members that are active and of tokens, by seal. */
+  #peers = new Map<string, Peer>();
+
+  constructor({ members, tokens }: RosterRecord, ports: RosterPorts) {
+    this.#ports = ports;
+    this.#members = members;
+    this.#tokens = tokens;
+    this.#index();
+  }
+
+  get members(): readonly Member[] {
+    return this.#members;
+  }
+
+  get tokens(): readonly IssuedToken[] {
+    return this.#tokens;
+  }
+
+  memberWithKey(publicKey: string): Member | undefined {
+    return this.#members.find((found) => found.publicKey === publicKey && found.state !== 'revoked');
+  }
+
+  isTokenKey(publicKey: string): boolean {
+    return this.#tokens.some((token) => token.publicKey === publicKey);
+  }
+
+  /** Undefined for a seal that belongs to nobody, or to somebody who is not let in. */
+  peerWithSeal(seal: string): Peer | undefined {
+    return this.#peers.get(seal);
+  }
+
+  /** The secret is in what this returns and nowhere else. */
+  issue({
+    role,
+    ttlMs,
+    uses,
+    requireApproval,
+  }: TokenWish): Pick<JoinToken, 'id' | 'secret' | 'role' | 'expiresWallMs'> {
+    const nowMs = this.#ports.wallMs();
+    const id = randomBytes(8).toString('hex');
+    const secret = randomBytes(16).toString('hex');
+    const expiresWallMs = nowMs + ttlMs;
+    const { publicKey } = enrolmentKeys({ secret });
+    this.#tokens = [
+      ...this.#tokens.filter((token) => token.expiresWallMs + TOKENS_KEPT_MS > nowMs),
+      { id, role, publicKey, createdWallMs: nowMs, expiresWallMs, usesLeft: uses, requireApproval, revoked: false },
+    ];
+    this.#changed();
+    return { id, secret, role, expiresWallMs };
+  }
+
+  revokeToken(id: string): IssuedToken {
+    const token = this.#tokens.find((found) => found.id === id);
+    if (token === undefined) throw unknown('token', id, 'head-node token ls');
+    token.revoked = true;
+    this.#changed();
+    return token;
+  }
+
+  /** Throws TOKEN_REFUSED. Who asks again with the same key, because the answer was lost, uses nothing up. */
+  enrol(tokenIdentity: string, newcomer: Newcomer): Member {
+    const token = this.#tokens.find(({ id }) => tokenIdentity === tokenName(id));
+    if (token === undefined) throw refusedToken('is not known here', 'it was thrown away long ago');
+    const before = this.#members.find(({ publicKey }) => publicKey === newcomer.publicKey);
+    if (before?.byToken === token.id && before.state !== 'revoked') return before;
+    this.#expectUsable(token, newcomer);
+    token.usesLeft -= 1;
+    const fresh: Member = {
+      id: randomBytes(8).toString('hex'),
+      ...newcomer,
+      role: token.role,
+      enrolledWallMs: this.#ports.wallMs(),
+      byToken: token.id,
+      state: token.requireApproval ? 'pending' : 'active',
+    };
+    this.#members = [...this.#members, fresh];
+    this.#changed();
+    return fresh;
+  }
+
+  #expectUsable({ revoked, expiresWallMs, usesLeft }: IssuedToken, { publicKey, provider }: Newcomer): void {
+    const lateMs = this.#ports.wallMs() - expiresWallMs;
+    if (revoked) throw refusedToken('was revoked', 'an admin has taken it back');
+    if (lateMs >= 0) throw refusedToken('is expired', `it ended ${(lateMs / 60_000).toFixed(0)} min ago`);
+    if (usesLeft <= 0) throw refusedToken('is used up', 'as many machines as it was for have joined with it');
+    const taken = this.#members.find((found) => found.publicKey === publicKey || clashes(found, provider));
+    if (taken !== undefined)
+      throw refusedToken('does not help', `this machine has been enrolled as ${taken.id} (${taken.state})`);
+  }
+
+  approve(idOrName: string): Member {
+    return this.#set(idOrName, 'active');
+  }
+
+  revoke(idOrName: string): Member {
+    return this.#set(idOrName, 'revoked');
+  }
+
+  #set(idOrName: string, state: Member['state']): Member {
+    const found = this.find(idOrName);
+    if (found === undefined) throw unknown('node', idOrName, 'head-node node ls');
+    if (found.state === 'revoked' && state !== 'revoked') throw unknown('node', idOrName, 'head-node token create');
+    found.state = state;
+    this.#changed();
+    return found;
+  }
+
+  /** By identity, provider id, or a name that only one has. */
+  find(idOrName: string): Member | undefined {
+    const current = this.#members.filter(({ state }) => state !== 'revoked');
+    const exact = current.find(({ id, provider }) => id === idOrName || (provider !== '' && provider === idOrName));
+    const named = current.filter(({ name }) => name === idOrName);
+    return exact ?? (named.length === 1 ? named[0] : undefined);
+  }
+
+  #changed(): void {
+    this.#index();
+    this.#ports.save({ members: this.#members, tokens: this.#tokens });
+  }
+
+  #index(): void {
+    const { secretKey } = this.#ports.keys;
+    const active = this.#members.filter(({ state }) => state === 'active');
+    this.#peers = new Map([
+      ...this.#tokens.map((token) => [sealBetween(secretKey, token.publicKey), peerOfToken(token)] as const),
+      ...active.map((found) => [sealBetween(secretKey, found.publicKey), peerOf(found)] as const),
+    ]);
+  }
+}
+
+const tokenName = (id: string): string => `token ${id}`;
+
+const peerOfToken = ({ id }: IssuedToken): Peer => ({
+  identity: tokenName(id),
+  name: tokenName(id),
+  roles: [],
+  provider: null,
+});
+
+const peerOf = ({ id, name, role, provider }: Member): Peer => ({
+  identity: id,
+  name,
+  roles: [role],
+  provider: provider === '' ? null : (provider as ProviderId),
+});
+
+/** A provider id is one machine's: another key under it would take over what it holds. */
+const clashes = (found: Member, provider: string): boolean =>
+  provider !== '' && found.provider === provider && found.state !== 'revoked';
+
+const refusedToken = (what: string, why: string): MusterError =>
+  new MusterError('TOKEN_REFUSED', `the join token ${what}`, {
+    why,
+    fix: "ask for a new one: on the head's machine, head-node token create",
+  });
+
+const unknown = (what: string, given: string, fix: string): MusterError =>
+  new MusterError('USAGE', `the head knows no ${what} '${given}'`, { why: 'no such id, or it is revoked', fix });

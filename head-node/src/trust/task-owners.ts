@@ -1,0 +1,37 @@
+/** Which enrolled identity submitted a task, also after a restart. Tasks of the head's own account are not in it. */
+import type { TaskId } from '@muster/shared';
+import { writePrivateFile } from '@muster/shared/io';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+
+export class TaskOwners {
+  readonly #path: string;
+  readonly #owners = new Map<TaskId, string>();
+
+  /** A line is `task identity`. */
+  constructor(path: string) {
+    this.#path = path;
+    const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
+    for (const line of lines) {
+      const [task, owner] = line.split(' ');
+      if (task !== undefined && owner !== undefined) this.#owners.set(task as TaskId, owner);
+    }
+  }
+
+  ownerOf(task: TaskId): string | undefined {
+    return this.#owners.get(task);
+  }
+
+  /** On disk before the task is. */
+  set(task: TaskId, owner: string): void {
+    if (this.#owners.get(task) === owner) return;
+    this.#owners.set(task, owner);
+    appendFileSync(this.#path, `${task} ${owner}\n`, { mode: 0o600 });
+  }
+
+  /** Those of tasks that the head has forgotten go. */
+  keepOnly(isKnown: (task: TaskId) => boolean): void {
+    for (const task of this.#owners.keys()) if (!isKnown(task)) this.#owners.delete(task);
+    const lines = [...this.#owners].map(([task, owner]) => `${task} ${owner}\n`);
+    writePrivateFile(this.#path, lines.join(''));
+  }
+}

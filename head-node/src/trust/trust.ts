@@ -1,0 +1,185 @@
+/** Keys, roster, audit log and gate of one head: opened before its sockets, closed after them. */
+import {
+  derivedKeyPair,
+  decodeZ85,
+  fingerprintOf,
+  limits,
+  newKeyPair,
+  rosterRecord,
+  sealBetween,
+  type Channel,
+  type Fields,
+  type KeyPair,
+  type Logger,
+  type Member,
+  type SessionId,
+  type TaskId,
+} from '@muster/shared';
+import { loadKeyPair, parsePrivate, readPrivateFile, writePrivateFile } from '@muster/shared/io';
+import { join } from 'node:path';
+import { AuditLog, type AuditEntry } from './audit-log.ts';
+import { clusterName } from './cluster-name.ts';
+import { Gate } from './gate.ts';
+import { LOCAL_PEER, type Peer } from './peer.ts';
+import { Roster, type Newcomer } from './roster.ts';
+import { RefusalThrottle } from './refusal-throttle.ts';
+import { TaskOwners } from './task-owners.ts';
+import type { Knock } from './zap.ts';
+
+export interface TrustOptions {
+  readonly stateDirectory: string;
+  readonly headId: string;
+  readonly logger: Logger;
+  readonly isTask: (task: TaskId) => boolean;
+}
+
+export interface StartedWith {
+  readonly host: string;
+  readonly portBase: number;
+  readonly insecure: boolean;
+  readonly amqpUrl: string | null;
+}
+
+export class Trust {
+  readonly keys: KeyPair;
+  /** Of programs of the head's own account that come by TCP. */
+  readonly localKeys: KeyPair;
+  /** With which the head knocks at its own door to see that it is shut. */
+  readonly trialKeys: KeyPair = newKeyPair();
+  readonly cluster: string;
+  readonly roster: Roster;
+  readonly owners: TaskOwners;
+  readonly gate: Gate;
+  readonly #log: AuditLog;
+  readonly #counters = { handshakesRefused: 0 };
+  readonly #throttle = new RefusalThrottle(limits.refusalsWritten.value);
+
+  static folderIn = (stateDirectory: string): string => join(stateDirectory, 'trust');
+  static auditFileIn = (stateDirectory: string): string => join(Trust.folderIn(stateDirectory), 'audit.jsonl');
+
+  constructor({ stateDirectory, headId, logger, isTask }: TrustOptions) {
+    const folder = Trust.folderIn(stateDirectory);
+    this.keys = loadKeyPair(join(folder, 'head-key.json'));
+    this.localKeys = derivedKeyPair(decodeZ85(this.keys.secretKey) ?? Buffer.alloc(0), 'muster local programs 1');
+    this.cluster = clusterName(headId);
+    this.owners = new TaskOwners(join(folder, 'task-owners'));
+    this.#log = new AuditLog(Trust.auditFileIn(stateDirectory), logger);
+    this.roster = openRoster(join(folder, 'roster.json'), this.keys);
+    const localSeal = sealBetween(this.keys.secretKey, this.localKeys.publicKey);
+    this.gate = new Gate({
+      peerWithSeal: (seal) => (seal === localSeal ? LOCAL_PEER : this.roster.peerWithSeal(seal)),
+      ownerOf: (task) => this.owners.ownerOf(task),
+      isTask,
+      audit: (entry) => this.audit(entry),
+    });
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    return { ...this.#counters, ...this.gate.counters };
+  }
+
+  /** Of refusals not more than a few a minute from one source: who is refused shall not fill the disk. */
+  audit(entry: AuditEntry): void {
+    const left = entry.outcome === 'refused' ? this.#throttle.allows(`${entry.address} ${entry.actor}`, Date.now()) : 0;
+    if (left === null) return;
+    this.#log.append(left === 0 ? entry : { ...entry, detail: `${entry.detail}; ${left} more were not written down` });
+  }
+
+  /** Each port lets in only who has business there; who comes with a token, only where one enrols. */
+  mayEnter({ domain, address, publicKey }: Knock): boolean {
+    const welcome = this.#isWelcome(domain as Channel, publicKey);
+    if (!welcome && publicKey !== this.trialKeys.publicKey) this.#refused({ domain, address, publicKey });
+    return welcome;
+  }
+
+  /** Options that matter for trust. */
+  started({ host, portBase, insecure, amqpUrl }: StartedWith): void {
+    const detail = `${host}:${portBase}${insecure ? ', insecure' : ''}${amqpUrl === null ? '' : ', broker'}`;
+    this.audit({ ...byPeer(LOCAL_PEER), action: 'head-started', outcome: 'done', object: this.cluster, detail });
+  }
+
+  /** Throws TOKEN_REFUSED, with a line in the audit log, and BAD_DATA for what is no key. */
+  enrol(peer: Peer, newcomer: Newcomer): Member {
+    const object = `${newcomer.name} ${fingerprintOf(newcomer.publicKey)}`;
+    const entry = { action: 'enrolled', actor: peer.identity, role: '', address: '', object } as const;
+    try {
+      const member = this.roster.enrol(peer.identity, newcomer);
+      this.audit({ ...entry, outcome: 'done', detail: `${member.role} ${member.id}, ${member.state}` });
+      return member;
+    } catch (error) {
+      this.audit({ ...entry, outcome: 'refused', detail: error instanceof Error ? error.message : String(error) });
+      throw error;
+    }
+  }
+
+  /** A session began; from now on only this peer may speak for it. */
+  registered(session: SessionId, peer: Peer, { name, provider }: Pick<Fields<'register'>, 'name' | 'provider'>): void {
+    this.gate.own(session, peer);
+    this.audit({ ...byPeer(peer), action: 'registered', outcome: 'done', object: provider, detail: name });
+  }
+
+  /** Before the task is there: a crash must not leave one that is nobody's. */
+  claim(task: TaskId, peer: Peer): void {
+    if (peer !== LOCAL_PEER) this.owners.set(task, peer.identity);
+  }
+
+  submitted(task: TaskId, peer: Peer, taskType: string): void {
+    this.audit({ ...byPeer(peer), action: 'submitted', outcome: 'done', object: task, detail: taskType });
+  }
+
+  cancelled(task: TaskId, peer: Peer): void {
+    this.audit({ ...byPeer(peer), action: 'cancelled', outcome: 'done', object: task, detail: '' });
+  }
+
+  /** Without a key, or meant for another head: ZeroMQ does not tell from where. */
+  handshakeFailed(channel: Channel, why: string): void {
+    this.#counters.handshakesRefused += 1;
+    const detail = `port for ${channel}: ${why}`;
+    this.audit({ ...NOBODY, action: 'handshake', outcome: 'refused', address: '', object: channel, detail });
+  }
+
+  close(): void {
+    this.#log.close();
+  }
+
+  #isWelcome(channel: Channel, publicKey: string): boolean {
+    if (publicKey === this.localKeys.publicKey) return true;
+    if (channel === 'registration' && this.roster.isTokenKey(publicKey)) return true;
+    const member = this.roster.memberWithKey(publicKey);
+    if (member === undefined || member.state !== 'active') return false;
+    if (channel === 'registration' && member.role === 'admin') return true;
+    return channel === 'clients' || member.role === 'provider';
+  }
+
+  #refused({ domain, address, publicKey }: Knock): void {
+    this.#counters.handshakesRefused += 1;
+    const detail = `port for ${domain}, key unknown or revoked`;
+    this.audit({
+      ...NOBODY,
+      action: 'handshake',
+      outcome: 'refused',
+      address,
+      object: fingerprintOf(publicKey),
+      detail,
+    });
+  }
+}
+
+const NOBODY = { actor: '', role: '' } as const;
+
+/** The part of an audit entry that says who. */
+export const byPeer = ({ identity, roles }: Peer): Pick<AuditEntry, 'actor' | 'role' | 'address'> => ({
+  actor: identity,
+  role: roles.join(','),
+  address: '',
+});
+
+function openRoster(path: string, keys: KeyPair): Roster {
+  const text = readPrivateFile(path);
+  const record = text === null ? { members: [], tokens: [] } : parsePrivate({ path, text, schema: rosterRecord });
+  return new Roster(record, {
+    keys,
+    save: (changed) => writePrivateFile(path, `${JSON.stringify(changed)}\n`),
+    wallMs: Date.now,
+  });
+}

@@ -1,0 +1,70 @@
+/**
+ * ZAP (ZeroMQ RFC 27): libzmq asks it about every handshake on a socket with a domain. Without a handler in the context libzmq would let
+ * everybody in, and refuses everybody where `zapEnforceDomain` is set; so it is bound before any socket is, and what it cannot read or
+ * decide it refuses.
+ */
+import type { Logger } from '@muster/shared';
+import { encodeZ85 } from '@muster/shared';
+import { Router, type Context } from 'zeromq';
+
+const ENDPOINT = 'inproc://zeromq.zap.01';
+const VERSION = '1.0';
+/** Version, request id, domain, address, routing id, mechanism, key. */
+const FRAMES = 7;
+
+export interface Knock {
+  /** The socket's ZAP domain. */
+  readonly domain: string;
+  /** IP address of the peer. */
+  readonly address: string;
+  /** Its CURVE public key, Z85. */
+  readonly publicKey: string;
+}
+
+/** May it in? */
+export type Doorkeeper = (knock: Knock) => boolean;
+
+export class ZapHandler {
+  readonly #socket: Router;
+  readonly #doorkeeper: Doorkeeper;
+  readonly #logger: Logger;
+
+  static async start(context: Context, doorkeeper: Doorkeeper, logger: Logger): Promise<ZapHandler> {
+    const handler = new ZapHandler(new Router({ context, linger: 0 }), doorkeeper, logger);
+    await handler.#socket.bind(ENDPOINT);
+    void handler.#run();
+    return handler;
+  }
+
+  private constructor(socket: Router, doorkeeper: Doorkeeper, logger: Logger) {
+    this.#socket = socket;
+    this.#doorkeeper = doorkeeper;
+    this.#logger = logger;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  async #run(): Promise<void> {
+    for await (const frames of this.#socket) {
+      // The way back ends with an empty frame.
+      const end = frames.findIndex(({ length }) => length === 0) + 1;
+      const request = frames.slice(end);
+      const [status, text] = this.#mayEnter(request) ? ['200', 'OK'] : ['400', 'unknown key'];
+      await this.#socket.send([...frames.slice(0, end), VERSION, request[1] ?? '', status, text, '', '']);
+    }
+  }
+
+  #mayEnter(request: readonly Buffer[]): boolean {
+    const [version, , domain, address, , mechanism, key] = request;
+    try {
+      if (request.length !== FRAMES || String(version) !== VERSION || String(mechanism) !== 'CURVE') return false;
+      if (key?.length !== 32) return false;
+      return this.#doorkeeper({ domain: String(domain), address: String(address), publicKey: encodeZ85(key) });
+    } catch (error) {
+      this.#logger.error({ error }, 'a handshake broke its check');
+      return false;
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import { request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { noBackbone, roles, routeVisitors, silentLogger, type Role } from '@muster/shared';
+import { startHttp, type HttpServer } from '../../src/io/http.ts';
+
+let server: HttpServer;
+
+beforeAll(async () => {
+  const view = {
+    ready: () => true,
+    nodes: () => [],
+    tasks: () => [],
+    counters: () => ({}),
+    backbone: () => noBackbone,
+  };
+  const visitorWithKey = (key: string): Role | null => roles.find((role) => key === `key-of-${role}`) ?? null;
+  server = await startHttp({ port: 0, logger: silentLogger, view, visitorWithKey });
+});
+
+afterAll(() => server.close());
+
+/** Not with fetch, which writes Host by itself. */
+function statusOf(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ host: '127.0.0.1', port: server.port, path, method, headers }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    asked.on('error', reject).end();
+  });
+}
+
+const routes = Object.keys(routeVisitors);
+
+describe('every route', () => {
+  test.each(routes)('%s is for each role and for who shows no key', async (route) => {
+    expect(await statusOf(route)).toBe(200);
+    for (const role of roles) expect(await statusOf(route, { authorization: `Bearer key-of-${role}` })).toBe(200);
+  });
+
+  test.each(routes)('%s refuses a key that nobody has', async (route) => {
+    for (const authorization of ['Bearer nonsense', 'Basic a2V5', 'Bearer', ''])
+      expect(await statusOf(route, { authorization })).toBe(401);
+  });
+
+  test.each(routes)('%s refuses a foreign Host and a foreign Origin', async (route) => {
+    for (const host of ['evil.example', 'evil.example:8080', '127.0.0.1.evil.example'])
+      expect(await statusOf(route, { host })).toBe(421);
+    for (const origin of ['http://evil.example', 'null', `https://127.0.0.1:${server.port}`, 'http://127.0.0.1:1'])
+      expect(await statusOf(route, { origin })).toBe(403);
+    expect(await statusOf(route, { origin: `http://127.0.0.1:${server.port}` })).toBe(200);
+    expect(await statusOf(route, { host: `localhost:${server.port}` })).toBe(200);
+  });
+});
+
+test('there is nothing else', async () => {
+  for (const path of ['/', '/tasks', '/healthz/', '/metrics/../admin', '/%2e%2e/etc/passwd'])
+    expect(await statusOf(path)).toBe(404);
+  expect(await statusOf('/healthz', {}, 'POST')).toBe(404);
+});

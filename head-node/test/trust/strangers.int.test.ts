@@ -1,0 +1,375 @@
+/** A head on TCP and everybody who has no business there: nothing that they say is heard, and each leaves a count and a line. */
+import { connect, type Socket } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  channels,
+  decode,
+  enrolmentKeys,
+  isMusterError,
+  newKeyPair,
+  PROTOCOL_VERSION,
+  providerTopic,
+  readJoinToken,
+  silentLogger,
+  tcpAddress,
+  writeJoinToken,
+  type Channel,
+  type DeviceFacts,
+  type Fields,
+  type Message,
+  type ProviderId,
+  type Role,
+  type SessionId,
+  type TaskId,
+} from '@muster/shared';
+import { enrol } from '@muster/shared/io';
+import { freePortBase, TemporaryDirectories, waitUntil } from '@muster/shared/testkit';
+import { Request } from 'zeromq';
+import type * as HeadNodeModule from '../../src/head-node.ts';
+import type { HeadNode } from '../../src/head-node.ts';
+import type { AuditEntry } from '../../src/trust/audit-log.ts';
+import { LOCAL_PEER } from '../../src/trust/peer.ts';
+import { Trust } from '../../src/trust/trust.ts';
+import { ask, closeRawPeers, dial, frameOf, handshakeOf, type Keys } from './raw-peer.ts';
+
+/** As it was built: the head starts a compiled process beside it. */
+const built = join(import.meta.dirname, '../../dist/head-node.js');
+const { startHeadNode } = (await import(built)) as typeof HeadNodeModule;
+
+const directories = new TemporaryDirectories();
+const ports = Object.keys(channels) as Channel[];
+const gflops = { float32: 1, float64: 1, int8: 1 };
+const device: DeviceFacts = { kind: 'cpu', label: 'none', threads: 1, memoryBytes: 2 ** 30, gflops, refused: [] };
+const TASK = '00000000000000aa' as TaskId;
+
+let head: HeadNode;
+let endpoint: { readonly host: string; readonly portBase: number };
+let headKey: string;
+
+beforeAll(async () => {
+  process.env['XDG_STATE_HOME'] = directories.make();
+  endpoint = { host: '127.0.0.1', portBase: await freePortBase() };
+  head = await startHeadNode({ ...endpoint, stateDirectory: directories.make(), httpPort: null, logger: silentLogger });
+  headKey = readJoinToken(head.administration.createToken(LOCAL_PEER).token).headKey;
+}, 60_000);
+
+afterEach(() => closeRawPeers());
+
+afterAll(async () => {
+  await head.stop();
+  directories.removeAll();
+}, 30_000);
+
+const auditLog = (): AuditEntry[] =>
+  readFileSync(Trust.auditFileIn(head.options.stateDirectory), 'utf8')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as AuditEntry);
+
+/** What the log says of what happens meanwhile, and what the metrics count. */
+async function meanwhile<T>(
+  act: () => Promise<T>,
+): Promise<{ readonly result: T; readonly log: AuditEntry[]; readonly refused: number }> {
+  const [lines, before] = [auditLog().length, refusals()];
+  const result = await act();
+  return { result, log: auditLog().slice(lines), refused: refusals() - before };
+}
+
+const refusals = (): number =>
+  Object.entries(head.counters())
+    .filter(([name]) => name.endsWith('Refused'))
+    .reduce((sum, [, count]) => sum + count, 0);
+
+const create = (given: Record<string, string> = {}): string => head.administration.createToken(LOCAL_PEER, given).token;
+
+let members = 0;
+
+/** Keys of a new member, its identity, and for a provider its id. */
+async function enrolled(role: Role): Promise<Keys & { readonly identity: string; readonly provider: ProviderId }> {
+  members += 1;
+  const provider = members.toString(16).padStart(16, '0') as ProviderId;
+  const applicant = { name: `${role}-${members}`, provider: role === 'provider' ? provider : '' };
+  const { membership } = await enrol(Request, create({ role }), applicant);
+  return { own: membership.keys, head: headKey, identity: membership.identity, provider };
+}
+
+const register = (provider: ProviderId, name = 'node'): Fields<'register'> => ({
+  version: PROTOCOL_VERSION,
+  provider,
+  name,
+  platform: 'test',
+  device,
+  credit: 1,
+  held: [],
+});
+
+const submission: Fields<'submit'> = {
+  request: 1,
+  task: TASK,
+  taskType: 'echo',
+  spec: { count: 1, bytes: 1, batch: 1 },
+  nodes: 1,
+  waitNodesMs: 60_000,
+  timeoutMs: 60_000,
+  durability: 'local',
+};
+
+const codeOf = (message: Message): string => ('error' in message ? (message.error?.code ?? '') : message.type);
+
+const tasks = async (): Promise<number> => {
+  const admin = await enrolled('admin');
+  const listed = await ask(endpoint, 'clients', { keys: admin, type: 'listTasks', fields: { request: 1 } });
+  return listed.type === 'tasks' ? listed.tasks.length : -1;
+};
+
+async function session(): Promise<{ readonly keys: Awaited<ReturnType<typeof enrolled>>; readonly id: SessionId }> {
+  const keys = await enrolled('provider');
+  const answer = await ask(endpoint, 'registration', { keys, type: 'register', fields: register(keys.provider) });
+  if (answer.type !== 'registered') throw new Error(JSON.stringify(answer));
+  return { keys, id: answer.session };
+}
+
+describe('at every port', () => {
+  test.each(ports)('%s: a peer without CURVE does not get in', async (port) => {
+    const { log, refused, result } = await meanwhile(async () => {
+      const verdict = await handshakeOf(endpoint, port, null);
+      await waitUntil(() => auditLog().at(-1)?.object === port, { what: 'a line in the audit log' });
+      return verdict;
+    });
+    // The head hangs up; the peer may see that before it sees why.
+    expect(result).toMatch(/^handshake:error:(protocol|other)$/);
+    expect(refused).toBeGreaterThanOrEqual(1);
+    expect(log[0]).toMatchObject({ action: 'handshake', outcome: 'refused' });
+  });
+
+  test.each(ports)('%s: a peer with a random key does not get in', async (port) => {
+    const { log, refused, result } = await meanwhile(() =>
+      handshakeOf(endpoint, port, { own: newKeyPair(), head: headKey }),
+    );
+    expect([result, refused]).toEqual(['handshake:error:auth', 1]);
+    expect(log).toMatchObject([{ action: 'handshake', outcome: 'refused', address: '127.0.0.1' }]);
+  });
+
+  test.each(ports)('%s: a key that was revoked does not get in', async (port) => {
+    const keys = await enrolled('provider');
+    expect(await handshakeOf(endpoint, port, keys)).toBe('handshake');
+    head.administration.answer(LOCAL_PEER, { action: 'node-revoke', arguments: { id: keys.identity } });
+    const { result, refused } = await meanwhile(() => handshakeOf(endpoint, port, keys));
+    expect([result, refused]).toEqual(['handshake:error:auth', 1]);
+  });
+
+  test('only providers get in where providers work', async () => {
+    for (const role of ['viewer', 'submitter'] as const) {
+      const keys = await enrolled(role);
+      for (const port of ports)
+        expect([role, port, await handshakeOf(endpoint, port, keys)]).toEqual([
+          role,
+          port,
+          port === 'clients' ? 'handshake' : 'handshake:error:auth',
+        ]);
+    }
+  });
+});
+
+describe('who is in', () => {
+  test.each(['viewer', 'provider'] as const)('as a %s submits nothing', async (role) => {
+    const keys = await enrolled(role);
+    const before = await tasks();
+    const { result, log, refused } = await meanwhile(() =>
+      ask(endpoint, 'clients', { keys, type: 'submit', fields: submission }),
+    );
+    expect([codeOf(result), refused]).toEqual(['FORBIDDEN', 1]);
+    expect(log).toMatchObject([
+      { action: 'message', outcome: 'refused', actor: keys.identity, role, object: 'submit' },
+    ]);
+    expect(await tasks()).toBe(before);
+  });
+
+  test("does not speak with another one's seal, nor with none", async () => {
+    const keys = await enrolled('viewer');
+    for (const seal of ['0'.repeat(16), 'f'.repeat(16)])
+      expect(codeOf(await ask(endpoint, 'clients', { keys, seal, type: 'listNodes', fields: { request: 1 } }))).toBe(
+        'UNAUTHORIZED',
+      );
+  });
+
+  test('as a provider registers under its own id only, and administers nothing', async () => {
+    const keys = await enrolled('provider');
+    const other = 'f'.repeat(16) as ProviderId;
+    expect(codeOf(await ask(endpoint, 'registration', { keys, type: 'register', fields: register(other) }))).toBe(
+      'FORBIDDEN',
+    );
+    const request = { action: 'token-create', arguments: {} } as const;
+    expect(codeOf(await ask(endpoint, 'registration', { keys, type: 'administer', fields: request }))).toBe(
+      'FORBIDDEN',
+    );
+    expect(head.nodes().some(({ id }) => id === other)).toBe(false);
+  });
+
+  test("cannot speak for another one's session", async () => {
+    const { id } = await session();
+    const thief = await enrolled('provider');
+    const beat = { session: id, seq: 0, running: [], computedMs: 0 };
+    const answered = await ask(endpoint, 'heartbeats', { keys: thief, type: 'heartbeat', fields: beat });
+    expect(codeOf(answered)).toBe('FORBIDDEN');
+    const bye = await ask(endpoint, 'registration', {
+      keys: thief,
+      type: 'bye',
+      fields: { session: id, handBack: [] },
+    });
+    expect(codeOf(bye)).toBe('FORBIDDEN');
+    const { log } = await meanwhile(async () => {
+      const push = dial(endpoint, 'results', thief);
+      push.connect(tcpAddress(endpoint, 'results'));
+      const fields = { session: id, task: TASK, lease: 1, error: { code: 'BUG', what: '', why: '', fix: '' } } as const;
+      await push.send(frameOf({ type: 'failed', fields }, thief));
+      await waitUntil(() => auditLog().at(-1)?.object === 'failed', { what: 'a line in the audit log' });
+    });
+    expect(log.at(-1)).toMatchObject({ action: 'message', outcome: 'refused', actor: thief.identity });
+  });
+
+  test("hears neither everything nor another one's topic", async () => {
+    const { id } = await session();
+    const keys = await enrolled('provider');
+    const [owner, thief] = [dial(endpoint, 'tasks', keys), dial(endpoint, 'tasks', keys)];
+    const refusedTopics = (): number => auditLog().filter(({ action }) => action === 'subscription').length;
+    const { refused } = await meanwhile(async () => {
+      thief.connect(tcpAddress(endpoint, 'tasks'));
+      thief.subscribe('', 'p.');
+      await waitUntil(() => refusedTopics() === 2, { what: 'two lines in the audit log' });
+      owner.connect(tcpAddress(endpoint, 'tasks'));
+      owner.subscribe(providerTopic(id));
+      // What the head says when it has heard the subscription goes to all who listen.
+      const [topic] = await owner.receive();
+      expect(String(topic)).toBe(providerTopic(id));
+      thief.subscribe(providerTopic(id));
+      await waitUntil(() => refusedTopics() === 3, { what: 'three lines in the audit log' });
+    });
+    expect(refused).toBe(3);
+    thief.receiveTimeout = 0;
+    await expect(thief.receive()).rejects.toMatchObject({ code: 'EAGAIN' });
+  });
+
+  test('and is revoked is out in less than two seconds, by old connections and new ones', async () => {
+    const { keys, id } = await session();
+    const beat = frameOf({ type: 'heartbeat', fields: { session: id, seq: 0, running: [], computedMs: 0 } }, keys);
+    const old = dial(endpoint, 'heartbeats', keys);
+    old.connect(tcpAddress(endpoint, 'heartbeats'));
+    await old.send(beat);
+    expect(decode(await old.receive()).message).toMatchObject({ type: 'beat', known: true });
+    const startedMs = performance.now();
+    head.administration.answer(LOCAL_PEER, { action: 'node-revoke', arguments: { id: keys.identity } });
+    expect(head.nodes().find((node) => node.id === keys.provider)?.state).toBe('lost');
+    await old.send(beat);
+    expect(codeOf(decode(await old.receive()).message)).toBe('UNAUTHORIZED');
+    expect(await handshakeOf(endpoint, 'heartbeats', keys)).toBe('handshake:error:auth');
+    expect(performance.now() - startedMs).toBeLessThan(2000);
+  });
+});
+
+describe('a join token', () => {
+  const complaint = async (line: string): Promise<string> => {
+    const before = head.administration.answer(LOCAL_PEER, { action: 'node-ls', arguments: {} }) as {
+      members: object[];
+    };
+    try {
+      await enrol(Request, line, { name: 'newcomer', provider: '' });
+      return 'enrolled';
+    } catch (error) {
+      expect(head.administration.answer(LOCAL_PEER, { action: 'node-ls', arguments: {} })).toMatchObject({
+        members: { length: before.members.length },
+      });
+      return isMusterError(error) ? `${error.code}: ${error.message}` : String(error);
+    }
+  };
+
+  test('says five different things when it does not help, and enrols nobody', async () => {
+    const expired = create({ ttlMs: '1' });
+    const used = create({ uses: '1', role: 'viewer' });
+    await enrol(Request, used, { name: 'first', provider: '' });
+    const good = create();
+    const foreign = writeJoinToken({ ...readJoinToken(good), headKey: newKeyPair().publicKey });
+    const changed = `${good.slice(0, 40)}${good[40] === 'A' ? 'B' : 'A'}${good.slice(41)}`;
+    expect([
+      await complaint(expired),
+      await complaint(used),
+      await complaint(good.slice(0, -7)),
+      await complaint(changed),
+      await complaint(foreign),
+    ]).toEqual([
+      'TOKEN_REFUSED: the join token is expired',
+      'TOKEN_REFUSED: the join token is used up',
+      'TOKEN_INVALID: the join token was cut off',
+      'TOKEN_INVALID: the join token has a wrong character',
+      expect.stringMatching(/^WRONG_HEAD: the head at tcp:.* is not the one that was joined/),
+    ]);
+  });
+
+  test('that was revoked, or is of no head, is refused', async () => {
+    const revoked = create();
+    head.administration.answer(LOCAL_PEER, { action: 'token-revoke', arguments: { id: readJoinToken(revoked).id } });
+    expect(await complaint(revoked)).toBe('TOKEN_REFUSED: the join token was revoked');
+    const unknown = writeJoinToken({ ...readJoinToken(revoked), secret: '0'.repeat(32) });
+    expect(await complaint(unknown)).toBe('TOKEN_REFUSED: the head does not know this join token');
+  });
+
+  test('lets its bearer enrol and do nothing else', async () => {
+    const keys = { own: enrolmentKeys(readJoinToken(create())), head: headKey };
+    expect(
+      codeOf(
+        await ask(endpoint, 'registration', { keys, type: 'register', fields: register('a'.repeat(16) as ProviderId) }),
+      ),
+    ).toBe('FORBIDDEN');
+    for (const port of ports.filter((other) => other !== 'registration'))
+      expect(await handshakeOf(endpoint, port, keys)).toBe('handshake:error:auth');
+  });
+
+  test('that asks for approval lets in when an admin says so', async () => {
+    const line = create({ role: 'viewer', requireApproval: 'true' });
+    const { membership, approved } = await enrol(Request, line, { name: 'patient', provider: '' });
+    expect(approved).toBe(false);
+    const keys = { own: membership.keys, head: headKey };
+    expect(await handshakeOf(endpoint, 'clients', keys)).toBe('handshake:error:auth');
+    head.administration.answer(LOCAL_PEER, { action: 'node-approve', arguments: { id: membership.identity } });
+    expect(await handshakeOf(endpoint, 'clients', keys)).toBe('handshake');
+  });
+
+  test('that is used again with the same key, because the answer was lost, enrols one', async () => {
+    const applicant = { name: 'again', provider: '', keys: newKeyPair() };
+    const line = create({ uses: '1' });
+    const [first, second] = [await enrol(Request, line, applicant), await enrol(Request, line, applicant)];
+    expect(second.membership.identity).toBe(first.membership.identity);
+  });
+});
+
+describe('noise', () => {
+  const closed = (socket: Socket): Promise<number> => {
+    const started = performance.now();
+    return new Promise((resolve) => socket.once('close', () => resolve(performance.now() - started)));
+  };
+
+  test('of 64 KiB and idle connections on every port are closed, and a client is served meanwhile', async () => {
+    const admin = await enrolled('admin');
+    const before = process.memoryUsage().rss;
+    const open = ports.flatMap((port) =>
+      Array.from({ length: 100 }, (_, at) => {
+        const socket = connect(endpoint.portBase + channels[port], endpoint.host);
+        socket.on('error', () => undefined).resume();
+        if (at === 0) socket.write(Buffer.alloc(65_536, 0x5a));
+        return closed(socket);
+      }),
+    );
+    const answer = await ask(endpoint, 'clients', { keys: admin, type: 'listNodes', fields: { request: 1 } });
+    expect(answer.type).toBe('nodes');
+    expect(Math.max(...(await Promise.all(open)))).toBeLessThan(8000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(100 * 2 ** 20);
+  }, 30_000);
+});
+
+describe('a head without keys', () => {
+  test('does not start where others can reach it', async () => {
+    await expect(startHeadNode({ insecure: true, host: '0.0.0.0' })).rejects.toMatchObject({ code: 'USAGE' });
+  });
+});

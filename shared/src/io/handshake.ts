@@ -1,0 +1,63 @@
+import { MusterError } from '../errors.ts';
+import { systemCodeOf } from './disk-errors.ts';
+
+/** Of a ZeroMQ socket's events, what tells of a connection that did not come about. */
+export interface SocketEvent {
+  readonly type: string;
+  readonly error?: object;
+}
+
+/** A head that dies in mid-handshake looks once like one with another key. */
+const BROKEN_OFF_MAX = 3;
+
+/** Turns what a socket's events say about refused handshakes into words. One for each socket. */
+export class HandshakeWatch {
+  readonly #address: string;
+  readonly #encrypted: boolean;
+  #brokenOff = 0;
+
+  constructor(address: string, encrypted: boolean) {
+    this.#address = address;
+    this.#encrypted = encrypted;
+  }
+
+  /** Null as long as it may still succeed. After an error ZeroMQ may not try again: the socket is of no use any more. */
+  refusal({ type, error }: SocketEvent): MusterError | null {
+    switch (type) {
+      case 'handshake':
+        this.#brokenOff = 0;
+        return null;
+      case 'handshake:error:auth':
+        return unknownKey(this.#address);
+      case 'handshake:error:protocol':
+        if (systemCodeOf(error) !== 'ERR_ZMTP_MECHANISM_MISMATCH') return null;
+        return this.#encrypted ? wrongHead(this.#address, 'it encrypts nothing') : keyWanted(this.#address);
+      case 'handshake:error:other':
+        this.#brokenOff += 1;
+        if (!this.#encrypted || this.#brokenOff < BROKEN_OFF_MAX) return null;
+        return wrongHead(this.#address, 'it broke off the handshake: it has another key');
+      default:
+        return null;
+    }
+  }
+}
+
+const JOIN = "on the head's machine: head-node token create; then paste the line that it prints here";
+
+const unknownKey = (address: string): MusterError =>
+  new MusterError('UNAUTHORIZED', `the head at ${address} does not let this program in`, {
+    why: 'its key is not enrolled, not approved yet, or revoked',
+    fix: JOIN,
+  });
+
+const keyWanted = (address: string): MusterError =>
+  new MusterError('UNAUTHORIZED', `the head at ${address} lets in only who has joined`, {
+    why: 'this program has no key for it, and the head runs under another account or on another machine',
+    fix: JOIN,
+  });
+
+const wrongHead = (address: string, why: string): MusterError =>
+  new MusterError('WRONG_HEAD', `the head at ${address} is not the one that was joined`, {
+    why,
+    fix: 'check --head and --port-base; if the head was set up anew, join it with a new token',
+  });

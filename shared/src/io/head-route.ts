@@ -1,0 +1,89 @@
+/** How a provider or a client reaches its head, and what it proves itself with: decided in one place. */
+import { isIPv4, isIPv6 } from 'node:net';
+import { MusterError } from '../errors.ts';
+import { channels, tcpAddress, type Channel, type Endpoint } from '../protocol/channels.ts';
+import { sealBetween, type KeyPair } from '../trust/keys.ts';
+import { readLocalCredential, type LocalCredential } from './local-credential.ts';
+import type { Membership } from './membership-file.ts';
+
+/** Options of a ZeroMQ socket that dials. */
+export interface CurveOptions {
+  readonly curveServerKey: string;
+  readonly curvePublicKey: string;
+  readonly curveSecretKey: string;
+}
+
+export interface HeadRoute {
+  readonly addresses: Readonly<Record<Channel, string>>;
+  /** Null: nothing is encrypted, on this machine. */
+  readonly curve: CurveOptions | null;
+  /** What every message to the head carries (see `sealed`); '' where the way itself is proof. */
+  readonly seal: string;
+}
+
+export interface RouteWish {
+  readonly endpoint: Endpoint;
+  /** By TCP also where the head left sockets in the file system. */
+  readonly wire: boolean;
+  readonly membership: Membership | null;
+}
+
+/**
+ * On the head's own machine and account by what it left there, else by the membership, else by what the head left for its port under
+ * another address. A head that was started with `--insecure` leaves no way but loopback. Throws UNAUTHORIZED when there is none.
+ */
+export function routeToHead({ endpoint, wire, membership }: RouteWish): HeadRoute {
+  const local = readLocalCredential(endpoint.portBase);
+  if (isLoopback(endpoint.host)) {
+    if (local !== null) return localRoute(local, endpoint, wire || !USUAL_LOOPBACK.includes(endpoint.host));
+    return membership === null ? plainRoute(endpoint) : memberRoute(membership, endpoint);
+  }
+  if (membership !== null) return memberRoute(membership, endpoint);
+  if (local?.headKey == null) throw notJoined(endpoint);
+  return curveRoute(endpoint, local.headKey, local.keys);
+}
+
+/** Other addresses of this machine may lead to other programs. */
+const USUAL_LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
+
+function localRoute({ ipc, headKey, keys }: LocalCredential, endpoint: Endpoint, wire: boolean): HeadRoute {
+  if (ipc !== null && !wire) return { addresses: ipc, curve: null, seal: '' };
+  return headKey === null ? plainRoute(endpoint) : curveRoute(endpoint, headKey, keys);
+}
+
+const memberRoute = ({ headKey, keys }: Membership, endpoint: Endpoint): HeadRoute =>
+  curveRoute(endpoint, headKey, keys);
+
+const plainRoute = (endpoint: Endpoint): HeadRoute => ({ addresses: tcpAddresses(endpoint), curve: null, seal: '' });
+
+/** With any key pair that the head knows, and also with that of a join token. */
+export const curveRoute = (
+  endpoint: Endpoint,
+  headKey: string,
+  { publicKey, secretKey }: KeyPair,
+): HeadRoute & { readonly curve: CurveOptions } => ({
+  addresses: tcpAddresses(endpoint),
+  curve: { curveServerKey: headKey, curvePublicKey: publicKey, curveSecretKey: secretKey },
+  seal: sealBetween(secretKey, headKey),
+});
+
+function tcpAddresses(endpoint: Endpoint): Record<Channel, string> {
+  const names = Object.keys(channels) as Channel[];
+  return Object.fromEntries(names.map((channel) => [channel, tcpAddress(endpoint, channel)])) as Record<
+    Channel,
+    string
+  >;
+}
+
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.')) || isMappedLoopback(host);
+
+const isMappedLoopback = (host: string): boolean => isIPv6(host) && host.toLowerCase().startsWith('::ffff:127.');
+
+export const sameRoute = (one: HeadRoute, other: HeadRoute): boolean => JSON.stringify(one) === JSON.stringify(other);
+
+const notJoined = ({ host, portBase }: Endpoint): MusterError =>
+  new MusterError('UNAUTHORIZED', `this machine has not joined the cluster of ${host}:${portBase}`, {
+    why: 'there is no membership of it here, and nothing that a head of this account has left',
+    fix: "on the head's machine: head-node token create; then paste the line that it prints here",
+  });

@@ -1,0 +1,11 @@
+/** What an admin may ask of a running head. Arguments and answers are plain JSON: the head checks the former, people read the latter. */
+export const adminActions = [
+  'token-create',
+  'token-ls',
+  'token-revoke',
+  'node-ls',
+  'node-approve',
+  'node-drain',
+  'node-revoke',
+] as const;
+export type AdminAction = (typeof adminActions)[number];

@@ -1,0 +1,94 @@
+/** Who may do what, in one table for ZeroMQ and one for HTTP. Both name every message and every route: the compiler sees to it. */
+import type { MessageType } from '../protocol/messages.ts';
+import type { Role } from './role.ts';
+
+/** Of which tasks, or of which sessions: of any, or only of one's own. */
+export type Reach = 'any' | 'own';
+export type Rights = Readonly<Partial<Record<Role, Reach>>>;
+
+/** Only the head says it, or it only goes through the broker. */
+const nobody: Rights = {};
+const everybody: Rights = { admin: 'any', submitter: 'any', provider: 'any', viewer: 'any' };
+const providers: Rights = { provider: 'own' };
+const submitters: Rights = { admin: 'any', submitter: 'own' };
+const readers: Rights = { admin: 'any', submitter: 'own', viewer: 'any' };
+const admins: Rights = { admin: 'any' };
+
+/** Who may send a message to the head. */
+export const messageRights: Readonly<Record<MessageType, Rights>> = {
+  register: providers,
+  ready: providers,
+  bye: providers,
+  heartbeat: providers,
+  result: providers,
+  resultChunk: providers,
+  failed: providers,
+  greet: everybody,
+  submit: submitters,
+  bind: submitters,
+  put: submitters,
+  fetch: { admin: 'any', submitter: 'any', provider: 'any' },
+  fetchResult: submitters,
+  watch: readers,
+  cancel: submitters,
+  show: readers,
+  listTasks: readers,
+  listNodes: { admin: 'any', submitter: 'any', viewer: 'any' },
+  audit: submitters,
+  administer: admins,
+  // With the key of a join token, which has no role and may say nothing else.
+  enrol: nobody,
+  enrolled: nobody,
+  registered: nobody,
+  ok: nobody,
+  refused: nobody,
+  beat: nobody,
+  hello: nobody,
+  lease: nobody,
+  settled: nobody,
+  revoke: nobody,
+  open: nobody,
+  block: nobody,
+  closed: nobody,
+  delivered: nobody,
+  streamedChunk: nobody,
+  recorded: nobody,
+  greeting: nobody,
+  accepted: nobody,
+  bound: nobody,
+  stored: nobody,
+  chunk: nobody,
+  task: nobody,
+  tasks: nobody,
+  nodes: nobody,
+  audited: nobody,
+  administered: nobody,
+  done: nobody,
+  error: nobody,
+  tiles: nobody,
+  progress: nobody,
+  ended: nobody,
+};
+
+/** A visitor of the HTTP server: one who shows a key of a role, or one who shows none. */
+export type Visitor = Role | 'anonymous';
+
+/** The server listens on loopback only: health and metrics are for whoever is on this machine, as a scraper is. */
+export const routeVisitors = {
+  '/healthz': ['admin', 'submitter', 'provider', 'viewer', 'anonymous'],
+  '/readyz': ['admin', 'submitter', 'provider', 'viewer', 'anonymous'],
+  '/metrics': ['admin', 'submitter', 'provider', 'viewer', 'anonymous'],
+} as const satisfies Readonly<Record<string, readonly Visitor[]>>;
+
+export type HttpRoute = keyof typeof routeVisitors;
+
+/** What these roles together may do with a message; null: nothing. */
+export function reachOf(type: MessageType, held: readonly Role[]): Reach | null {
+  const reaches = held.map((role) => messageRights[type][role]);
+  if (reaches.includes('any')) return 'any';
+  return reaches.includes('own') ? 'own' : null;
+}
+
+/** False also for a route that the table does not know. */
+export const mayVisit = (route: string, visitor: Visitor): boolean =>
+  Object.hasOwn(routeVisitors, route) && (routeVisitors[route as HttpRoute] as readonly Visitor[]).includes(visitor);

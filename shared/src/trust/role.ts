@@ -1,0 +1,5 @@
+/** admin: everything; submitter: own tasks; provider: works on leases; viewer: looks on. */
+export const roles = ['admin', 'submitter', 'provider', 'viewer'] as const;
+export type Role = (typeof roles)[number];
+
+export const isRole = (text: string): text is Role => (roles as readonly string[]).includes(text);
