@@ -17,7 +17,7 @@ const ROUNDS_KEPT = 2;
 
 export class TrainingRuns implements TrainerListener {
   readonly #ports: TrainingRunsPorts;
-  /** Blocks of the latest rounds, the newest last; each is pinned. */
+  /** Blocks of the latest rounds, the newest last; each is pinned as often as it is here. Runs of one model and seed share some. */
   readonly #made = new Map<TaskId, BlockId[]>();
 
   #post: (event: HeadEvent) => void = () => undefined;
@@ -84,12 +84,9 @@ export class TrainingRuns implements TrainerListener {
     const made = this.#made.get(task) ?? [];
     const needed = new Set(blocks.map(({ id }) => id));
     const old = made.filter((id) => !needed.has(id));
-    const gone = new Set(old.slice(0, Math.max(0, old.length - ROUNDS_KEPT + 1)));
-    for (const id of gone) this.#release(id);
-    this.#made.set(
-      task,
-      made.filter((id) => !gone.has(id)),
-    );
+    const gone = Math.max(0, old.length - ROUNDS_KEPT + 1);
+    this.#made.set(task, [...old.slice(gone), ...made.filter((id) => needed.has(id))]);
+    for (const id of old.slice(0, gone)) this.#release(id);
   }
 
   #release(id: BlockId): void {
