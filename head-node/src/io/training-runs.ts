@@ -1,7 +1,15 @@
 /** Between the core and the trainer: files of operands go in, blocks of the next round come out. */
-import { renameSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BlockId, RoundStart, TaskId, TrainingReport, TrainSpec, WireError } from '@muster/shared';
+import {
+  toWireError,
+  type BlockId,
+  type RoundStart,
+  type TaskId,
+  type TrainingReport,
+  type TrainSpec,
+  type WireError,
+} from '@muster/shared';
 import type { BlockStore } from '@muster/shared/io';
 import type { HeadEffect } from '../core/effects.ts';
 import type { HeadEvent } from '../core/events.ts';
@@ -47,8 +55,15 @@ export class TrainingRuns implements TrainerListener {
     this.#ports.trainer.fold(task, round, accepted);
   }
 
+  /** Where the store has no room for its blocks, the run has failed. */
   ready(task: TaskId, { start, blocks, report }: ReadyRound): void {
-    for (const block of blocks) this.#adopt(task, block);
+    try {
+      for (const block of blocks) this.#adopt(task, block);
+    } catch (error) {
+      for (const { path } of blocks) rmSync(path, { force: true });
+      this.close(task);
+      return this.failed(task, toWireError(error), report);
+    }
     this.#post({ type: 'round-ready', task, start, report });
     this.#letGo(task, start);
   }

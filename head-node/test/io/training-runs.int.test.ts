@@ -41,9 +41,9 @@ class Runs {
   }
 
   /** Of the model 'model' and these weights. */
-  ready(task: TaskId, round: number, weights: string): void {
+  ready(task: TaskId, round: number, weights: string, more: readonly MadeBlock[] = []): void {
     const model = this.made(task, round, { operand: 'model', text: 'model' });
-    const blocks = [model, this.made(task, round, { operand: 'weights', text: weights })];
+    const blocks = [model, this.made(task, round, { operand: 'weights', text: weights }), ...more];
     this.listener.ready(task, {
       type: 'ready',
       start: { round, blocks, ask: null },
@@ -75,4 +75,26 @@ test('weights that did not change are let go as often as they were made', async 
   for (const round of [1, 2]) runs.ready(one, round, 'weights');
   for (const round of [3, 4, 5]) runs.ready(one, round, `weights ${round}`);
   expect([runs.holds('weights'), runs.holds('weights 4'), runs.holds('weights 5')]).toEqual([false, true, true]);
+});
+
+test('a run whose blocks find no room fails, and leaves no files', async () => {
+  const runs = await Runs.in(20);
+  runs.ready(one, 1, 'weights');
+  runs.ready(one, 2, 'too many weights');
+  expect(runs.events.at(-1)).toMatchObject({ type: 'rounds-failed', task: one, error: { code: 'DISK_FULL' }, report });
+  expect(runs.closed).toEqual([one]);
+  expect([runs.holds('model'), runs.holds('weights'), runs.store.incomingNames()]).toEqual([false, false, []]);
+});
+
+test('a run whose blocks are not there fails', async () => {
+  const runs = await Runs.in();
+  const lost = {
+    operand: 'weights',
+    id: blockIdOf(Buffer.from('lost')),
+    bytes: 4,
+    path: runs.store.incomingPath('lost'),
+  };
+  runs.ready(one, 1, 'weights', [lost]);
+  expect(runs.events).toMatchObject([{ type: 'rounds-failed', task: one }]);
+  expect(runs.store.incomingNames()).toEqual([]);
 });
