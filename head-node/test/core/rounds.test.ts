@@ -229,6 +229,20 @@ describe('a run in rounds', () => {
     expect(rig.ordersOf('a').map(({ work }) => (work as TrainWork).weights)).toEqual([weightsOf(2)]);
   });
 
+  test('what was left of a void round is given to nobody, though the next has to wait', () => {
+    const rig = new RunRig();
+    const session = rig.join('a');
+    const task = rig.run(1);
+    rig.ready(task, 1);
+    rig.pass(8000);
+    rig.ready(task, 2, gradient(2));
+    expect([rig.task(task).rounds?.phase, rig.ordersOf('a')]).toEqual(['waiting', []]);
+    rig.post({ type: 'heartbeat', session });
+    expect(rig.ordersOf('a')).toEqual([]);
+    rig.pass(100, { alive: [session] });
+    expect(rig.ordersOf('a').map(({ work }) => (work as TrainWork).step)).toEqual([2]);
+  });
+
   test('forgets which node has the weights of the round before', () => {
     const rig = new RunRig();
     rig.join('a');
