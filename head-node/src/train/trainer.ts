@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -178,7 +178,9 @@ class ChildTrainer implements Trainer {
     const isOpen = (): boolean => this.#runs.get(task) === entry;
     answer.then(
       (settled) => {
-        if (settled !== null && isOpen()) this.#settle(task, entry, settled);
+        if (settled === null) return;
+        if (isOpen()) this.#settle(task, entry, settled);
+        else removeBlocks(settled.outcome);
       },
       (error: unknown) => {
         if (isOpen()) this.#tell(task, { type: 'failed', error: toWireError(error), report: entry.report });
@@ -257,6 +259,11 @@ class ChildTrainer implements Trainer {
   }
 
   readonly #ignore = (): void => undefined;
+}
+
+/** Of an answer that nobody wants any more. */
+function removeBlocks(outcome: RunOutcome): void {
+  if (outcome.type === 'ready') for (const { path } of outcome.blocks) rmSync(path, { force: true });
 }
 
 const closed = (task: TaskId): MusterError =>

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensors, type TaskId } from '@muster/shared';
 import { TemporaryDirectories } from '@muster/shared/testkit';
@@ -139,6 +139,7 @@ describe('a run', () => {
     const steps = small.reports.map(({ step }) => step);
     expect(steps).toEqual(steps.toSorted((a, b) => a - b));
     expect(small.reports).toHaveLength(20);
+    expect(readdirSync(place.incomingDirectory)).toEqual([]);
     await expect(trainer.check({ task: TASK } as never)).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
   });
 
