@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  isMusterError,
   isTaskId,
   MusterError,
   toWireError,
@@ -50,9 +51,9 @@ export interface Trainer {
    * BLOCK_MISSING when a file is gone. Never settles when the process dies: the round is void then.
    */
   check(shard: ReturnedShard): Promise<ShardVerdict>;
-  /** Makes the next round of these; `ready`, `ended` or `failed` follows. Does nothing for a round that is over. */
+  /** Makes the next round of these, as soon as the disk has room for it; `ready`, `ended` or `failed` follows. Does nothing for a round that is over. */
   fold(task: TaskId, round: number, accepted: readonly number[]): void;
-  /** Nothing more is heard of the run; its checkpoint stays. */
+  /** Nothing more is heard of the run; it writes a checkpoint of what it has done since the last, which stays. */
   close(task: TaskId): void;
   /** ... and its checkpoint goes. */
   forget(task: TaskId): void;
@@ -70,6 +71,7 @@ const VAIN_STARTS_MAX = 5;
 /** Before it is started again after the first of these; twice as long with each, but for no longer than the last. */
 const RESTART_MS = 50;
 const RESTART_MS_MAX = 30_000;
+const ROOM_CHECK_MS = 250;
 
 export async function startTrainer(options: TrainerOptions): Promise<Trainer> {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
@@ -151,16 +153,16 @@ class ChildTrainer implements Trainer {
 
   fold(task: TaskId, round: number, accepted: readonly number[]): void {
     const entry = this.#runs.get(task);
-    if (entry === undefined) return;
-    const folded = this.#during(entry, (process) => process.call('fold', { task, round, accepted }));
-    this.#follow(entry, folded);
+    if (entry !== undefined) this.#ask(entry, (process) => process.call('fold', { task, round, accepted }));
   }
 
   close(task: TaskId): void {
     const entry = this.#runs.get(task);
     if (entry === undefined) return;
     this.#runs.delete(task);
-    this.#during(entry, (process) => process.call('close', task)).catch(this.#ignore);
+    this.#during(entry, (process) => process.call('close', task)).catch(
+      this.#warn(`no checkpoint of task ${task} was written at its end`),
+    );
   }
 
   /** The checkpoint goes even where there is no process to remove it. */
@@ -192,8 +194,7 @@ class ChildTrainer implements Trainer {
   #open(entry: Run): void {
     const { task, run } = entry;
     const round = (this.#rounds.get(task) ?? 0) + 1;
-    const opened = this.#during(entry, (process) => process.call('open', { task, run, round }));
-    this.#follow(entry, opened);
+    this.#ask(entry, (process) => process.call('open', { task, run, round }));
   }
 
   /** Never settles when the process dies. */
@@ -216,18 +217,33 @@ class ChildTrainer implements Trainer {
     }
   }
 
-  #follow(entry: Run, answer: Promise<RunAnswer | null>): void {
-    const isOpen = (): boolean => this.#runs.get(entry.task) === entry;
-    answer.then(
-      (settled) => {
-        if (settled === null) return;
-        if (isOpen()) this.#settle(entry, settled);
-        else removeBlocks(settled.outcome);
-      },
+  #ask(entry: Run, call: (process: FramedProcess<TrainCalls>) => Promise<RunAnswer | null>): void {
+    const asked = this.#process;
+    this.#during(entry, call).then(
+      (answer) => this.#take(entry, answer),
       (error: unknown) => {
-        if (isOpen()) this.#fail(entry, error);
+        if (this.#runs.get(entry.task) !== entry) return;
+        if (!isMusterError(error) || error.code !== 'DISK_FULL') return this.#fail(entry, error);
+        this.#awaitRoom(entry, () => {
+          if (this.#process === asked) this.#ask(entry, call);
+        });
       },
     );
+  }
+
+  /** A disk without room is waited for, as results and the journal do. By then the run may be closed, or opened by another process. */
+  #awaitRoom(entry: Run, askAgain: () => void): void {
+    const { task } = entry;
+    this.#options.logger.warn({ task }, 'there is no room for the next round; waiting for some');
+    setTimeout(() => {
+      if (!this.#stopping && this.#runs.get(task) === entry) askAgain();
+    }, ROOM_CHECK_MS).unref();
+  }
+
+  #take(entry: Run, answer: RunAnswer | null): void {
+    if (answer === null) return;
+    if (this.#runs.get(entry.task) === entry) this.#settle(entry, answer);
+    else removeBlocks(answer.outcome);
   }
 
   #settle(entry: Run, { outcome, checkpointDue }: RunAnswer): void {
@@ -295,7 +311,8 @@ class ChildTrainer implements Trainer {
   #endedInVain(end: string): void {
     this.#vainStarts += 1;
     if (this.#vainStarts < VAIN_STARTS_MAX) return;
-    for (const entry of [...this.#runs.values()]) this.#fail(entry, cannotStart(end));
+    const open = [...this.#runs.values()];
+    for (const entry of open) this.#fail(entry, cannotStart(end));
   }
 
   #start(): FramedProcess<TrainCalls> {

@@ -40,10 +40,19 @@ class Runs {
     return { operand, id: blockIdOf(Buffer.from(text)), bytes: text.length, path };
   }
 
-  /** Of the model 'model' and these weights. */
-  ready(task: TaskId, round: number, weights: string, more: readonly MadeBlock[] = []): void {
+  /** Of these weights. */
+  ready(task: TaskId, round: number, weights: string): void {
+    this.#ready(task, round, [this.made(task, round, { operand: 'weights', text: weights })]);
+  }
+
+  /** Of a block whose file is not there. */
+  readyWithout(task: TaskId, lost: MadeBlock): void {
+    this.#ready(task, 1, [lost]);
+  }
+
+  #ready(task: TaskId, round: number, more: readonly MadeBlock[]): void {
     const model = this.made(task, round, { operand: 'model', text: 'model' });
-    const blocks = [model, this.made(task, round, { operand: 'weights', text: weights }), ...more];
+    const blocks = [model, ...more];
     this.listener.ready(task, {
       type: 'ready',
       start: { round, blocks, ask: null },
@@ -94,7 +103,7 @@ test('a run whose blocks are not there fails', async () => {
     bytes: 4,
     path: runs.store.incomingPath('lost'),
   };
-  runs.ready(one, 1, 'weights', [lost]);
+  runs.readyWithout(one, lost);
   expect(runs.events).toMatchObject([{ type: 'rounds-failed', task: one }]);
   expect(runs.store.incomingNames()).toEqual([]);
 });
