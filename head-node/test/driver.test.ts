@@ -62,7 +62,7 @@ function driverOnSlowDisk(): SlowDisk {
       closeTask: nothing,
     },
     judges: { echo: echoJudge, matrix_mult: { close: nothing } },
-    runs: { forget: nothing },
+    runs: { forget: nothing, giveUp: nothing },
     incoming: { end: nothing, discard: nothing },
     mirror,
     results: { giveUp: nothing, remove: () => void told.push('removed') },

@@ -1,5 +1,5 @@
 /** Between the core and the trainer: files of operands go in, blocks of the next round come out. */
-import { renameSync, rmSync } from 'node:fs';
+import { renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   toWireError,
@@ -20,6 +20,8 @@ export interface TrainingRunsPorts {
   readonly blocks: BlockStore;
 }
 
+export type RunEvent = HeadEvent & { readonly type: 'round-ready' | 'rounds-ended' | 'rounds-failed' };
+
 /** The round before may still be read by a node that was late when its lease was revoked. */
 const ROUNDS_KEPT = 2;
 
@@ -28,15 +30,26 @@ export class TrainingRuns implements TrainerListener {
   /** Blocks of the latest rounds, the newest last; each is pinned as often as it is here. Runs of one model and seed share some. */
   readonly #made = new Map<TaskId, BlockId[]>();
 
-  #post: (event: HeadEvent) => void = () => undefined;
+  /** By task; of its file at the start, or of its latest report. */
+  readonly #checkpoints = new Map<TaskId, number>();
+  #post: (event: RunEvent) => void = () => undefined;
 
   constructor(ports: TrainingRunsPorts) {
     this.#ports = ports;
     ports.trainer.listen(this);
+    for (const task of ports.trainer.tasks()) {
+      const file = statSync(ports.trainer.checkpointPath(task), { throwIfNoEntry: false });
+      if (file !== undefined) this.#checkpoints.set(task, file.size);
+    }
+  }
+
+  /** Of all runs whose checkpoint is kept. */
+  get checkpointBytes(): number {
+    return [...this.#checkpoints.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /** Where rounds and their ends go. */
-  tell(post: (event: HeadEvent) => void): void {
+  tell(post: (event: RunEvent) => void): void {
     this.#post = post;
   }
 
@@ -64,15 +77,18 @@ export class TrainingRuns implements TrainerListener {
       this.close(task);
       return this.failed(task, toWireError(error), report);
     }
+    this.#checkpoints.set(task, report.checkpointBytes);
     this.#post({ type: 'round-ready', task, start, report });
     this.#letGo(task, start);
   }
 
   ended(task: TaskId, report: TrainingReport): void {
+    this.#checkpoints.set(task, report.checkpointBytes);
     this.#post({ type: 'rounds-ended', task, report });
   }
 
   failed(task: TaskId, error: WireError, report: TrainingReport | null): void {
+    if (report !== null) this.#checkpoints.set(task, report.checkpointBytes);
     this.#post({ type: 'rounds-failed', task, error, report });
   }
 
@@ -82,7 +98,13 @@ export class TrainingRuns implements TrainerListener {
     this.#made.delete(task);
   }
 
+  /** Its checkpoint counts no more; the file stays until `forget`. */
+  giveUp(task: TaskId): void {
+    this.#checkpoints.delete(task);
+  }
+
   forget(task: TaskId): void {
+    this.giveUp(task);
     this.#ports.trainer.forget(task);
   }
 

@@ -287,6 +287,21 @@ describe('a run in rounds', () => {
     expect(rig.ordersOf('a')).toEqual([]);
   });
 
+  test('leaves a checkpoint that is dropped before its time where room is needed, also after a restart', () => {
+    const rig = new RunRig();
+    rig.join('a');
+    const task = rig.run(1);
+    rig.ready(task, 1);
+    const error = { code: 'DIVERGED', what: 'the loss is NaN', why: '', fix: '' } as const;
+    rig.post({ type: 'rounds-failed', task, error, report: { ...report, checkpointBytes: 500 } });
+    for (const head of [restarted(rig, task), rig]) {
+      const next = head.echo({ count: 1 });
+      head.post({ type: 'results-too-large', task: next, excessBytes: 400 });
+      expect(ofType(head.effects, 'forget').map((effect) => effect.task)).toEqual([task]);
+      expect(head.status(next).error).toBeNull();
+    }
+  });
+
   test('begins again with its trainer after a restart; leases of the life before are void', () => {
     const rig = new RunRig();
     rig.join('a');

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { blockIdOf, type TaskId, type TrainingReport } from '@muster/shared';
+import { join } from 'node:path';
+import { blockIdOf, toWireError, type TaskId, type TrainingReport } from '@muster/shared';
 import { BlockStore } from '@muster/shared/io';
 import { TemporaryDirectories } from '@muster/shared/testkit';
 import type { HeadEvent } from '../../src/core/events.ts';
@@ -18,13 +19,20 @@ const report = { step: 3, checkpointBytes: 0 } as TrainingReport;
 class Runs {
   readonly events: HeadEvent[] = [];
   readonly closed: TaskId[] = [];
+  readonly checkpoint = join(directories.make(), 'checkpoint');
   readonly store: BlockStore;
   readonly runs: TrainingRuns;
   readonly listener: TrainerListener;
 
   private constructor(store: BlockStore) {
     this.store = store;
-    const trainer = { listen: () => undefined, close: (task: TaskId) => void this.closed.push(task) };
+    const trainer = {
+      listen: () => undefined,
+      tasks: () => [other],
+      checkpointPath: () => this.checkpoint,
+      close: (task: TaskId) => void this.closed.push(task),
+    };
+    writeFileSync(this.checkpoint, 'of a life before');
     this.runs = new TrainingRuns({ trainer: trainer as unknown as Trainer, blocks: store });
     this.listener = this.runs;
     this.runs.tell((event) => this.events.push(event));
@@ -106,4 +114,14 @@ test('a run whose blocks are not there fails', async () => {
   runs.readyWithout(one, lost);
   expect(runs.events).toMatchObject([{ type: 'rounds-failed', task: one }]);
   expect(runs.store.incomingNames()).toEqual([]);
+});
+
+test('checkpoints count for as long as they are kept', async () => {
+  const { runs } = await Runs.in();
+  expect(runs.checkpointBytes).toBe('of a life before'.length);
+  runs.ended(one, { ...report, checkpointBytes: 50 });
+  runs.failed(one, toWireError(new Error('a late one')), null);
+  expect(runs.checkpointBytes).toBe(50 + 16);
+  for (const task of [one, other]) runs.giveUp(task);
+  expect(runs.checkpointBytes).toBe(0);
 });
