@@ -38,7 +38,7 @@ export interface DriverPorts {
   readonly incoming: IncomingResults;
   readonly results: ResultStore;
   readonly spares: SpareStock;
-  /** Of all results together. */
+  /** Of all results and checkpoints together. */
   readonly maxResultBytes: number;
   readonly publisher: TaskPublisher;
   /** By task type. */
@@ -117,6 +117,12 @@ export class Driver implements MirrorListener {
     this.#ports.mirror.admit(event.provider);
     this.post(event);
     return this.#keep;
+  }
+
+  /** What a training run has come to, with a checkpoint that may have grown. */
+  trained(event: HeadEvent & { readonly task: TaskId }): void {
+    this.post(event);
+    this.#boundDisk(event.task);
   }
 
   returned(event: HeadEvent & { type: 'returned' }, payload: Uint8Array | null): void {
@@ -213,6 +219,7 @@ export class Driver implements MirrorListener {
   #removeResults(task: TaskId): void {
     const { journal, results, runs } = this.#ports;
     results.giveUp(task);
+    runs.giveUp(task);
     const remove = (): void => {
       results.remove(task);
       runs.forget(task);
@@ -222,7 +229,7 @@ export class Driver implements MirrorListener {
 
   #keepResult(result: HeadEffect & { type: 'keep' }): void {
     const { task, index, lease, bytes, digest } = result;
-    const { incoming, results, spares, maxResultBytes } = this.#ports;
+    const { incoming, results, spares } = this.#ports;
     try {
       results.accept(task, index, incoming.pathOf({ task, lease }));
     } catch (error) {
@@ -230,7 +237,13 @@ export class Driver implements MirrorListener {
     }
     spares.used(bytes);
     this.post({ type: 'kept', lease, bytes, digest });
-    const excessBytes = results.usedBytes - maxResultBytes;
+    this.#boundDisk(task);
+  }
+
+  /** `task` is the one that took more. */
+  #boundDisk(task: TaskId): void {
+    const { results, runs, maxResultBytes } = this.#ports;
+    const excessBytes = results.usedBytes + runs.checkpointBytes - maxResultBytes;
     if (excessBytes > 0) this.post({ type: 'results-too-large', task, excessBytes });
   }
 

@@ -221,7 +221,7 @@ function assemble({ options, stores, sockets }: Opened): Parts {
     publisher,
     maxResultBytes: maxDiskBytes / 2,
   });
-  stores.runs.tell((event) => driver.post(event));
+  stores.runs.tell((event) => driver.trained(event));
   const administration = administrationOf(options, { trust, driver, publisher, clients });
   const { heartbeatMs } = policy;
   const said = { logger, epoch, heartbeatMs, store };
@@ -308,9 +308,9 @@ function restore(driver: Driver, stores: Stores): void {
     if (history.ended === null) writeAgain(history, found, stores);
     driver.post({ type: 'restored', history: found, taskType: taskTypeNamed(history.record.name) });
   }
-  const { results, trainer } = stores;
+  const { results, runs, trainer } = stores;
   for (const task of results.tasks()) if (!mayHaveResults(driver.state.tasks.get(task))) results.remove(task);
-  for (const task of trainer.tasks()) if (!driver.state.tasks.has(task)) trainer.forget(task);
+  for (const task of trainer.tasks()) if (!driver.state.tasks.has(task)) runs.forget(task);
 }
 
 /** A crash may have come between the journal and the broker, so the broker gets all again; an audit counts what it has twice. */

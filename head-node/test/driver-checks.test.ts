@@ -36,7 +36,7 @@ function driverWith({ check, accept = nothing }: Outside): Driver {
     spares: { used: nothing },
     maxResultBytes: Infinity,
     judges: { matrix_mult: { open: nothing, close: nothing, judge: check } },
-    runs: { forget: nothing },
+    runs: { forget: nothing, giveUp: nothing },
     mirror: noMirror,
     epoch: 1,
     audience: { accepted: nothing, ended: nothing, tile: nothing },

@@ -25,7 +25,7 @@ async function headOnSlowDisk(rig: MirrorRig): Promise<{ driver: Driver; sync: (
     journal: { append: nothing, durable: () => synced.promise },
     publisher: { publish: () => [], closeTask: nothing },
     judges: { echo: echoJudge, matrix_mult: { close: nothing } },
-    runs: { forget: nothing },
+    runs: { forget: nothing, giveUp: nothing },
     incoming: { discard: nothing, end: nothing },
     mirror: rig.mirror,
     epoch: 1,

@@ -1,5 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
-import { deferred, silentLogger, taskTypeNamed, type SessionId, type TaskId, type TaskStatus } from '@muster/shared';
+import {
+  deferred,
+  silentLogger,
+  taskTypeNamed,
+  toWireError,
+  type SessionId,
+  type TaskId,
+  type TaskStatus,
+} from '@muster/shared';
 import { deviceFacts, waitUntil } from '@muster/shared/testkit';
 import { newClusterState } from '../src/core/cluster-state.ts';
 import type { LeaseOrder } from '../src/core/effects.ts';
@@ -30,6 +38,7 @@ interface SlowDisk {
   readonly told: string[];
   readonly clock: { ms: number };
   readonly orders: LeaseOrder[];
+  readonly runs: { checkpointBytes: number };
   /** Everything written so far is on disk. */
   readonly sync: () => Promise<void>;
 }
@@ -38,6 +47,7 @@ interface SlowDisk {
 function driverOnSlowDisk(): SlowDisk {
   const told: string[] = [];
   const orders: LeaseOrder[] = [];
+  const runs = { forget: nothing, giveUp: nothing, checkpointBytes: 0 };
   const clock = { ms: 0, nowMs: () => clock.ms };
   let synced = deferred<void>();
   const mirror: Mirror = {
@@ -62,10 +72,11 @@ function driverOnSlowDisk(): SlowDisk {
       closeTask: nothing,
     },
     judges: { echo: echoJudge, matrix_mult: { close: nothing } },
-    runs: { forget: nothing },
+    runs,
     incoming: { end: nothing, discard: nothing },
     mirror,
-    results: { giveUp: nothing, remove: () => void told.push('removed') },
+    maxResultBytes: 100,
+    results: { usedBytes: 60, giveUp: nothing, remove: () => void told.push('removed') },
     epoch: 1,
     audience: {
       accepted: () => void told.push('accepted'),
@@ -78,7 +89,7 @@ function driverOnSlowDisk(): SlowDisk {
     await synced.promise;
     synced = deferred();
   };
-  return { driver: new Driver(newClusterState(defaultPolicy, 1, 0), ports), told, clock, orders, sync };
+  return { driver: new Driver(newClusterState(defaultPolicy, 1, 0), ports), told, clock, orders, runs, sync };
 }
 
 /** One node has the only lease of the task. */
@@ -98,6 +109,26 @@ async function leased(): Promise<SlowDisk & { readonly order: LeaseOrder }> {
 
 const resultOf = ({ lease, payload }: LeaseOrder) =>
   [{ type: 'returned', session, task, lease, bytes: payload?.length ?? 0, computeMs: 1, fetchMs: 0 }, payload] as const;
+
+test('checkpoints and results have the disk together', async () => {
+  const { driver, told, runs, sync } = driverOnSlowDisk();
+  driver.post(submitted);
+  await sync();
+  const grown = {
+    type: 'rounds-failed',
+    task,
+    error: toWireError(new Error('of another type')),
+    report: null,
+  } as const;
+  runs.checkpointBytes = 40;
+  driver.trained(grown);
+  expect(driver.state.tasks.get(task)?.state).not.toBe('failed');
+  runs.checkpointBytes = 41;
+  driver.trained(grown);
+  expect(driver.state.tasks.get(task)?.error).toMatchObject({ code: 'DISK_FULL' });
+  await sync();
+  expect(told).toContain('failed');
+});
 
 describe('what a client is told', () => {
   test('is on disk before', async () => {

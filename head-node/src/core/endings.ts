@@ -1,5 +1,5 @@
 /** How a task ends, whatever it ends of. */
-import type { WireError } from '@muster/shared';
+import type { TaskStatus, WireError } from '@muster/shared';
 import type { Provider, Task } from './cluster-state.ts';
 import { addEnded } from './ended-tasks.ts';
 import { discardLease } from './leases.ts';
@@ -23,6 +23,7 @@ export function end(turn: Turn, task: Task, { state, error }: Ending): void {
   const status = statusOf(turn.state, task, turn.nowMs);
   task.final = status;
   task.run = null;
+  if (task.rounds !== null) task.resultBytes = checkpointBytesOf(status);
   turn.state.running.delete(task);
   turn.state.open.delete(task);
   task.tallies.clear();
@@ -36,6 +37,9 @@ export function end(turn: Turn, task: Task, { state, error }: Ending): void {
     text: `task ${task.id} ${state}${error === null ? '' : `: ${error.what}`}`,
   });
 }
+
+/** A run leaves its checkpoint, whatever it ended of. */
+export const checkpointBytesOf = ({ training }: TaskStatus): number => training?.checkpointBytes ?? 0;
 
 function dropResults(turn: Turn, task: Task): void {
   task.outcome = null;

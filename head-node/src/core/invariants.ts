@@ -37,7 +37,11 @@ function assertTask(state: ClusterState, task: Task): void {
     `task ${task.id} is ${task.state} and has a run: ${task.run !== null}`,
   );
   if (task.run === null) return must(task.leases.size === 0, `task ${task.id} is ${task.state} and has no leases`);
-  const { run } = task;
+  const { run, rounds } = task;
+  must(
+    rounds === null || rounds.phase === 'running' || task.leases.size === 0,
+    `task ${task.id} has leases only in a round that runs, not when it is ${rounds?.phase ?? ''}`,
+  );
   const covered = new Set(
     [...task.leases].flatMap((id) =>
       state.leases.get(id)?.phase === 'open' ? (state.leases.get(id)?.indices ?? []) : [],

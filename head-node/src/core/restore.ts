@@ -5,6 +5,7 @@ import type { HeadEvent } from './events.ts';
 import { fromRanges } from './index-ranges.ts';
 import type { EndedRecord, SubtaskRecord, SubtasksRecord, TaskHistory } from './journal-record.ts';
 import { addEnded } from './ended-tasks.ts';
+import { checkpointBytesOf } from './endings.ts';
 import { startRun } from './plan-task.ts';
 import { tallyOf } from './results.ts';
 import { announceOperands, bindBlock, endIfComplete, newTask } from './tasks.ts';
@@ -27,7 +28,8 @@ function restoreEnded(turn: Turn, task: Task, { status, endedWallMs }: EndedReco
   const { state, error } = status;
   Object.assign(task, { state, error, final: status, endedAtMs: sinceStart(turn, endedWallMs) });
   task.operands.clear();
-  if (state !== 'done') task.resultBytes = 0;
+  if (task.rounds !== null) task.resultBytes = checkpointBytesOf(status);
+  else if (state !== 'done') task.resultBytes = 0;
   addEnded(turn, task);
 }
 

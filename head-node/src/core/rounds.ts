@@ -34,7 +34,7 @@ export function onRoundReady(turn: Turn, { task: id, start, report }: HeadEvent 
   const { task, rounds } = found;
   bringBlocks(turn, task, { blocks: start.blocks, before: rounds.start?.blocks ?? [] });
   Object.assign(rounds, { start, report, phase: 'waiting' });
-  revokeLeases(turn, task);
+  stopRound(turn, task);
   openRound(turn, found);
 }
 
@@ -44,6 +44,12 @@ export function openWaitingRounds(turn: Turn): void {
     const { rounds } = task;
     if (rounds?.phase === 'waiting') openRound(turn, { task, rounds });
   }
+}
+
+/** Nothing more is given out of its plan, which is none of the next round. */
+function stopRound(turn: Turn, task: Task): void {
+  revokeLeases(turn, task);
+  if (task.run !== null) startRun(task, { ...task.run.plan, subtasks: 0, homes: [] }, { team: task.run.team });
 }
 
 function openRound(turn: Turn, { task, rounds }: RoundTask): void {
@@ -123,9 +129,7 @@ function fold(turn: Turn, { task, rounds }: RoundTask): void {
   rounds.phase = 'folding';
   rounds.late += run.states.count - accepted.length;
   for (const id of task.leases) learnLateness(turn, { task, run, lease: turn.state.leases.get(id) });
-  revokeLeases(turn, task);
-  // Nothing more is given out of it.
-  startRun(task, { ...run.plan, subtasks: 0, homes: [] }, { team: run.team });
+  stopRound(turn, task);
   turn.effects.push({ type: 'fold', task: task.id, round: rounds.start.round, accepted });
 }
 

@@ -1,9 +1,16 @@
 /**
  * Results on their way in: one file for each lease in the store's `incoming` folder, written by peers that share the store or, chunk
  * by chunk, from here. A file goes when its lease does, and with its task at the latest; what a peer writes after that, `sweep` finds.
+ * Blocks that the trainer made and nobody took over go with their task too.
  */
 import type { TaskId } from '@muster/shared';
-import { incomingResultName, taskOfIncoming, writePieces, type BlockStore } from '@muster/shared/io';
+import {
+  incomingResultName,
+  taskOfIncoming,
+  taskOfIncomingBlock,
+  writePieces,
+  type BlockStore,
+} from '@muster/shared/io';
 import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 
 export interface IncomingLease {
@@ -71,7 +78,7 @@ export class IncomingResults {
 
   #remove(goes: (task: TaskId) => boolean): void {
     for (const name of this.#blocks.incomingNames()) {
-      const task = taskOfIncoming(name);
+      const task = taskOfIncoming(name) ?? taskOfIncomingBlock(name);
       if (task !== null && goes(task)) rmSync(this.#blocks.incomingPath(name), { force: true });
     }
   }

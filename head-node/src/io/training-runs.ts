@@ -1,7 +1,15 @@
 /** Between the core and the trainer: files of operands go in, blocks of the next round come out. */
-import { renameSync } from 'node:fs';
+import { renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BlockId, RoundStart, TaskId, TrainingReport, TrainSpec, WireError } from '@muster/shared';
+import {
+  toWireError,
+  type BlockId,
+  type RoundStart,
+  type TaskId,
+  type TrainingReport,
+  type TrainSpec,
+  type WireError,
+} from '@muster/shared';
 import type { BlockStore } from '@muster/shared/io';
 import type { HeadEffect } from '../core/effects.ts';
 import type { HeadEvent } from '../core/events.ts';
@@ -12,23 +20,36 @@ export interface TrainingRunsPorts {
   readonly blocks: BlockStore;
 }
 
+export type RunEvent = HeadEvent & { readonly type: 'round-ready' | 'rounds-ended' | 'rounds-failed' };
+
 /** The round before may still be read by a node that was late when its lease was revoked. */
 const ROUNDS_KEPT = 2;
 
 export class TrainingRuns implements TrainerListener {
   readonly #ports: TrainingRunsPorts;
-  /** Blocks of the latest rounds, the newest last; each is pinned. */
+  /** Blocks of the latest rounds, the newest last; each is pinned as often as it is here. Runs of one model and seed share some. */
   readonly #made = new Map<TaskId, BlockId[]>();
 
-  #post: (event: HeadEvent) => void = () => undefined;
+  /** By task; of its file at the start, or of its latest report. */
+  readonly #checkpoints = new Map<TaskId, number>();
+  #post: (event: RunEvent) => void = () => undefined;
 
   constructor(ports: TrainingRunsPorts) {
     this.#ports = ports;
     ports.trainer.listen(this);
+    for (const task of ports.trainer.tasks()) {
+      const file = statSync(ports.trainer.checkpointPath(task), { throwIfNoEntry: false });
+      if (file !== undefined) this.#checkpoints.set(task, file.size);
+    }
+  }
+
+  /** Of all runs whose checkpoint is kept. */
+  get checkpointBytes(): number {
+    return [...this.#checkpoints.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /** Where rounds and their ends go. */
-  tell(post: (event: HeadEvent) => void): void {
+  tell(post: (event: RunEvent) => void): void {
     this.#post = post;
   }
 
@@ -47,17 +68,27 @@ export class TrainingRuns implements TrainerListener {
     this.#ports.trainer.fold(task, round, accepted);
   }
 
+  /** Where the store has no room for its blocks, the run has failed. */
   ready(task: TaskId, { start, blocks, report }: ReadyRound): void {
-    for (const block of blocks) this.#adopt(task, block);
+    try {
+      for (const block of blocks) this.#adopt(task, block);
+    } catch (error) {
+      for (const { path } of blocks) rmSync(path, { force: true });
+      this.close(task);
+      return this.failed(task, toWireError(error), report);
+    }
+    this.#checkpoints.set(task, report.checkpointBytes);
     this.#post({ type: 'round-ready', task, start, report });
     this.#letGo(task, start);
   }
 
   ended(task: TaskId, report: TrainingReport): void {
+    this.#checkpoints.set(task, report.checkpointBytes);
     this.#post({ type: 'rounds-ended', task, report });
   }
 
   failed(task: TaskId, error: WireError, report: TrainingReport | null): void {
+    if (report !== null) this.#checkpoints.set(task, report.checkpointBytes);
     this.#post({ type: 'rounds-failed', task, error, report });
   }
 
@@ -67,7 +98,13 @@ export class TrainingRuns implements TrainerListener {
     this.#made.delete(task);
   }
 
+  /** Its checkpoint counts no more; the file stays until `forget`. */
+  giveUp(task: TaskId): void {
+    this.#checkpoints.delete(task);
+  }
+
   forget(task: TaskId): void {
+    this.giveUp(task);
     this.#ports.trainer.forget(task);
   }
 
@@ -84,12 +121,9 @@ export class TrainingRuns implements TrainerListener {
     const made = this.#made.get(task) ?? [];
     const needed = new Set(blocks.map(({ id }) => id));
     const old = made.filter((id) => !needed.has(id));
-    const gone = new Set(old.slice(0, Math.max(0, old.length - ROUNDS_KEPT + 1)));
-    for (const id of gone) this.#release(id);
-    this.#made.set(
-      task,
-      made.filter((id) => !gone.has(id)),
-    );
+    const gone = Math.max(0, old.length - ROUNDS_KEPT + 1);
+    this.#made.set(task, [...old.slice(gone), ...made.filter((id) => needed.has(id))]);
+    for (const id of old.slice(0, gone)) this.#release(id);
   }
 
   #release(id: BlockId): void {

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { MusterError, type Clock, type Random, type TaskId } from '@muster/shared';
+import { isMusterError, MusterError, type Clock, type Random, type TaskId } from '@muster/shared';
 import { AuditPlan } from './audit.ts';
 import type { FoldAsk, OpenAsk, OpenRun, ReturnedShard, RunAnswer, ShardVerdict } from './calls.ts';
 import type { Recompute } from './recomputation.ts';
@@ -43,7 +43,7 @@ export class OpenRuns {
       shardFile: this.#shardFile,
     });
     this.#runs.set(ask.task, run);
-    return this.#settle(ask.task, run.open());
+    return this.#settle(ask.task, () => run.open());
   }
 
   async check(shard: ReturnedShard): Promise<ShardVerdict> {
@@ -52,9 +52,10 @@ export class OpenRuns {
     throw new MusterError('TASK_CANCELLED', 'a check was given up', { why: `run ${shard.task} is not open` });
   }
 
+  /** After DISK_FULL it may be asked for again. */
   fold(ask: FoldAsk): RunAnswer | null {
-    const answer = this.#runs.get(ask.task)?.fold(ask) ?? null;
-    return answer && this.#settle(ask.task, answer);
+    const run = this.#runs.get(ask.task);
+    return run === undefined ? null : this.#settle(ask.task, () => run.fold(ask));
   }
 
   /** Nothing for a run that is not open. */
@@ -62,19 +63,28 @@ export class OpenRuns {
     this.#runs.get(task)?.checkpoint();
   }
 
+  /** What it has done since its last checkpoint is not lost, if it can be written. */
   close(task: TaskId): void {
+    const run = this.#runs.get(task);
     this.#runs.delete(task);
+    run?.close();
   }
 
   forget(task: TaskId): void {
-    this.close(task);
+    this.#runs.delete(task);
     rmSync(join(this.#ports.directory, task), { recursive: true, force: true });
   }
 
-  /** A run that is over takes no memory. */
-  #settle(task: TaskId, answer: RunAnswer): RunAnswer {
-    if (answer.outcome.type !== 'ready') this.close(task);
-    return answer;
+  /** A run that is over takes no memory, whatever it is over of. */
+  #settle<T extends RunAnswer | null>(task: TaskId, answer: () => T): T {
+    try {
+      const settled = answer();
+      if (settled !== null && settled.outcome.type !== 'ready') this.#runs.delete(task);
+      return settled;
+    } catch (error) {
+      if (!isMusterError(error) || error.code !== 'DISK_FULL') this.#runs.delete(task);
+      throw error;
+    }
   }
 }
 

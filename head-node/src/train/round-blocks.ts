@@ -8,7 +8,7 @@ import {
   type RoundBlock,
   type TaskId,
 } from '@muster/shared';
-import { withDiskErrors, writeOverSpare } from '@muster/shared/io';
+import { incomingBlockName, withDiskErrors, writeOverSpare } from '@muster/shared/io';
 import type { MadeBlock } from './calls.ts';
 import { modelText } from './run-checkpoint.ts';
 
@@ -42,7 +42,7 @@ export class RoundBlocks {
   }
 
   #make(operand: string, round: number, bytes: Uint8Array): MadeBlock {
-    const path = join(this.#incoming, `${operand}-${this.#task}-${round}`);
+    const path = join(this.#incoming, incomingBlockName(this.#task, round, operand));
     withDiskErrors({ path, bytes: bytes.length }, () => writeOverSpare(dirname(this.#incoming), path, bytes));
     return { operand, id: blockIdOf(bytes), bytes: bytes.length, path };
   }

@@ -3,6 +3,8 @@ import { writeCheckpoint, type RunCheckpoint } from './run-checkpoint.ts';
 
 /** Epochs that are shorter do without: to write through to the disk takes 10 ms and more, and may not be most of the time. */
 const EPOCH_MS_MIN = 250;
+/** From one to the next it takes this many times what it takes to write one. */
+const TIMES_WRITING = 10;
 
 /** The checkpoint file of a run, and when it is time for the next. */
 export class RunCheckpoints {
@@ -12,6 +14,7 @@ export class RunCheckpoints {
   #step = 0;
   #bytes = 0;
   #triedAtMs: number;
+  #tookMs = 0;
 
   constructor(path: string, everyMs: number, clock: Clock) {
     this.path = path;
@@ -27,7 +30,8 @@ export class RunCheckpoints {
 
   isDue(epochIsOver: boolean): boolean {
     const afterMs = epochIsOver ? Math.min(EPOCH_MS_MIN, this.#everyMs) : this.#everyMs;
-    return this.#clock.nowMs() - this.#triedAtMs >= afterMs;
+    const restMs = this.#everyMs === 0 ? 0 : TIMES_WRITING * this.#tookMs;
+    return this.#clock.nowMs() - this.#triedAtMs >= Math.max(afterMs, restMs);
   }
 
   found(step: number, bytes: number): void {
@@ -39,5 +43,6 @@ export class RunCheckpoints {
   write(model: Model, content: RunCheckpoint): void {
     this.#triedAtMs = this.#clock.nowMs();
     this.found(content.checkpoint.step, writeCheckpoint(this.path, model, content));
+    this.#tookMs = this.#clock.nowMs() - this.#triedAtMs;
   }
 }

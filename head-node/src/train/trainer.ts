@@ -1,7 +1,9 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  isMusterError,
   isTaskId,
   MusterError,
   toWireError,
@@ -49,9 +51,9 @@ export interface Trainer {
    * BLOCK_MISSING when a file is gone. Never settles when the process dies: the round is void then.
    */
   check(shard: ReturnedShard): Promise<ShardVerdict>;
-  /** Makes the next round of these; `ready`, `ended` or `failed` follows. Does nothing for a round that is over. */
+  /** Makes the next round of these, as soon as the disk has room for it; `ready`, `ended` or `failed` follows. Does nothing for a round that is over. */
   fold(task: TaskId, round: number, accepted: readonly number[]): void;
-  /** Nothing more is heard of the run; its checkpoint stays. */
+  /** Nothing more is heard of the run; it writes a checkpoint of what it has done since the last, which stays. */
   close(task: TaskId): void;
   /** ... and its checkpoint goes. */
   forget(task: TaskId): void;
@@ -62,8 +64,14 @@ export interface Trainer {
   stop(): Promise<void>;
 }
 
-/** A run at whose calls the process died this often in a row has failed. */
+/** A run at whose calls the process died this often has failed, unless it got further in between. */
 const DEATHS_MAX = 3;
+/** As often in a row as it ends without anything to blame, all open runs have failed. */
+const VAIN_STARTS_MAX = 5;
+/** Before it is started again after the first of these; twice as long with each, but for no longer than the last. */
+const RESTART_MS = 50;
+const RESTART_MS_MAX = 30_000;
+const ROOM_CHECK_MS = 250;
 
 export async function startTrainer(options: TrainerOptions): Promise<Trainer> {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
@@ -75,13 +83,26 @@ export async function startTrainer(options: TrainerOptions): Promise<Trainer> {
 const compiledMain = (): string => fileURLToPath(new URL('train-main.js', import.meta.url));
 
 interface Run {
+  readonly task: TaskId;
   readonly run: OpenRun;
   report: TrainingReport | null;
-  /** Calls without an answer. */
-  calls: number;
-  /** Of the process, at calls of this run, since the last round that was folded. */
+  /** The furthest step at which the process died at a call of this run. */
+  diedAtStep: number;
+  /** Since it got further than that. */
   deaths: number;
+  /** At its checkpoint, since the last that was written: time may bring that about at another step each time. */
+  checkpointDeaths: number;
 }
+
+/** One without an answer. */
+interface Call {
+  /** Whose it is; null for one of the trainer itself. */
+  readonly entry: Run | null;
+  readonly isCheckpoint: boolean;
+}
+
+/** What calls of a process that died come to. */
+const never = (): Promise<never> => new Promise<never>(() => undefined);
 
 class ChildTrainer implements Trainer {
   readonly #options: TrainerOptions;
@@ -91,6 +112,11 @@ class ChildTrainer implements Trainer {
   readonly #rounds = new Map<TaskId, number>();
   #listener: TrainerListener | null = null;
   #process: FramedProcess<TrainCalls>;
+  /** Of this process, in their order: it is at the first. */
+  #calls = new Set<Call>();
+  /** Ends of the process that no run is to blame for, since it last answered one. */
+  #vainStarts = 0;
+  #restart: NodeJS.Timeout | undefined;
   #stopping = false;
 
   constructor(options: TrainerOptions) {
@@ -99,19 +125,24 @@ class ChildTrainer implements Trainer {
   }
 
   async ready(): Promise<void> {
-    await this.#process.call('ready', null);
+    try {
+      await this.#process.call('ready', null);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
   }
 
   listen(listener: TrainerListener): void {
     this.#listener = listener;
   }
 
+  /** While there is no process, it waits for the next. */
   open(task: TaskId, run: OpenRun): void {
     if (this.#runs.has(task)) return;
-    const process = this.#living();
-    const entry: Run = { run, report: null, calls: 0, deaths: 0 };
+    const entry: Run = { task, run, report: null, diedAtStep: -1, deaths: 0, checkpointDeaths: 0 };
     this.#runs.set(task, entry);
-    this.#open(process, task, entry);
+    if (this.#process.alive) this.#open(entry);
   }
 
   async check(shard: ReturnedShard): Promise<ShardVerdict> {
@@ -122,20 +153,25 @@ class ChildTrainer implements Trainer {
 
   fold(task: TaskId, round: number, accepted: readonly number[]): void {
     const entry = this.#runs.get(task);
-    if (entry === undefined) return;
-    const folded = this.#during(entry, (process) => process.call('fold', { task, round, accepted }));
-    this.#follow(task, entry, folded);
+    if (entry !== undefined) this.#ask(entry, (process) => process.call('fold', { task, round, accepted }));
   }
 
   close(task: TaskId): void {
-    if (this.#runs.delete(task)) this.#living().call('close', task).catch(this.#ignore);
+    const entry = this.#runs.get(task);
+    if (entry === undefined) return;
+    this.#runs.delete(task);
+    this.#during(entry, (process) => process.call('close', task)).catch(
+      this.#warn(`no checkpoint of task ${task} was written at its end`),
+    );
   }
 
+  /** The checkpoint goes even where there is no process to remove it. */
   forget(task: TaskId): void {
     this.#runs.delete(task);
     this.#rounds.delete(task);
-    this.#living()
+    this.#process
       .call('forget', task)
+      .catch(() => rm(join(this.#options.directory, task), { recursive: true, force: true }))
       .catch(this.#warn(`the checkpoint of task ${task} was not removed`));
   }
 
@@ -149,52 +185,79 @@ class ChildTrainer implements Trainer {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    await Promise.all([...this.#runs.keys()].map((task) => this.#checkpoint(task)));
+    clearTimeout(this.#restart);
+    const { ended } = this.#process;
+    await Promise.race([ended, Promise.all([...this.#runs.values()].map((entry) => this.#checkpoint(entry)))]);
     await this.#process.stop();
   }
 
-  #open(process: FramedProcess<TrainCalls>, task: TaskId, entry: Run): void {
+  #open(entry: Run): void {
+    const { task, run } = entry;
     const round = (this.#rounds.get(task) ?? 0) + 1;
-    const opened = this.#during(entry, () => process.call('open', { task, run: entry.run, round }));
-    this.#follow(task, entry, opened);
+    this.#ask(entry, (process) => process.call('open', { task, run, round }));
   }
 
   /** Never settles when the process dies. */
-  async #during<T>(entry: Run, call: (process: FramedProcess<TrainCalls>) => Promise<T>): Promise<T> {
-    const process = this.#process;
-    entry.calls += 1;
+  async #during<T>(
+    entry: Run | null,
+    call: (process: FramedProcess<TrainCalls>) => Promise<T>,
+    isCheckpoint = false,
+  ): Promise<T> {
+    const [process, calls, made] = [this.#process, this.#calls, { entry, isCheckpoint }];
+    if (!process.alive) return never();
+    calls.add(made);
     try {
-      const answer = await call(process);
-      entry.calls -= 1;
-      return answer;
+      return await call(process);
     } catch (error) {
-      if (!process.alive) return new Promise<never>(() => undefined);
-      entry.calls -= 1;
+      if (!process.alive) return await never();
       throw error;
+    } finally {
+      calls.delete(made);
+      if (entry !== null) this.#vainStarts = 0;
     }
   }
 
-  #follow(task: TaskId, entry: Run, answer: Promise<RunAnswer | null>): void {
-    const isOpen = (): boolean => this.#runs.get(task) === entry;
-    answer.then(
-      (settled) => {
-        if (settled !== null && isOpen()) this.#settle(task, entry, settled);
-      },
+  #ask(entry: Run, call: (process: FramedProcess<TrainCalls>) => Promise<RunAnswer | null>): void {
+    const asked = this.#process;
+    this.#during(entry, call).then(
+      (answer) => this.#take(entry, answer),
       (error: unknown) => {
-        if (isOpen()) this.#tell(task, { type: 'failed', error: toWireError(error), report: entry.report });
+        if (this.#runs.get(entry.task) !== entry) return;
+        if (!isMusterError(error) || error.code !== 'DISK_FULL') return this.#fail(entry, error);
+        this.#awaitRoom(entry, () => {
+          if (this.#process === asked) this.#ask(entry, call);
+        });
       },
     );
   }
 
-  #settle(task: TaskId, entry: Run, { outcome, checkpointDue }: RunAnswer): void {
+  /** A disk without room is waited for, as results and the journal do. By then the run may be closed, or opened by another process. */
+  #awaitRoom(entry: Run, askAgain: () => void): void {
+    const { task } = entry;
+    this.#options.logger.warn({ task }, 'there is no room for the next round; waiting for some');
+    setTimeout(() => {
+      if (!this.#stopping && this.#runs.get(task) === entry) askAgain();
+    }, ROOM_CHECK_MS).unref();
+  }
+
+  #take(entry: Run, answer: RunAnswer | null): void {
+    if (answer === null) return;
+    if (this.#runs.get(entry.task) === entry) this.#settle(entry, answer);
+    else removeBlocks(answer.outcome);
+  }
+
+  #settle(entry: Run, { outcome, checkpointDue }: RunAnswer): void {
     if (outcome.type === 'ready') {
-      const isFolded = entry.report !== null && outcome.report.step > entry.report.step;
-      if (isFolded) entry.deaths = 0;
+      if (outcome.report.step > entry.diedAtStep) entry.deaths = 0;
       entry.report = outcome.report;
-      this.#rounds.set(task, outcome.start.round);
+      this.#rounds.set(entry.task, outcome.start.round);
     }
-    this.#tell(task, outcome);
-    if (checkpointDue) void this.#checkpoint(task);
+    this.#tell(entry.task, outcome);
+    if (checkpointDue) void this.#checkpoint(entry);
+  }
+
+  #fail({ task, report }: Run, error: unknown): void {
+    this.#tell(task, { type: 'failed', error: toWireError(error), report });
   }
 
   #tell(task: TaskId, outcome: RunOutcome): void {
@@ -210,28 +273,46 @@ class ChildTrainer implements Trainer {
   }
 
   /** Never rejects: without one the run goes on, and the next may succeed. */
-  #checkpoint(task: TaskId): Promise<void> {
-    const warn = this.#warn(`no checkpoint of task ${task} was written`);
-    return this.#process.call('checkpoint', task).then(this.#ignore, warn);
+  #checkpoint(entry: Run): Promise<void> {
+    const { task } = entry;
+    const written = this.#during(entry, (process) => process.call('checkpoint', task), true);
+    return written.then(
+      () => void (entry.checkpointDeaths = 0),
+      this.#warn(`no checkpoint of task ${task} was written`),
+    );
   }
 
-  #living(): FramedProcess<TrainCalls> {
-    if (this.#process.alive || this.#stopping) return this.#process;
-    const process = this.#start();
-    this.#process = process;
-    for (const [task, entry] of this.#runs) this.#openAgain(process, task, entry);
-    return process;
+  #ended(end: string): void {
+    if (this.#stopping) return;
+    const [oldest] = this.#calls;
+    this.#blame(oldest, end);
+    const afterMs = this.#vainStarts > 0 ? Math.min(RESTART_MS * 2 ** (this.#vainStarts - 1), RESTART_MS_MAX) : 0;
+    this.#options.logger.error({ end, afterMs }, 'the trainer process ended; it is started again');
+    if (afterMs === 0) this.#startAgain();
+    else this.#restart = setTimeout(() => this.#startAgain(), afterMs);
   }
 
-  #openAgain(process: FramedProcess<TrainCalls>, task: TaskId, entry: Run): void {
-    if (entry.calls > 0) entry.deaths += 1;
-    entry.calls = 0;
-    if (entry.deaths < DEATHS_MAX) return this.#open(process, task, entry);
-    const error = new MusterError('COMPUTE_FAILED', `the trainer process died ${DEATHS_MAX} times at one round`, {
-      why: `task ${task}, step ${entry.report?.step ?? 0}`,
-      fix: 'look at the log of the head node for what it said last, and resume the run',
-    });
-    this.#tell(task, { type: 'failed', error: toWireError(error), report: entry.report });
+  #startAgain(): void {
+    this.#process = this.#start();
+    for (const entry of this.#runs.values()) this.#open(entry);
+  }
+
+  /** Calls are answered in their order, so it died at the first without an answer, and the runs behind that one are not to blame. */
+  #blame(call: Call | undefined, end: string): void {
+    const entry = call?.entry ?? null;
+    if (call === undefined || entry === null) return this.#endedInVain(end);
+    if (call.isCheckpoint) entry.checkpointDeaths += 1;
+    else entry.deaths += 1;
+    entry.diedAtStep = Math.max(entry.diedAtStep, entry.report?.step ?? -1);
+    const isOver = Math.max(entry.deaths, entry.checkpointDeaths) >= DEATHS_MAX;
+    if (isOver && this.#runs.get(entry.task) === entry) this.#fail(entry, diedAgain(entry));
+  }
+
+  #endedInVain(end: string): void {
+    this.#vainStarts += 1;
+    if (this.#vainStarts < VAIN_STARTS_MAX) return;
+    const open = [...this.#runs.values()];
+    for (const entry of open) this.#fail(entry, cannotStart(end));
   }
 
   #start(): FramedProcess<TrainCalls> {
@@ -244,11 +325,10 @@ class ChildTrainer implements Trainer {
       env: { ORT_DISABLE_TELEMETRY: '1' },
       onStderr: (line) => logger.warn({ process: 'train' }, line),
     });
-    void process.ended.then((end) => {
-      if (this.#stopping) return;
-      logger.error({ end }, 'the trainer process ended; it is started again');
-      this.#living();
-    });
+    void process.ended.then((end) => this.#ended(end));
+    this.#calls = new Set();
+    this.#process = process;
+    this.#during(null, () => process.call('ready', null)).catch(this.#ignore);
     return process;
   }
 
@@ -258,6 +338,23 @@ class ChildTrainer implements Trainer {
 
   readonly #ignore = (): void => undefined;
 }
+
+/** Of an answer that nobody wants any more. */
+function removeBlocks(outcome: RunOutcome): void {
+  if (outcome.type === 'ready') for (const { path } of outcome.blocks) rmSync(path, { force: true });
+}
+
+const diedAgain = ({ task, report }: Run): MusterError =>
+  new MusterError('COMPUTE_FAILED', `the trainer process died ${DEATHS_MAX} times, and the run got no further`, {
+    why: `task ${task}, step ${report?.step ?? 0}`,
+    fix: 'look at the log of the head node for what it said last, and resume the run',
+  });
+
+const cannotStart = (end: string): MusterError =>
+  new MusterError('COMPUTE_FAILED', 'the trainer process cannot be started', {
+    why: `it ended ${VAIN_STARTS_MAX} times in a row, and nothing that it was asked was the reason: ${end}`,
+    fix: 'look at the log of the head node for what it said last, and resume the run',
+  });
 
 const closed = (task: TaskId): MusterError =>
   new MusterError('TASK_CANCELLED', 'a check was given up', { why: `task ${task} has ended` });

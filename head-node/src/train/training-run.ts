@@ -42,6 +42,14 @@ interface OpenRound {
   aggregateMs: number;
 }
 
+interface FoldedRound {
+  readonly round: OpenRound;
+  readonly totals: ShardTotals;
+  readonly startedMs: number;
+  /** Is it part of the progress? */
+  isRecorded: boolean;
+}
+
 /**
  * One training run: rounds one after the other, each made of the results of the one before. It begins at its own newest checkpoint, else
  * at the one it was given, else at the initial weights. With equal shards in equal rounds the weights are equal to the bit, however often
@@ -66,6 +74,8 @@ export class TrainingRun {
   #position: RunPosition;
   #nextRound: number;
   #round: OpenRound | null = null;
+  /** The latest that was. */
+  #folded: FoldedRound | null = null;
 
   /** Throws as `readCheckpoint`, and CHECKPOINT_MISMATCH for a checkpoint of another optimizer. */
   constructor({ task, run: { spec, checkpointPath }, round }: OpenAsk, ports: RunPorts) {
@@ -118,10 +128,12 @@ export class TrainingRun {
 
   /**
    * Makes the next round of all shards that passed; null when this one is over already. Those that the head accepted are among them; one
-   * that passed when it was not awaited any more is as good.
+   * that passed when it was not awaited any more is as good. Throws DISK_FULL when there is no room for the weights: the step is taken by
+   * then, and another call for this round makes what is missing.
    */
   fold({ round: number, accepted }: FoldAsk): RunAnswer | null {
     const startedMs = this.#clock.nowMs();
+    if (this.#round === null && this.#folded?.round.number === number) return this.#goOn(this.#folded);
     const round = this.#round;
     if (round === null || round.number !== number) return null;
     checkAccepted(round, accepted);
@@ -129,9 +141,9 @@ export class TrainingRun {
     if (!round.isFinite) return this.#diverged(`the mean loss is ${totals.loss / totals.samples}`);
     if (round.ask.kind === 'gradient') this.#step(round.ask);
     this.#position = this.#schedule.after(round.ask);
-    const made = round.ask.kind === 'gradient' ? [this.#makeWeights()] : [];
-    this.#record(round, totals, startedMs);
-    return this.#after(round.ask, made);
+    this.#round = null;
+    this.#folded = { round, totals, startedMs, isRecorded: false };
+    return this.#goOn(this.#folded);
   }
 
   /** Does nothing with weights that are no numbers: the run is about to fail, and the last good checkpoint stays. */
@@ -141,6 +153,11 @@ export class TrainingRun {
       checkpoint: this.#state.checkpoint({ ...this.#position, step: this.#stepNumber }),
       progress: this.#progress.saved(),
     });
+  }
+
+  /** With a checkpoint of what was done since the last. */
+  close(): void {
+    if (this.#stepNumber > this.#checkpoints.latest.checkpointStep) this.checkpoint();
   }
 
   get #stepNumber(): number {
@@ -187,6 +204,14 @@ export class TrainingRun {
     const nowMs = this.#clock.nowMs();
     const times = { roundMs: nowMs - openedMs, computeMs, aggregateMs: aggregateMs + nowMs - foldedAtMs };
     this.#progress.stepped(totals, ask.learningRate, times);
+  }
+
+  #goOn(folded: FoldedRound): RunAnswer {
+    const { round, totals, startedMs } = folded;
+    const made = round.ask.kind === 'gradient' ? [this.#makeWeights()] : [];
+    if (!folded.isRecorded) this.#record(round, totals, startedMs);
+    folded.isRecorded = true;
+    return this.#after(round.ask, made);
   }
 
   #after({ epoch }: TrainRound, made: readonly MadeBlock[]): RunAnswer {

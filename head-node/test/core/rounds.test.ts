@@ -229,6 +229,20 @@ describe('a run in rounds', () => {
     expect(rig.ordersOf('a').map(({ work }) => (work as TrainWork).weights)).toEqual([weightsOf(2)]);
   });
 
+  test('what was left of a void round is given to nobody, though the next has to wait', () => {
+    const rig = new RunRig();
+    const session = rig.join('a');
+    const task = rig.run(1);
+    rig.ready(task, 1);
+    rig.pass(8000);
+    rig.ready(task, 2, gradient(2));
+    expect([rig.task(task).rounds?.phase, rig.ordersOf('a')]).toEqual(['waiting', []]);
+    rig.post({ type: 'heartbeat', session });
+    expect(rig.ordersOf('a')).toEqual([]);
+    rig.pass(100, { alive: [session] });
+    expect(rig.ordersOf('a').map(({ work }) => (work as TrainWork).step)).toEqual([2]);
+  });
+
   test('forgets which node has the weights of the round before', () => {
     const rig = new RunRig();
     rig.join('a');
@@ -271,6 +285,21 @@ describe('a run in rounds', () => {
     expect(rig.status(failed)).toMatchObject({ state: 'failed', error, training: { step: 0 } });
     expect(ofType(effects, 'forget')).toEqual([]);
     expect(rig.ordersOf('a')).toEqual([]);
+  });
+
+  test('leaves a checkpoint that is dropped before its time where room is needed, also after a restart', () => {
+    const rig = new RunRig();
+    rig.join('a');
+    const task = rig.run(1);
+    rig.ready(task, 1);
+    const error = { code: 'DIVERGED', what: 'the loss is NaN', why: '', fix: '' } as const;
+    rig.post({ type: 'rounds-failed', task, error, report: { ...report, checkpointBytes: 500 } });
+    for (const head of [restarted(rig, task), rig]) {
+      const next = head.echo({ count: 1 });
+      head.post({ type: 'results-too-large', task: next, excessBytes: 400 });
+      expect(ofType(head.effects, 'forget').map((effect) => effect.task)).toEqual([task]);
+      expect(head.status(next).error).toBeNull();
+    }
   });
 
   test('begins again with its trainer after a restart; leases of the life before are void', () => {

@@ -1,8 +1,9 @@
 import { afterEach, expect, test } from '@jest/globals';
 import type { TaskId } from '@muster/shared';
-import { BlockStore, incomingResultName } from '@muster/shared/io';
+import { BlockStore, incomingBlockName, incomingResultName, taskOfIncoming } from '@muster/shared/io';
 import { TemporaryDirectories } from '@muster/shared/testkit';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { IncomingResults } from '../../src/io/incoming-results.ts';
 
 const directories = new TemporaryDirectories();
@@ -43,4 +44,16 @@ test('what is left of a task goes at its end, and what comes later when it is sw
   incoming.sweep((task) => task === OTHER);
   expect(names()).toEqual([incomingResultName(OTHER, 2), 'spare']);
   incoming.closeAll();
+});
+
+test('blocks that the trainer made, and nobody took over, go as results do', async () => {
+  const { incoming, names } = await open();
+  const [made, others] = [TASK, OTHER].map((task) => incomingBlockName(task, 4, 'weights'));
+  for (const name of [made!, others!])
+    writeFileSync(join(dirname(incoming.pathOf({ task: TASK, lease: 1 })), name), 'x');
+  incoming.end(TASK);
+  expect(names()).toEqual([others, 'spare']);
+  incoming.sweep(() => false);
+  expect(names()).toEqual(['spare']);
+  expect(taskOfIncoming(made!)).toBeNull();
 });

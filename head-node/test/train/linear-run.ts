@@ -148,6 +148,7 @@ interface ShardAt {
 /** Runs in this process: the real run, cut by the real plan, with nodes that are a few lines of arithmetic. */
 export class LinearRun {
   readonly directory: string;
+  readonly incomingDirectory = directories.make();
   readonly clock: ManualClock = manualClock();
   readonly spec: TrainSpec;
   /** Of rounds, in their order. */
@@ -188,6 +189,10 @@ export class LinearRun {
       checkpointPath: this.#options.checkpointPath ?? null,
     };
     return this.#settled(this.#runs.open({ task: TASK, run, round: this.#rounds + 1 }));
+  }
+
+  close(): void {
+    this.#runs.close(TASK);
   }
 
   checkpoint(): void {
@@ -267,10 +272,9 @@ export class LinearRun {
   }
 
   #begin(): OpenRuns {
-    const incomingDirectory = directories.make();
     return new OpenRuns({
       directory: this.directory,
-      incomingDirectory,
+      incomingDirectory: this.incomingDirectory,
       clock: this.clock,
       random: seededRandom(7),
       recomputation: () => computed,

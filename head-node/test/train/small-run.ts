@@ -83,6 +83,8 @@ export type Ending =
 /** In the place of core, driver and nodes: every round is computed, checked and folded as it comes. */
 export class SmallRun implements TrainerListener {
   readonly starts: RoundStart[] = [];
+  /** Of the rounds that began. */
+  readonly tasks: TaskId[] = [];
   readonly reports: TrainingReport[] = [];
   readonly ending: Promise<Ending>;
   /** Checks that have not settled. */
@@ -108,6 +110,7 @@ export class SmallRun implements TrainerListener {
 
   ready(task: TaskId, { start, blocks, report }: ReadyRound): void {
     this.starts.push(start);
+    this.tasks.push(task);
     this.reports.push(report);
     for (const block of blocks) this.#adopt(block);
     if (this.#isStopped(start)) return;

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSafetensors, type TaskId } from '@muster/shared';
-import { TemporaryDirectories } from '@muster/shared/testkit';
+import { readSafetensors, type TaskId, type TrainRound } from '@muster/shared';
+import { TemporaryDirectories, waitUntil } from '@muster/shared/testkit';
 import type { OpenRun } from '../../src/train/calls.ts';
 import type { Trainer } from '../../src/train/index.ts';
 import { smallSpec, SmallRun, trainerIn, writeSamples, type Ending, type SmallRunOptions } from './small-run.ts';
@@ -16,6 +16,7 @@ const TASK = '0000000000000001' as TaskId;
 
 afterEach(async () => {
   for (const trainer of trainers.splice(0)) await trainer.stop();
+  delete process.env['MUSTER_TEST_LIVES_MAX'];
   directories.removeAll();
 });
 
@@ -94,12 +95,14 @@ test('goes on after it was stopped, with the same weights as if it had not been'
 });
 
 describe('when its process dies', () => {
+  const child = (name: string): string => join(import.meta.dirname, 'children', name);
+
   async function withDeaths(deaths: number, folds: number, options: Record<string, unknown> = {}): Promise<SmallRun> {
     const place = new Place();
     process.env['MUSTER_TEST_LIVES'] = join(place.directory, 'lives');
     process.env['MUSTER_TEST_DEATHS'] = String(deaths);
     process.env['MUSTER_TEST_FOLDS'] = String(folds);
-    const trainer = await place.trainer(join(import.meta.dirname, 'children/dying-train.mjs'));
+    const trainer = await place.trainer(child('dying-train.mjs'));
     return begin(place, trainer, { run: place.run(options) });
   }
 
@@ -116,6 +119,43 @@ describe('when its process dies', () => {
     const small = await withDeaths(99, 0);
     expect(await small.ending).toMatchObject({ type: 'failed', error: { code: 'COMPUTE_FAILED' } });
     expect(small.starts).toHaveLength(3);
+  });
+
+  test('... also where the checkpoint is some steps before', async () => {
+    const small = await withDeaths(99, 3, { batch: 16 });
+    expect(await small.ending).toMatchObject({ type: 'failed', error: { code: 'COMPUTE_FAILED' } });
+    expect(small.starts.map(({ ask }) => (ask as TrainRound).step)).toEqual([0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3]);
+  });
+
+  async function withDeathsAt(path: string): Promise<{ place: Place; trainer: Trainer }> {
+    process.env['MUSTER_TEST_DIES_AT'] = path;
+    const place = new Place();
+    return { place, trainer: await place.trainer(child('dies-at-path.mjs')) };
+  }
+
+  test('... and where it is the checkpoint at which it dies', async () => {
+    const { place, trainer } = await withDeathsAt('checkpoint.safetensors');
+    expect(await begin(place, trainer).ending).toMatchObject({ type: 'failed', error: { code: 'COMPUTE_FAILED' } });
+  });
+
+  test('runs that only waited in line are not to blame', async () => {
+    const bad = '00000000000000bb' as TaskId;
+    const { place, trainer } = await withDeathsAt(bad);
+    const small = begin(place, trainer, { isStopped: () => true });
+    for (const task of [bad, '00000000000000aa' as TaskId]) trainer.open(task, place.run());
+    expect(await small.ending).toMatchObject({ type: 'failed', error: { why: `task ${bad}, step 0` } });
+    await waitUntil(() => small.tasks.at(-1) === '00000000000000aa', { what: 'the last run is open' });
+  });
+
+  test('and cannot be started again, open runs fail, and it is tried less and less often', async () => {
+    process.env['MUSTER_TEST_LIVES_MAX'] = '1';
+    const small = await withDeaths(99, 0);
+    expect(await small.ending).toMatchObject({
+      type: 'failed',
+      error: { what: 'the trainer process cannot be started' },
+    });
+    // The first, which died at the run, and five in vain.
+    expect(statSync(process.env['MUSTER_TEST_LIVES']!).size).toBe(6);
   });
 });
 
@@ -139,6 +179,7 @@ describe('a run', () => {
     const steps = small.reports.map(({ step }) => step);
     expect(steps).toEqual(steps.toSorted((a, b) => a - b));
     expect(small.reports).toHaveLength(20);
+    expect(readdirSync(place.incomingDirectory)).toEqual([]);
     await expect(trainer.check({ task: TASK } as never)).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
   });
 

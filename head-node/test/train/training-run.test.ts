@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { readFileSync, truncateSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { elementsOf, EpochOrder, parseModel, readSafetensors, type TrainSpec } from '@muster/shared';
+import { incomingBlockName } from '@muster/shared/io';
 import {
   COMPUTE_MS,
   askOf,
@@ -10,6 +12,7 @@ import {
   LinearRun,
   PARAMETERS,
   ready,
+  TASK,
   type LinearRunOptions,
   type Tamper,
 } from './linear-run.ts';
@@ -208,6 +211,16 @@ describe('checkpoints', () => {
     expect(metadata).toMatchObject({ step: '12', epoch: '3', cursor: '0', format: 'muster-checkpoint 1' });
   });
 
+  test('are written when a run is closed, if it got further', async () => {
+    const run = new LinearRun({ spec });
+    await run.finish(run.open(), ({ step }) => step < 3);
+    run.close();
+    expect(ready(run.restart())).toMatchObject({ start: { ask: { step: 3 } }, report: { checkpointStep: 3 } });
+    writeFileSync(run.checkpointPath, 'of this very step');
+    run.close();
+    expect(readFileSync(run.checkpointPath, 'utf8')).toBe('of this very step');
+  });
+
   test('of a run that is done end it at once, with the same weights', async () => {
     const run = new LinearRun({ spec });
     const ended = await run.finish(run.open());
@@ -245,6 +258,34 @@ describe('checkpoints', () => {
     run.open();
     writeFileSync(run.checkpointPath, 'nothing');
     expect(() => run.restart()).toThrow(expect.objectContaining({ code: 'BAD_DATA' }));
+  });
+});
+
+describe('a round that cannot be folded', () => {
+  test('because of a mistake ends the run, which takes no more memory', async () => {
+    const run = new LinearRun({ spec: linearSpec() });
+    const opened = ready(run.open());
+    expect(() => run.fold(opened, [99])).toThrow(expect.objectContaining({ code: 'BUG' }));
+    const shard = await run.shard(opened, { layout: run.layoutOf(opened), index: 0 });
+    await expect(run.check(shard)).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
+  });
+
+  // Only Linux has a file that is always full.
+  const testOnLinux = process.platform === 'linux' ? test : test.skip;
+
+  testOnLinux('for want of room is folded when there is some, with one step', async () => {
+    const spec = linearSpec({ deterministic: true, virtualShards: 4 });
+    const whole = await finished({ spec });
+    const run = new LinearRun({ spec });
+    const opened = ready(run.open());
+    const full = join(run.incomingDirectory, incomingBlockName(TASK, opened.start.round + 1, 'weights'));
+    symlinkSync('/dev/full', full);
+    await expect(run.round(opened)).rejects.toMatchObject({ code: 'DISK_FULL' });
+    expect(() => run.fold(opened, [])).toThrow(expect.objectContaining({ code: 'DISK_FULL' }));
+    rmSync(full);
+    const next = ready(run.fold(opened, []));
+    expect(next).toMatchObject({ start: { ask: { step: 1 } }, report: { step: 1 } });
+    expect(await run.finish(next)).toMatchObject({ report: { weightsSha256: whole.report.weightsSha256 } });
   });
 });
 

@@ -169,10 +169,10 @@ export class BlockStore {
     if (this.#blocks.has(id)) this.#evict(id);
   }
 
-  /** A block that nobody needs any more: its file serves for the next of its size. Readers must have been told. */
+  /** A block that nobody needs any more: its file serves for the next of its size. Readers must have been told. A pinned one stays. */
   recycle(id: BlockId): void {
     const block = this.#blocks.get(id);
-    if (block === undefined) return;
+    if (block === undefined || this.#pins.has(id)) return;
     giveSpare(this.#directory, block.bytes, this.pathOf(id));
     this.#forget(id);
   }

@@ -11,7 +11,13 @@ export { hashAt } from './hash-file.ts';
 export { hashInSlices } from './hash-in-slices.ts';
 export { takeBrokerUrl } from './broker-url.ts';
 export { removeFile } from './remove-file.ts';
-export { incomingResultName, streamedResultPath, taskOfIncoming } from './result-name.ts';
+export {
+  incomingBlockName,
+  incomingResultName,
+  streamedResultPath,
+  taskOfIncoming,
+  taskOfIncomingBlock,
+} from './result-name.ts';
 export { defaultStateDirectory, makeStateDirectory } from './state-directory.ts';
 export { writeFileAtomically } from './atomic-file.ts';
 export { BlockStore, type BlockStoreOptions } from './block-store.ts';

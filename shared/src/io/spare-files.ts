@@ -39,10 +39,11 @@ export function giveSpare(directory: string, bytes: number, path: string): void 
   const folder = spareFolder(directory, bytes);
   const held = namesIn(folder).length;
   if (held >= GIVEN_MAX || bytes * held > STOCK_BYTES_MAX) return rmSync(path, { force: true });
-  if (held === 0) mkdirSync(folder, { recursive: true, mode: 0o700 });
   try {
+    if (held === 0) mkdirSync(folder, { recursive: true, mode: 0o700 });
     renameSync(path, join(folder, basename(path)));
   } catch (error) {
+    if (isDiskFull(error)) return rmSync(path, { force: true });
     if (systemCodeOf(error) !== 'ENOENT') throw error;
   }
 }

@@ -50,7 +50,7 @@ const trainingOptions = z.strictObject({
   trim: z.number().min(0).lt(0.5).default(0.25),
   /** Fixed shards of a batch, and the leaves of the tree that their gradients are added in. */
   virtualShards: count(1, 1024).default(8),
-  checkpointEveryMs: count(0, 2 ** 40).default(60_000),
+  checkpointEveryMs: count(0, 2 ** 40).default(10_000),
 });
 
 type Parsed = z.infer<typeof trainingOptions>;

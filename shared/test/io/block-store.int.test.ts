@@ -52,6 +52,18 @@ describe('BlockStore', () => {
     expect(statSync(store.pathOf(id)).mode & 0o777).toBe(0o600);
   });
 
+  test('recycles no block that somebody pinned', async () => {
+    const store = await open();
+    const { id, bytes } = block(1);
+    store.put(id, bytes);
+    store.pin(id);
+    store.recycle(id);
+    expect(store.read(id, 0, 1000).equals(bytes)).toBe(true);
+    store.unpin(id);
+    store.recycle(id);
+    expect([store.has(id), existsSync(store.pathOf(id))]).toEqual([false, false]);
+  });
+
   test('takes chunks in any order, twice, and overlapping', async () => {
     const store = await open(2 ** 20);
     await fc.assert(

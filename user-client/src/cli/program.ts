@@ -183,7 +183,7 @@ const addExchange = (command: Command): Command =>
     .option('--compress <how>', 'gradients: none, bf16, int8 or topk:1% (default: none)')
     .option('--local-steps <number>', 'steps that each node makes alone between two exchanges (default: 1)')
     .option('--aggregator <name>', 'mean, trimmed-mean or median (default: mean)')
-    .option('--checkpoint-every <duration>', '(default: 60s)')
+    .option('--checkpoint-every <duration>', '(default: 10s)')
     .option('--resume <task>', 'go on from the checkpoint of a task, or from a file')
     .option('--onnx <file>', 'write the trained model to this .onnx file');
 

@@ -1,10 +1,11 @@
 // Ends itself when it is asked to fold more than `MUSTER_TEST_FOLDS` rounds, in its first `MUSTER_TEST_DEATHS` lives; one byte of the file
-// counts a life.
+// counts a life. Does not even start in lives after the first `MUSTER_TEST_LIVES_MAX`.
 import { appendFileSync, statSync } from 'node:fs';
 
 const livesFile = process.env.MUSTER_TEST_LIVES;
 appendFileSync(livesFile, '.');
 const lives = statSync(livesFile).size;
+if (lives > Number(process.env.MUSTER_TEST_LIVES_MAX ?? Infinity)) process.exit(3);
 if (lives <= Number(process.env.MUSTER_TEST_DEATHS)) {
   const { stdin } = process;
   const on = stdin.on.bind(stdin);
