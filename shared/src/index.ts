@@ -221,7 +221,7 @@ export { ErrorFeedback } from './training/error-feedback.ts';
 export { decodeGradient, encodedBytes, encodeGradient, type DecodeTarget } from './training/gradient-codec.ts';
 export { alignedRuns, GradientSum, type SampleMean, type SampleSum, type ShardRange } from './training/gradient-sum.ts';
 export { learningRateAt } from './training/learning-rate.ts';
-export { createOptimizer, type Optimizer, type OptimizerState } from './training/optimizer.ts';
+export { createOptimizer, type Optimizer, type OptimizerRates, type OptimizerState } from './training/optimizer.ts';
 export {
   keepsResidual,
   optimizerNames,

@@ -59,6 +59,11 @@ export const limits = {
     unit: 'bytes',
     reason: 'a block of rows is read and answered as a whole, so that a node needs little memory for it',
   },
+  inferBlocksMax: {
+    value: 65_536,
+    unit: 'blocks of rows',
+    reason: 'the head keeps a table of the blocks, and of who is to have which',
+  },
   openTasksMax: { value: 1000, unit: 'tasks', reason: 'bounds the memory of the head' },
   endedTasksMax: {
     value: 10_000,

@@ -16,14 +16,18 @@ export interface Optimizer {
   load(state: OptimizerState): void;
 }
 
-type Rates = Pick<TrainingOptions, 'optimizer' | 'momentum' | 'beta1' | 'beta2' | 'epsilon' | 'weightDecay'>;
+/** What of a run's options an optimizer depends on. */
+export type OptimizerRates = Pick<
+  TrainingOptions,
+  'optimizer' | 'momentum' | 'beta1' | 'beta2' | 'epsilon' | 'weightDecay'
+>;
 
 /**
  * SGD, momentum and Nesterov as in Sutskever et al. 2013 with PyTorch's and TensorFlow.js' sign and scale; Adam of
  * Kingma & Ba 2015 and AdamW of Loshchilov & Hutter 2019 with bias correction. Arithmetic is float64, what is
  * kept between steps float32.
  */
-export function createOptimizer(options: Rates, parameters: number): Optimizer {
+export function createOptimizer(options: OptimizerRates, parameters: number): Optimizer {
   switch (options.optimizer) {
     case 'sgd':
       return new Sgd(options);
@@ -40,7 +44,7 @@ export function createOptimizer(options: Rates, parameters: number): Optimizer {
 class Sgd implements Optimizer {
   readonly #decay: number;
 
-  constructor({ weightDecay }: Rates) {
+  constructor({ weightDecay }: OptimizerRates) {
     this.#decay = weightDecay;
   }
 
@@ -63,7 +67,7 @@ class Momentum implements Optimizer {
   readonly #momentum: number;
   readonly #velocity: Float32Array;
 
-  constructor({ weightDecay, momentum }: Rates, parameters: number) {
+  constructor({ weightDecay, momentum }: OptimizerRates, parameters: number) {
     this.#decay = weightDecay;
     this.#momentum = momentum;
     this.#velocity = new Float32Array(parameters);
@@ -92,7 +96,7 @@ class Nesterov implements Optimizer {
   readonly #momentum: number;
   readonly #velocity: Float32Array;
 
-  constructor({ weightDecay, momentum }: Rates, parameters: number) {
+  constructor({ weightDecay, momentum }: OptimizerRates, parameters: number) {
     this.#decay = weightDecay;
     this.#momentum = momentum;
     this.#velocity = new Float32Array(parameters);
@@ -121,12 +125,12 @@ class Nesterov implements Optimizer {
 const STEPS_MAX = 2 ** 24;
 
 class Adam implements Optimizer {
-  readonly #options: Rates;
+  readonly #options: OptimizerRates;
   readonly #first: Float32Array;
   readonly #second: Float32Array;
   readonly #steps = new Float32Array(1);
 
-  constructor(options: Rates, parameters: number) {
+  constructor(options: OptimizerRates, parameters: number) {
     this.#options = options;
     this.#first = new Float32Array(parameters);
     this.#second = new Float32Array(parameters);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MusterError } from '../errors.ts';
 import { parseCompression, type Compression } from './compression.ts';
+import { shardsNeeded } from './robust-mean.ts';
 
 export const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adam', 'adamw'] as const;
 export type OptimizerName = (typeof optimizerNames)[number];
@@ -67,6 +68,11 @@ interface Conflict {
   readonly fix: string;
 }
 
+/** Below, a batch would be cut into more shards than there can be nodes. */
+const TRIM_MIN = 0.02;
+
+const drops = ({ aggregator }: TrainingOptions): boolean => aggregator === 'trimmed-mean';
+
 const sparse = ({ compression }: TrainingOptions): boolean => typeof compression === 'object';
 
 /** Robust aggregators with local steps are allowed: a trimmed mean or median of weight deltas is as well defined as one of gradients. */
@@ -88,6 +94,18 @@ const conflicts: readonly Conflict[] = [
     what: 'a robust aggregator cannot use top-k compression',
     why: ({ aggregator }) => `the ${aggregator} of gradients that are mostly zero is mostly zero`,
     fix: "set compression to 'none', 'bf16' or 'int8', or aggregator to 'mean'",
+  },
+  {
+    when: (options) => drops(options) && options.trim < TRIM_MIN,
+    what: 'a trimmed mean that drops so little is a mean',
+    why: ({ trim }) => `trim is ${trim}: of up to ${Math.floor(1 / TRIM_MIN)} shards none would be dropped`,
+    fix: `set trim to at least ${TRIM_MIN}, or aggregator to 'mean'`,
+  },
+  {
+    when: (options) => shardsNeeded(options) > options.batch,
+    what: 'a robust aggregator needs more shards than the batch has samples',
+    why: (options) => `batch is ${options.batch}, and the ${options.aggregator} needs ${shardsNeeded(options)} shards`,
+    fix: "set batch to at least that, or aggregator to 'mean'",
   },
   {
     when: ({ batch, virtualShards, deterministic }) => deterministic && virtualShards > batch,

@@ -30,6 +30,12 @@ function droppedAtEachEnd({ aggregator, trim }: RobustAggregator, shards: number
   return aggregator === 'median' ? floor((shards - 1) / 2) : floor(trim * shards);
 }
 
+/** Fewest shards of which one is dropped at each end: of fewer a robust aggregator is the mean. */
+export function shardsNeeded({ aggregator, trim }: Pick<TrainingOptions, 'aggregator' | 'trim'>): number {
+  if (aggregator === 'mean') return 1;
+  return aggregator === 'median' ? 3 : Math.ceil(1 / trim);
+}
+
 function sortedMeans(gradients: readonly Float32Array[], dropped: number, out: Float32Array): void {
   const rows = gradients.map(() => new Int32Array(COLUMNS));
   const kept = rows.slice(dropped, rows.length - dropped);

@@ -7,10 +7,12 @@ import type { SampleLayout } from '../samples/layout.ts';
 import { accumulate } from './accumulate.ts';
 import { virtualShards } from './batch-cut.ts';
 import { BatchBuffers } from './batch-buffers.ts';
+import { clipByGlobalNorm } from './clip.ts';
 import { EpochOrder } from './epoch-order.ts';
 import type { GraphRunner, StepOutputs } from './graph-runner.ts';
 import { microBatches } from './micro-batches.ts';
-import { createOptimizer, type Optimizer } from './optimizer.ts';
+import { createOptimizer, type OptimizerRates } from './optimizer.ts';
+import type { TrainingOptions } from './options.ts';
 
 /** The part of a train work (tasks/train/work.ts) that says which samples, and what is to be done with them. */
 export interface ShardWork {
@@ -26,10 +28,10 @@ export interface ShardWork {
   readonly local: LocalSteps | null;
 }
 
-export interface LocalSteps {
+/** The optimizer of the run, which each node has for itself. */
+export interface LocalSteps extends OptimizerRates, Pick<TrainingOptions, 'clipNorm'> {
   readonly steps: number;
   readonly learningRate: number;
-  readonly momentum: number;
 }
 
 /** Where the shard is computed. */
@@ -102,7 +104,8 @@ export class ShardGradient {
   /** Each step over an equal part of the shard. */
   async #walk(local: LocalSteps, { shard, indices, inputs }: WalkOf): Promise<ShardSums> {
     const weights = inputs.weights.slice();
-    const optimizer = optimizerOf(local, weights.length);
+    // Its moments do not outlive the shard.
+    const optimizer = createOptimizer(local, weights.length);
     let [correct, loss] = [0, 0];
     for (const [at, { from, to }] of virtualShards(indices.length, local.steps).entries()) {
       const position = { seed: shard.seed, step: shard.step + at };
@@ -110,6 +113,7 @@ export class ShardGradient {
       correct += sums.correct;
       loss += sums.loss;
       divide(sums.vector, sums.samples);
+      if (local.clipNorm > 0) clipByGlobalNorm(sums.vector, local.clipNorm);
       optimizer.step(weights, sums.vector, local.learningRate);
     }
     subtractFrom(inputs.weights, weights);
@@ -180,13 +184,6 @@ function added(sums: ShardSums, { loss, correct, gradient }: StepOutputs, sample
     vector,
   };
 }
-
-/** The optimizer of a node that steps alone; its moments do not outlive the shard. */
-const optimizerOf = ({ momentum }: LocalSteps, parameters: number): Optimizer =>
-  createOptimizer(
-    { optimizer: momentum > 0 ? 'momentum' : 'sgd', momentum, weightDecay: 0, beta1: 0, beta2: 0, epsilon: 1 },
-    parameters,
-  );
 
 function divide(vector: Float32Array, by: number): void {
   for (let i = 0; i < vector.length; i += 1) vector[i]! /= by;

@@ -20,6 +20,8 @@ export interface ShardResult {
 
 export const SHARD_HEADER_BYTES = 24;
 const MAGIC = 0x3152534d;
+/** Sums of as many as there may be are numbers. */
+const LOSS_MAX = 1e280;
 
 /** The header alone: the payload is written behind it, without a copy. */
 export function shardHeader({ samples, correct, loss }: Omit<ShardResult, 'payload'>): Uint8Array {
@@ -39,7 +41,9 @@ export function readShardResult(bytes: Uint8Array, samples: number): ShardResult
   if (magic !== MAGIC) throw badResult(`it begins with ${magic.toString(16)}`);
   if (seen !== samples) throw badResult(`it is of ${seen} samples, the shard has ${samples}`);
   if (correct > samples) throw badResult(`${correct} of ${samples} answers are right`);
-  return { samples, correct, loss: view.getFloat64(16, true), payload: bytes.subarray(SHARD_HEADER_BYTES) };
+  const loss = view.getFloat64(16, true);
+  if (Number.isFinite(loss) && Math.abs(loss) > LOSS_MAX) throw badResult(`its loss is ${loss}`);
+  return { samples, correct, loss, payload: bytes.subarray(SHARD_HEADER_BYTES) };
 }
 
 /** No codec takes more than four bytes a parameter and a thousandth beside them, but top-k, which may take eight. */

@@ -82,6 +82,8 @@ describe('training options', () => {
     [{ deterministic: true, localSteps: 8 }, 'deterministic training needs every gradient', 'localSteps is 8'],
     [{ deterministic: true, compression: 'topk:1%' }, 'deterministic training cannot use top-k', 'kept on the node'],
     [{ aggregator: 'median', compression: 'topk:1%' }, 'a robust aggregator cannot use top-k', 'median of gradients'],
+    [{ aggregator: 'trimmed-mean', trim: 0 }, 'a trimmed mean that drops so little is a mean', 'trim is 0'],
+    [{ aggregator: 'median', batch: 2 }, 'a robust aggregator needs more shards', 'batch is 2, and the median needs 3'],
     [{ deterministic: true, batch: 4 }, 'a batch cannot have more virtual shards', 'virtualShards is 8, batch is 4'],
   ])('refuse together %j', (given, what, why) => {
     const error = refusal(() => parseTrainingOptions(given));

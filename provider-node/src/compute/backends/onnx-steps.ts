@@ -6,12 +6,13 @@ import type { OpenGraph, StepBackend } from './step-backend.ts';
 
 /** Training steps by ORT sessions, one for each graph. */
 export function onnxSteps(kind: OnnxKind, threads: number): StepBackend {
-  const options = trainingOptions(kind, threads);
   const device = kind === 'cpu' ? 'cpu' : 'gpu';
   return {
     kind,
-    open: async (model, of) => {
+    open: async (model, of, { deterministic }) => {
       const graph = of === 'gradient' ? trainingStep(model, { device }) : evaluation(model);
+      // In what order a product on the CPU adds up depends on how its columns are shared among threads.
+      const options = trainingOptions(kind, deterministic ? 1 : threads);
       return openGraph(await InferenceSession.create(graph, options));
     },
   };

@@ -7,8 +7,13 @@ export interface OpenGraph extends GraphRunner {
   release(): void;
 }
 
+export interface StepTerms {
+  /** Must the bits be those of any other machine with such a device? */
+  readonly deterministic: boolean;
+}
+
 export interface StepBackend {
   readonly kind: DeviceKind;
   /** Rejects with the reason when the device cannot. */
-  open(model: Model, kind: ShardWork['kind']): Promise<OpenGraph>;
+  open(model: Model, kind: ShardWork['kind'], terms: StepTerms): Promise<OpenGraph>;
 }

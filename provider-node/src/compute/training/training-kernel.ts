@@ -16,7 +16,7 @@ import {
   type TaskId,
   type TrainWork,
 } from '@muster/shared';
-import type { OpenGraph } from '../backends/step-backend.ts';
+import type { OpenGraph, StepTerms } from '../backends/step-backend.ts';
 import { createTileFile, readBlocks } from '../block-files.ts';
 import { BufferPool } from '../buffer-pool.ts';
 import type { Done } from '../compute-protocol.ts';
@@ -40,6 +40,8 @@ interface Program extends BlockLayout {
   readonly graphs: OpenGraph[];
   weightsId: BlockId | '';
 }
+
+interface ProgramTerms extends BlockLayout, StepTerms {}
 
 const PROGRAMS_MAX = 4;
 
@@ -83,24 +85,24 @@ export class TrainingKernel implements Kernel {
     return sums;
   }
 
-  #program({ model, weights, layout }: TrainWork, pathOf: KernelJob['pathOf']): Program {
-    const key = `${model} ${JSON.stringify(layout)}`;
+  #program({ model, weights, layout, deterministic }: TrainWork, pathOf: KernelJob['pathOf']): Program {
+    const key = `${model} ${deterministic} ${JSON.stringify(layout)}`;
     let program = this.#programs.get(key);
     if (!program) {
       const parsed = parseModel(JSON.parse(readFileSync(pathOf(model), 'utf8')));
-      this.#programs.set(key, (program = this.#openProgram(parsed, layout, key)));
+      this.#programs.set(key, (program = this.#openProgram(parsed, { layout, deterministic, key })));
     }
     if (program.weightsId !== weights) readWeights(program, weights, pathOf(weights));
     return program;
   }
 
-  #openProgram(model: Model, layout: TrainWork['layout'], key: string): Program {
+  #openProgram(model: Model, { key, layout, deterministic }: ProgramTerms): Program {
     const graphs: OpenGraph[] = [];
     const gradient = new ShardGradient({
       model,
       layout,
       open: async (kind) => {
-        const graph = await this.#options.steps.open(model, kind);
+        const graph = await this.#options.steps.open(model, kind, { deterministic });
         graphs.push(graph);
         return this.#timed(graph);
       },

@@ -11,6 +11,7 @@ import {
   SHARD_HEADER_BYTES,
   type Compression,
   type Model,
+  type TrainWork,
 } from '@muster/shared';
 import { onnxSteps } from '../../../src/compute/backends/onnx-steps.ts';
 import type { StepBackend } from '../../../src/compute/backends/step-backend.ts';
@@ -122,6 +123,38 @@ describe('a gradient', () => {
   });
 });
 
+test.each([
+  [784, 128],
+  [1024, 64],
+  [600, 40],
+])(
+  '%d inputs and %d units: a deterministic gradient has the same bits on one thread and on four',
+  async (inputs, units) => {
+    const wide = parseModel({ ...small, input: [inputs], layers: [dense(units), { type: 'relu' }, dense(3)] });
+    const set = setOf(wide, { samples: 64 });
+    const vectors = [1, 4].map((threads) =>
+      vectorOf(kernelOf({ steps: onnxSteps('cpu', threads) }), set.job({ deterministic: true })),
+    );
+    const [one, four] = await Promise.all(vectors);
+    expect(Buffer.compare(bytesOf(four!), bytesOf(one!))).toBe(0);
+  },
+);
+
+test('a model is opened for deterministic work, and for other work', async () => {
+  const opened: boolean[] = [];
+  const steps: StepBackend = {
+    kind: 'cpu',
+    open: (model, kind, terms) => {
+      opened.push(terms.deterministic);
+      return cpu.open(model, kind, terms);
+    },
+  };
+  const set = setOf(small, { samples: 20 });
+  const kernel = kernelOf({ steps });
+  for (const deterministic of [true, false, true]) await kernel.run(readJob(set.job({ deterministic })));
+  expect(opened).toEqual([true, false]);
+});
+
 test('an evaluation is a header: samples by number, in order', async () => {
   const set = setOf(withDropout, { samples: 70 });
   const job = set.job({ kind: 'evaluate', from: 20, to: 55 });
@@ -134,9 +167,19 @@ test('an evaluation is a header: samples by number, in order', async () => {
   expect(first!.correct + second!.correct).toBe(whole!.correct);
 });
 
+const plain = {
+  optimizer: 'momentum',
+  momentum: 0.9,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0,
+  clipNorm: 0,
+} as const;
+
 test.each([0, 0.9])('steps alone, momentum %p, give the start less the end', async (momentum) => {
   const set = setOf(small, { samples: 100 });
-  const job = set.job({ from: 10, to: 60, local: { steps: 5, learningRate: 0.2, momentum } });
+  const job = set.job({ from: 10, to: 60, local: { ...plain, steps: 5, learningRate: 0.2, momentum } });
   const moved = await vectorOf(kernelOf(), job);
   const order = new EpochOrder(3, 0, 100).order;
   const weights = Float64Array.from(set.weights);
@@ -154,6 +197,30 @@ test.each([0, 0.9])('steps alone, momentum %p, give the start less the end', asy
   expect(apart(moved, expected)).toBeLessThan(1e-4);
   expect(resultOf(job)).toMatchObject({ samples: 50 });
   expect(resultOf(job).loss / loss).toBeCloseTo(1, 4);
+});
+
+describe('steps alone are those of the run', () => {
+  const moved = async (given: Partial<NonNullable<TrainWork['local']>>): Promise<Float32Array> => {
+    const set = setOf(small, { samples: 100 });
+    return vectorOf(kernelOf(), set.job({ to: 20, local: { ...plain, steps: 1, learningRate: 0.2, ...given } }));
+  };
+  const largest = (values: Float32Array): number => Math.max(...values.map(Math.abs));
+
+  test('Adam goes as far as its rate says, whatever the gradient is', async () => {
+    expect(largest(await moved({ optimizer: 'adam' }))).toBeCloseTo(0.2, 3);
+  });
+
+  test('a clipped gradient has the norm', async () => {
+    const norm = Math.hypot(...(await moved({ clipNorm: 1e-3 })));
+    expect(norm / 2e-4).toBeCloseTo(1, 3);
+  });
+
+  test('weights decay', async () => {
+    const set = setOf(small, { samples: 100 });
+    const [decayed, without] = [await moved({ weightDecay: 0.5 }), await moved({})];
+    const expected = without.map((value, at) => value + 0.2 * 0.5 * set.weights[at]!);
+    expect(apart(decayed, expected)).toBeLessThan(1e-5);
+  });
 });
 
 describe('what compression leaves out', () => {
@@ -227,8 +294,8 @@ test('a tampering kernel turns signs', async () => {
 describe('a device must train as the CPU does', () => {
   const device = (spoil: (gradient: Float32Array) => void): StepBackend => ({
     kind: 'webgpu',
-    open: async (model, kind) => {
-      const graph = await cpu.open(model, kind);
+    open: async (model, kind, terms) => {
+      const graph = await cpu.open(model, kind, terms);
       const run: typeof graph.run = async (inputs) => {
         const outputs = await graph.run(inputs);
         if (outputs.gradient) spoil(outputs.gradient);

@@ -37,7 +37,7 @@ export const inferElementBytes: Readonly<Record<InferDtype, number>> = {
 export const rowBytes = ({ shape, dtype: type }: InferPort): number =>
   shape.reduce((product, length) => product * length, inferElementBytes[type]);
 
-/** Throws USAGE, or TOO_LARGE when a block of the input or of the output is. */
+/** Throws USAGE, or TOO_LARGE when a block of the input or of the output is, or when there are too many. */
 export function parseInferSpec(raw: unknown): InferSpec {
   const parsed = inferSpec.safeParse(raw);
   if (!parsed.success) {
@@ -46,11 +46,26 @@ export function parseInferSpec(raw: unknown): InferSpec {
       why: `${issue?.path.join('.')}: ${issue?.message}`,
     });
   }
-  const { input, output, rowsPerBlock } = parsed.data;
+  checkBlockBytes(parsed.data);
+  checkBlockCount(parsed.data);
+  return parsed.data;
+}
+
+function checkBlockBytes({ input, output, rowsPerBlock }: InferSpec): void {
   const bytes = rowsPerBlock * Math.max(rowBytes(input), rowBytes(output));
-  if (bytes <= limits.inferBlockBytesMax.value) return parsed.data;
+  if (bytes <= limits.inferBlockBytesMax.value) return;
   throw new MusterError('TOO_LARGE', 'a block of rows is too large', {
     why: `${rowsPerBlock} rows are ${bytes} bytes, the limit is ${limits.inferBlockBytesMax.value}`,
     fix: '--rows-per-block 1, or smaller samples',
+  });
+}
+
+function checkBlockCount({ rows, rowsPerBlock }: InferSpec): void {
+  const blocks = Math.ceil(rows / rowsPerBlock);
+  const { value } = limits.inferBlocksMax;
+  if (blocks <= value) return;
+  throw new MusterError('TOO_LARGE', 'there are too many blocks of rows', {
+    why: `${rows} rows, ${rowsPerBlock} a block, are ${blocks} blocks, the limit is ${value}`,
+    fix: `--rows-per-block ${Math.ceil(rows / value)}`,
   });
 }

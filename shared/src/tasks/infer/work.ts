@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { isBlockId, type BlockId } from '../../ids.ts';
 import { limits } from '../../protocol/limits.ts';
+import { rowBytes } from './spec.ts';
 
 const blockId = z.custom<BlockId>((value) => typeof value === 'string' && isBlockId(value));
 const port = z.object({
@@ -11,12 +12,17 @@ const port = z.object({
 });
 
 /** Result: rows x output.shape elements of output.dtype, row-major, little-endian. */
-export const inferWork = z.object({
-  model: blockId,
-  x: blockId,
-  rows: z.number().int().min(1),
-  input: port,
-  output: port,
-});
+export const inferWork = z
+  .object({
+    model: blockId,
+    x: blockId,
+    rows: z.number().int().min(1).max(limits.samplesMax.value),
+    input: port,
+    output: port,
+  })
+  .refine(
+    ({ rows, input, output }) => rows * Math.max(rowBytes(input), rowBytes(output)) <= limits.inferBlockBytesMax.value,
+    'its block of rows is too large',
+  );
 
 export type InferWork = z.infer<typeof inferWork>;

@@ -2,6 +2,8 @@
 import type { NodeFacts, TaskPlan } from '../task-type.ts';
 import type { RoundStart } from '../rounds.ts';
 import { cutBatch, virtualShards } from '../../training/batch-cut.ts';
+import type { TrainingOptions } from '../../training/options.ts';
+import { shardsNeeded } from '../../training/robust-mean.ts';
 import type { TrainSpec } from './spec.ts';
 
 export interface TrainRound {
@@ -34,14 +36,21 @@ const SHARD_MIN = 16;
 export function planRound({ options }: TrainSpec, { ask }: RoundStart, nodes: readonly NodeFacts[]): TaskPlan {
   const round = ask as TrainRound;
   const samples = round.to - round.from;
-  const fixed = options.deterministic && round.kind === 'gradient';
-  const cut = fixed ? evenly(samples, options.virtualShards, nodes.length) : bySpeed(samples, nodes);
+  const cut = round.kind === 'gradient' ? gradientCut(options, samples, nodes) : bySpeed(samples, nodes);
   const shards = cut.map(({ from, to }): Shard => [round.from + from, round.from + to]);
   return roundPlan(
     { round, shards },
     cut.map(({ home }) => home),
     nodes.length,
   );
+}
+
+function gradientCut(options: TrainingOptions, samples: number, nodes: readonly NodeFacts[]): HomeShard[] {
+  const { deterministic, virtualShards: fixed } = options;
+  const needed = shardsNeeded(options);
+  if (deterministic) return evenly(samples, Math.max(fixed, needed), nodes.length);
+  const cut = bySpeed(samples, nodes);
+  return cut.length < needed ? evenly(samples, needed, nodes.length) : cut;
 }
 
 interface HomeShard {
@@ -73,9 +82,13 @@ const roundPlan = (layout: TrainLayout, homes: readonly number[], nodes: number)
   layout,
 });
 
-/** Half of the samples of a step are enough, because sums are weighted by what they are sums of; a test set is wanted whole. */
+/**
+ * Half of the samples of a step are enough, because sums are weighted by what they are sums of, and what a robust aggregator needs to be
+ * one; a test set is wanted whole.
+ */
 export function quorumOf({ options }: TrainSpec, plan: TaskPlan): number {
   const { round, shards } = plan.layout as TrainLayout;
   const whole = options.deterministic || round.kind === 'evaluate';
-  return whole ? shards.length : Math.ceil(shards.length / 2);
+  const half = Math.ceil(shards.length / 2);
+  return whole ? shards.length : Math.min(shards.length, Math.max(half, shardsNeeded(options)));
 }

@@ -96,17 +96,21 @@ function work(
     blocks: needs.map(blocks),
     compression: options.compression,
     keepsResidual: keepsResidual(options),
+    deterministic: options.deterministic,
     local: localSteps(spec, round),
   };
 }
 
 function localSteps(
-  { options: { localSteps: steps, batch, momentum, optimizer } }: TrainSpec,
+  {
+    options: { localSteps: steps, batch, optimizer, momentum, beta1, beta2, epsilon, weightDecay, clipNorm },
+  }: TrainSpec,
   round: TrainRound,
 ): TrainWork['local'] {
   if (steps === 1 || round.kind === 'evaluate') return null;
   const own = Math.max(1, Math.ceil((round.to - round.from) / batch));
-  return { steps: own, learningRate: round.learningRate, momentum: optimizer === 'sgd' ? 0 : momentum };
+  const rates = { optimizer, momentum, beta1, beta2, epsilon, weightDecay, clipNorm };
+  return { ...rates, steps: own, learningRate: round.learningRate };
 }
 
 function readWork(raw: unknown): LeasedBlocks {

@@ -1,0 +1,114 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  blockIdOf,
+  limits,
+  parseTrainSpec,
+  readShardResult,
+  shardHeader,
+  taskTypeNamed,
+  type NodeFacts,
+  type TrainLayout,
+  type TrainSpec,
+  type TrainWork,
+} from '@muster/shared';
+
+const layout = {
+  features: [4],
+  featureType: 'float32',
+  scale: 1,
+  shift: 0,
+  target: { kind: 'classes', classes: 2 },
+  samplesPerBlock: 64,
+};
+
+const specOf = (options: object): TrainSpec =>
+  parseTrainSpec({
+    model: { name: 'tiny', input: [4], layers: [{ type: 'dense', units: 2 }], loss: 'crossEntropy' },
+    layout,
+    trainSamples: 512,
+    testSamples: 0,
+    options: { batch: 128, ...options },
+    checkpointBytes: 0,
+  });
+
+const node: NodeFacts = {
+  gflops: { float32: 100, float64: 100, int8: 100 },
+  memoryBytes: 2 ** 30,
+  linkBytesPerMs: 1e6,
+};
+
+const ask = { kind: 'gradient', step: 0, epoch: 0, from: 0, to: 128, learningRate: 0.1 } as const;
+
+const train = taskTypeNamed('train');
+const { plan: planRound, quorum: quorumOf } = train.rounds!;
+
+const planOf = (spec: TrainSpec, nodes: number) =>
+  planRound(spec, { round: 1, blocks: [], ask }, Array<NodeFacts>(nodes).fill(node));
+
+const block = (text: string) => blockIdOf(Buffer.from(text));
+
+function workOf(spec: TrainSpec): TrainWork {
+  const lease = { indices: [0], blocks: () => block('any') };
+  return train.work(spec, planOf(spec, 1), lease) as TrainWork;
+}
+
+describe('shards of a round', () => {
+  test.each([
+    ['mean', {}, 1, 1],
+    ['median', {}, 1, 3],
+    ['median', {}, 2, 3],
+    ['median', {}, 5, 5],
+    ['trimmed-mean', {}, 2, 4],
+    ['trimmed-mean', { trim: 0.1 }, 2, 10],
+    ['median', { deterministic: true, virtualShards: 2 }, 1, 3],
+  ])('of a %s %j on %d nodes are at least as many as it needs: %d', (aggregator, options, nodes, shards) => {
+    const spec = specOf({ aggregator, ...options });
+    const plan = planOf(spec, nodes);
+    const cut = (plan.layout as TrainLayout).shards;
+    expect(cut).toHaveLength(shards);
+    expect([cut[0]![0], cut.at(-1)![1]]).toEqual([0, 128]);
+    expect(new Set(plan.homes).size).toBe(Math.min(nodes, shards));
+  });
+
+  test('that a round cannot do without are those that a robust aggregator needs', () => {
+    const quorum = (options: object, nodes: number): number => {
+      const spec = specOf(options);
+      return quorumOf(spec, planOf(spec, nodes));
+    };
+    expect(quorum({}, 4)).toBe(2);
+    expect(quorum({ aggregator: 'median' }, 4)).toBe(3);
+    expect(quorum({ aggregator: 'trimmed-mean' }, 2)).toBe(4);
+  });
+});
+
+describe('work', () => {
+  const { readWork } = train;
+
+  test('of steps alone has the optimizer of the run', () => {
+    const options = { optimizer: 'adamw', weightDecay: 0.3, clipNorm: 2, beta1: 0.8, beta2: 0.95, epsilon: 1e-5 };
+    const work = workOf(specOf({ ...options, localSteps: 4 }));
+    expect(work.local).toMatchObject({ ...options, steps: 1, learningRate: 0.1 });
+    expect(readWork(work).work).toEqual(work);
+  });
+
+  test.each([
+    [{ samples: limits.samplesMax.value + 1 }, 'Too big'],
+    [{ to: 513 }, 'its samples are not in the set'],
+    [{ from: 100, to: 99 }, 'its samples are not in the set'],
+    [{ numbers: [0] }, 'its blocks are not numbered'],
+  ])('with %j is refused', (wrong, why) => {
+    const work = workOf(specOf({}));
+    expect(() => readWork({ ...work, ...wrong })).toThrow(why);
+  });
+
+  test('of more steps alone than there are samples is refused', () => {
+    const work = workOf(specOf({ localSteps: 4 }));
+    expect(() => readWork({ ...work, local: { ...work.local, steps: 513 } })).toThrow('more steps than samples');
+  });
+});
+
+test('a loss that no sum can hold is no result', () => {
+  const header = (loss: number) => shardHeader({ samples: 4, correct: 1, loss });
+  expect(() => readShardResult(header(1.7e308), 4)).toThrow(expect.objectContaining({ why: 'its loss is 1.7e+308' }));
+  expect(readShardResult(header(Number.POSITIVE_INFINITY), 4).loss).toBe(Number.POSITIVE_INFINITY);
+});
