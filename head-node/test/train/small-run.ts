@@ -13,6 +13,7 @@ import {
   silentLogger,
   taskTypeNamed,
   type BlockId,
+  type Logger,
   type ProviderId,
   type RoundStart,
   type TaskId,
@@ -180,6 +181,7 @@ export interface TrainerIn {
   readonly directory: string;
   readonly incomingDirectory: string;
   readonly script?: string;
+  readonly logger?: Logger;
 }
 
 export const trainerIn = (options: TrainerIn): Promise<Trainer> =>

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSafetensors, type TaskId, type TrainRound } from '@muster/shared';
+import { readSafetensors, silentLogger, type Logger, type TaskId, type TrainRound } from '@muster/shared';
+import { incomingBlockName } from '@muster/shared/io';
 import { TemporaryDirectories, waitUntil } from '@muster/shared/testkit';
 import type { OpenRun } from '../../src/train/calls.ts';
 import type { Trainer } from '../../src/train/index.ts';
@@ -28,12 +29,13 @@ class Place {
     mkdirSync(this.incomingDirectory, { recursive: true });
   }
 
-  async trainer(script?: string): Promise<Trainer> {
+  async trainer(script?: string, logger?: Logger): Promise<Trainer> {
     const directory = join(this.directory, 'training');
     const trainer = await trainerIn({
       directory,
       incomingDirectory: this.incomingDirectory,
       ...(script && { script }),
+      ...(logger && { logger }),
     });
     trainers.push(trainer);
     return trainer;
@@ -165,6 +167,25 @@ describe('a run', () => {
     const run = { ...place.run(), checkpointPath: writeSamples(place.directory, 'other', 10)[0] ?? null };
     const small = begin(place, await place.trainer(), { run });
     expect(await small.ending).toMatchObject({ type: 'failed', error: { code: 'BAD_DATA' } });
+  });
+
+  // Only Linux has a file that is always full.
+  const testOnLinux = process.platform === 'linux' ? test : test.skip;
+
+  testOnLinux('waits for room on the disk', async () => {
+    const place = new Place();
+    const full = [1, 3].map((round) => join(place.incomingDirectory, incomingBlockName(TASK, round, 'weights')));
+    for (const path of full) symlinkSync('/dev/full', path);
+    const warnings: string[] = [];
+    const warn = (_: object, text: string): void => {
+      warnings.push(text);
+      const path = full.shift();
+      if (path !== undefined) rmSync(path);
+    };
+    const small = begin(place, await place.trainer(undefined, { ...silentLogger, warn }));
+    expect(shaOf(await small.ending)).toBe(await undisturbed());
+    expect(warnings).toEqual(Array.from({ length: 2 }, () => expect.stringContaining('there is no room')));
+    expect(small.starts).toHaveLength(20);
   });
 
   test('is opened once, and not heard of when it is closed', async () => {
