@@ -40,10 +40,10 @@ const node: NodeFacts = {
 const ask = { kind: 'gradient', step: 0, epoch: 0, from: 0, to: 128, learningRate: 0.1 } as const;
 
 const train = taskTypeNamed('train');
-const { plan: planRound, quorum: quorumOf } = train.rounds!;
+const rounds = train.rounds!;
 
 const planOf = (spec: TrainSpec, nodes: number) =>
-  planRound(spec, { round: 1, blocks: [], ask }, Array<NodeFacts>(nodes).fill(node));
+  rounds.plan(spec, { round: 1, blocks: [], ask }, Array<NodeFacts>(nodes).fill(node));
 
 const block = (text: string) => blockIdOf(Buffer.from(text));
 
@@ -73,7 +73,7 @@ describe('shards of a round', () => {
   test('that a round cannot do without are those that a robust aggregator needs', () => {
     const quorum = (options: object, nodes: number): number => {
       const spec = specOf(options);
-      return quorumOf(spec, planOf(spec, nodes));
+      return rounds.quorum(spec, planOf(spec, nodes));
     };
     expect(quorum({}, 4)).toBe(2);
     expect(quorum({ aggregator: 'median' }, 4)).toBe(3);
@@ -82,7 +82,7 @@ describe('shards of a round', () => {
 });
 
 describe('work', () => {
-  const { readWork } = train;
+  const readWork = (raw: unknown) => train.readWork(raw);
 
   test('of steps alone has the optimizer of the run', () => {
     const options = { optimizer: 'adamw', weightDecay: 0.3, clipNorm: 2, beta1: 0.8, beta2: 0.95, epsilon: 1e-5 };
