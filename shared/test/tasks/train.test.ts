@@ -43,7 +43,11 @@ const train = taskTypeNamed('train');
 const rounds = train.rounds!;
 
 const planOf = (spec: TrainSpec, nodes: number) =>
-  rounds.plan(spec, { round: 1, blocks: [], ask }, Array<NodeFacts>(nodes).fill(node));
+  rounds.plan(
+    spec,
+    { round: 1, blocks: [], ask },
+    Array.from({ length: nodes }, () => node),
+  );
 
 const block = (text: string) => blockIdOf(Buffer.from(text));
 
@@ -54,15 +58,15 @@ function workOf(spec: TrainSpec): TrainWork {
 
 describe('shards of a round', () => {
   test.each([
-    ['mean', {}, 1, 1],
-    ['median', {}, 1, 3],
-    ['median', {}, 2, 3],
-    ['median', {}, 5, 5],
-    ['trimmed-mean', {}, 2, 4],
-    ['trimmed-mean', { trim: 0.1 }, 2, 10],
-    ['median', { deterministic: true, virtualShards: 2 }, 1, 3],
-  ])('of a %s %j on %d nodes are at least as many as it needs: %d', (aggregator, options, nodes, shards) => {
-    const spec = specOf({ aggregator, ...options });
+    [{ aggregator: 'mean' }, 1, 1],
+    [{ aggregator: 'median' }, 1, 3],
+    [{ aggregator: 'median' }, 2, 3],
+    [{ aggregator: 'median' }, 5, 5],
+    [{ aggregator: 'trimmed-mean' }, 2, 4],
+    [{ aggregator: 'trimmed-mean', trim: 0.1 }, 2, 10],
+    [{ aggregator: 'median', deterministic: true, virtualShards: 2 }, 1, 3],
+  ])('with %j on %d nodes are at least as many as are needed: %d', (options, nodes, shards) => {
+    const spec = specOf(options);
     const plan = planOf(spec, nodes);
     const cut = (plan.layout as TrainLayout).shards;
     expect(cut).toHaveLength(shards);
