@@ -79,6 +79,8 @@ export interface Lease {
   /** Its times count from here; null while the broker has not confirmed it, for which its node cannot be blamed. */
   sentAtMs: number | null;
   readonly expectedMs: number;
+  /** Of the blocks that its node must fetch for it. */
+  fetchBytes: number;
   /** open: being worked on; given-up: its subtasks are pending again, a late result still counts; checking: result is being verified. */
   phase: 'open' | 'given-up' | 'checking';
   /** Was this lease copied to another node? */

@@ -135,7 +135,7 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
     expectedMs: expectedMsOf({ task, run, indices }, provider),
     sentAtMs: durability === 'strict' ? null : turn.nowMs,
   });
-  sendOperands(turn, { task, run, provider, indices });
+  lease.fetchBytes = sendOperands(turn, { task, run, provider, indices });
   turn.effects.push({
     type: 'send-lease',
     session: provider.session,
@@ -152,22 +152,27 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
   return lease;
 }
 
-/** Accounts for the blocks that this lease makes the provider read, and shares those that several nodes need. */
-function sendOperands(turn: Turn, { task, run, provider, indices }: Assignment): void {
+/** Accounts for the blocks that this lease makes the provider read, and shares those that several nodes need. Bytes on its link. */
+function sendOperands(turn: Turn, { task, run, provider, indices }: Assignment): number {
+  // A block that is shared with all counts as held by all from then on, although it is still on its way: so with those of a round.
+  let bytes = (task.rounds?.start?.blocks ?? []).reduce((sum, block) => sum + block.bytes, 0);
   for (const index of indices) {
-    if (run.plan.homes.length === 0) return;
-    for (const need of task.type.needs(task.spec, run.plan, index)) sendBlock(turn, { task, run, provider }, need);
+    if (run.plan.homes.length === 0) return 0;
+    for (const need of task.type.needs(task.spec, run.plan, index))
+      bytes += sendBlock(turn, { task, run, provider }, need);
   }
+  return provider.sharesStore ? 0 : bytes;
 }
 
 /** Forgetting what a node holds costs nothing but an account that says too much was sent. */
 const HOLDS_MAX = 50_000;
 
-function sendBlock(turn: Turn, { task, run, provider }: Omit<Assignment, 'indices'>, need: BlockNeed): void {
+function sendBlock(turn: Turn, { task, run, provider }: Omit<Assignment, 'indices'>, need: BlockNeed): number {
   const id = blockId(task, need);
-  if (provider.holds.has(id)) return;
+  if (provider.holds.has(id)) return 0;
   if (provider.holds.size >= HOLDS_MAX) provider.holds.clear();
-  task.bytesSent += task.operands.get(need.operand)?.bytes[need.block] ?? 0;
+  const bytes = task.operands.get(need.operand)?.bytes[need.block] ?? 0;
+  task.bytesSent += bytes;
   const key = blockKey(need);
   if (!provider.sharesStore && run.shared.delete(key)) {
     turn.effects.push({ type: 'share-block', task: task.id, block: id });
@@ -178,6 +183,7 @@ function sendBlock(turn: Turn, { task, run, provider }: Omit<Assignment, 'indice
     turn.effects.push({ type: 'mirror-block', task: task.id, block: id });
   }
   provider.holds.add(id);
+  return bytes;
 }
 
 function markHeld({ state }: Turn, member: Provider['id'], id: BlockId): void {

@@ -29,6 +29,7 @@ export function openLease(
     givenAtMs: turn.nowMs,
     sentAtMs,
     expectedMs,
+    fetchBytes: 0,
     phase: 'open',
     copied: false,
     returned: null,

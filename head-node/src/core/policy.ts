@@ -22,6 +22,10 @@ export interface Policy {
   /** A lease is taken back after `deadlineFactor` times what was expected, at least after `deadlineMinMs`. */
   readonly deadlineFactor: number;
   readonly deadlineMinMs: number;
+  /** ... and for the first result of a node in a task of which nobody can say how long it takes, or how much must get there before. */
+  readonly firstDeadlineMs: number;
+  /** What a slow link carries: a deadline is later by the time that the blocks of the lease take on one. */
+  readonly slowLinkBytesPerMs: number;
   /** A subtask that failed on this many different nodes fails its task. */
   readonly failNodes: number;
   /** ... or this many times in all, where there are not so many nodes. */
@@ -49,6 +53,8 @@ export const defaultPolicy: Policy = {
   speculateAfterMs: 150,
   deadlineFactor: 20,
   deadlineMinMs: 30_000,
+  firstDeadlineMs: 600_000,
+  slowLinkBytesPerMs: 1250,
   failNodes: 3,
   failTimes: 6,
   distrustAfter: 3,

@@ -15,7 +15,7 @@ import type { CheckedBytes, HeadEvent, ReturnedResult } from './events.ts';
 import { end } from './endings.ts';
 import { toRanges } from './index-ranges.ts';
 import { learn } from './learned-rates.ts';
-import { flopsOf } from './lease-cost.ts';
+import { deadlineMsOf, flopsOf } from './lease-cost.ts';
 import {
   adoptLease,
   ageOf,
@@ -359,11 +359,10 @@ export function watchLeases(turn: Turn): void {
   const { policy, leases } = turn.state;
   for (const lease of leases.values()) {
     const ageMs = ageOf(turn, lease);
-    if (lease.phase !== 'open' || ageMs < Math.max(policy.deadlineMinMs, policy.deadlineFactor * lease.expectedMs))
-      continue;
+    if (lease.phase !== 'open' || ageMs < policy.deadlineMinMs) continue;
     const context = contextOf(turn, lease.id);
     const provider: Provider | undefined = turn.state.providers.get(lease.provider);
-    if (context === null) continue;
+    if (context === null || ageMs < deadlineMsOf(turn, context)) continue;
     if (provider !== undefined)
       turn.effects.push({ type: 'revoke', session: provider.session, task: lease.task, leases: [lease.id] });
     fail(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { MusterError, toWireError } from '@muster/shared';
+import { MusterError, toWireError, type SessionId } from '@muster/shared';
 import { defaultPolicy } from '../../src/core/policy.ts';
 import { ClusterRig, heldOf, indicesOf, ofType, TILES } from './cluster-rig.ts';
 
@@ -208,6 +208,50 @@ describe('a failed subtask', () => {
     rig.pass(200, { alive });
     rig.complete(only(rig.ordersOf('a')));
     expect(rig.status(task).state).toBe('done');
+  });
+});
+
+describe('a deadline', () => {
+  const policy = { speculateAfterMs: 3_600_000 };
+  const port = (name: string) => ({ name, shape: [3], dtype: 'float32' });
+  const inference = { rows: 40, rowsPerBlock: 10, modelBytes: 100, input: port('x'), output: port('y') };
+  const { deadlineMinMs, deadlineFactor, firstDeadlineMs } = defaultPolicy;
+  /** Of the first lease that the node has now; quick in passing, whatever the time is. */
+  function isTakenBackAfter(rig: ClusterRig, ms: number, alive: readonly SessionId[]): boolean {
+    const { lease } = rig.ordersOf('a')[0]!;
+    const effects = rig.pass(ms, { alive, stepMs: 1000 });
+    return ofType(effects, 'revoke').some(({ leases }) => leases.includes(lease));
+  }
+
+  test('of the first result of an inference is late, because nobody knows what it takes', () => {
+    const rig = new ClusterRig({ policy });
+    const alive = [rig.join('a', { credit: 1 })];
+    rig.bindAll(rig.submit('infer', inference));
+    expect(isTakenBackAfter(rig, firstDeadlineMs - 1000, alive)).toBe(false);
+    expect(isTakenBackAfter(rig, 1000, alive)).toBe(true);
+  });
+
+  test('of the next follows from what the first took', () => {
+    const rig = new ClusterRig({ policy });
+    const alive = [rig.join('a', { credit: 1 })];
+    rig.bindAll(rig.submit('infer', inference));
+    const [first] = rig.ordersOf('a');
+    const { session, task, lease } = first!;
+    rig.orders.delete(lease);
+    rig.post({ type: 'returned', session, task, lease, bytes: 120, computeMs: 10_000, fetchMs: 1 });
+    rig.checked(first!, true);
+    expect(isTakenBackAfter(rig, deadlineFactor * 10_000 - 1000, alive)).toBe(false);
+    expect(isTakenBackAfter(rig, 1000, alive)).toBe(true);
+  });
+
+  test('is later by the time that the blocks take on a slow link', () => {
+    const rig = new ClusterRig({ policy: { ...policy, slowLinkBytesPerMs: 0.1 } });
+    const alive = [rig.join('a', { credit: 1, sharesStore: false })];
+    rig.product();
+    const blocks = rig.ordersOf('a')[0]!.work as { a: unknown[]; b: unknown[] };
+    const fetchMs = ((blocks.a.length + blocks.b.length) * 1000) / 0.1;
+    expect(isTakenBackAfter(rig, deadlineMinMs + fetchMs - 1000, alive)).toBe(false);
+    expect(isTakenBackAfter(rig, 1000, alive)).toBe(true);
   });
 });
 

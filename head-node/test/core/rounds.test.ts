@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { BlockId, RoundStart, TaskId, TrainingReport, TrainLayout, TrainRound, TrainWork } from '@muster/shared';
+import { defaultPolicy } from '../../src/core/policy.ts';
 import { blockIdFor, ClusterRig, heldOf, ofType, restarted, type Wish } from './cluster-rig.ts';
 
 const model = {
@@ -176,6 +177,21 @@ describe('a run in rounds', () => {
     const effects = rig.deliver(slow!);
     expect(ofType(effects, 'check')).toEqual([]);
     expect(ofType(effects, 'discard')).toHaveLength(1);
+  });
+
+  test('has patience with the first shard of a node, which all its data comes before', () => {
+    const rig = new RunRig();
+    const alive = [rig.join('a', { sharesStore: false })];
+    const task = rig.run(1);
+    rig.ready(task, 1);
+    const { lease } = rig.ordersOf('a')[0]!;
+    rig.pass(defaultPolicy.firstDeadlineMs - 1000, { alive, stepMs: 1000 });
+    expect(rig.orders.has(lease)).toBe(true);
+    rig.drain();
+    rig.ready(task, 2);
+    const next = rig.ordersOf('a')[0]!.lease;
+    rig.pass(defaultPolicy.deadlineMinMs + 1000, { alive, stepMs: 1000 });
+    expect(rig.orders.has(next)).toBe(false);
   });
 
   test('a straggler gets less and less, though nothing of it ever comes in time', () => {

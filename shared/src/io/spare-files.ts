@@ -4,7 +4,7 @@
  * keeps a stock of files of the sizes that were used last, made while it is idle, and whoever writes a new file takes one of
  * exactly its size where there is one.
  */
-import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { freeBytesIn, isDiskFull, systemCodeOf } from './disk-errors.ts';
 import { incomingPath } from './store-paths.ts';
@@ -39,6 +39,13 @@ export function giveSpare(directory: string, bytes: number, path: string): void 
   const folder = spareFolder(directory, bytes);
   const held = namesIn(folder).length;
   if (held >= GIVEN_MAX || bytes * held > STOCK_BYTES_MAX) return rmSync(path, { force: true });
+<<<<<<< HEAD
+=======
+  if (held === 0) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    dropOldSizes(directory);
+  }
+>>>>>>> h-x2
   try {
     if (held === 0) mkdirSync(folder, { recursive: true, mode: 0o700 });
     renameSync(path, join(folder, basename(path)));
@@ -47,6 +54,19 @@ export function giveSpare(directory: string, bytes: number, path: string): void 
     if (systemCodeOf(error) !== 'ENOENT') throw error;
   }
 }
+
+/** Of what one training run gives back, twice: results of its steps, of its evaluations, its model and its weights. */
+const SIZES_MAX = 8;
+
+/** Nobody asks any more for sizes that were not given or taken for long. */
+function dropOldSizes(directory: string): void {
+  const folders = namesIn(join(directory, 'spare')).map((name) => join(directory, 'spare', name));
+  if (folders.length <= SIZES_MAX) return;
+  const byUse = folders.map((path) => ({ path, usedMs: changedMs(path) })).toSorted((a, b) => b.usedMs - a.usedMs);
+  for (const { path } of byUse.slice(SIZES_MAX)) rmSync(path, { recursive: true, force: true });
+}
+
+const changedMs = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 function namesIn(folder: string): string[] {
   try {

@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
-import { overwriteFile, SpareStock, takeSpare, writeOverSpare } from '@muster/shared/io';
+import { giveSpare, overwriteFile, SpareStock, takeSpare, writeOverSpare } from '@muster/shared/io';
 import { TemporaryDirectories } from '@muster/shared/testkit';
 
 const MIB = 2 ** 20;
@@ -69,4 +69,19 @@ test('the stock is bounded, small files are not kept, and clearing leaves nothin
   expect(readdirSync(join(directory, 'spare', String(64 * MIB)))).toHaveLength(4);
   stock.clear();
   expect(readdirSync(directory)).toEqual(['incoming']);
+});
+
+test('of what is given back, the sizes that nobody used for longest go', () => {
+  const directory = storeDirectory();
+  for (let bytes = 1; bytes <= 10; bytes += 1) {
+    const path = join(directory, 'incoming', String(bytes));
+    writeOverSpare(directory, path, new Uint8Array(bytes));
+    giveSpare(directory, bytes, path);
+    if (bytes < 10) utimesSync(join(directory, 'spare', String(bytes)), bytes, bytes);
+  }
+  expect(
+    sizesIn(directory)
+      .map(Number)
+      .toSorted((a, b) => a - b),
+  ).toEqual([3, 4, 5, 6, 7, 8, 9, 10]);
 });

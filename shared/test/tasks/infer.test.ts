@@ -23,7 +23,7 @@ describe('an inference', () => {
   test('is worked on in blocks that a node can hold', () => {
     const [model, x] = ['model', 'x'].map((text) => blockIdOf(Buffer.from(text)));
     const work = { model, x, rows: 1000, input: port('x'), output: port('y') };
-    const { readWork } = taskTypeNamed('infer');
+    const readWork = (raw: unknown) => taskTypeNamed('infer').readWork(raw);
     expect(readWork(work).blocks).toEqual([model, x]);
     expect(() => readWork({ ...work, rows: limits.inferBlockBytesMax.value })).toThrow(
       'its block of rows is too large',

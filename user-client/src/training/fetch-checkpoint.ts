@@ -1,6 +1,6 @@
 import { limits, MusterError, type TaskId, type TaskStatus } from '@muster/shared';
 import { chunkOffsets } from '../operands/put-block.ts';
-import { fetchUpTo } from '../results/fetch-result.ts';
+import { fetchUpTo, type FetchedPiece, type ResultPiece } from '../results/fetch-result.ts';
 import type { Transport } from '../transport.ts';
 
 /** Each time the run writes a newer checkpoint while this one is fetched, it begins again. */
@@ -12,10 +12,10 @@ const ATTEMPTS = 5;
  * @throws TASK_UNKNOWN, USAGE for a task of another type, and what the head says when there is no checkpoint yet
  */
 export async function fetchCheckpoint(transport: Transport, task: TaskId): Promise<Uint8Array<ArrayBuffer>> {
+  await expectTraining(transport, task);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const before = await checkpointStep(transport, task);
     const bytes = await fetchOnce(transport, task);
-    if (bytes !== null && (await checkpointStep(transport, task)) === before) return bytes;
+    if (bytes !== null) return bytes;
   }
   throw new MusterError('TASK_NOT_DONE', `the checkpoint of task ${task} changes faster than it can be fetched`, {
     why: `it was replaced ${ATTEMPTS} times on the way`,
@@ -23,29 +23,40 @@ export async function fetchCheckpoint(transport: Transport, task: TaskId): Promi
   });
 }
 
-async function checkpointStep({ link }: Transport, task: TaskId): Promise<number> {
+async function expectTraining({ link }: Transport, task: TaskId): Promise<void> {
   const { message } = await link.ask('show', { task });
   if (message.status.task !== 'train') throw noCheckpoint(message.status);
-  return message.status.training?.checkpointStep ?? 0;
 }
 
-/** null when the file was replaced by one of another length on the way. */
+type Piece = Pick<ResultPiece, 'offset' | 'length'>;
+
+/**
+ * null when the file was replaced on the way. Each says in its head of which step it is, so that all pieces are of one file if the
+ * first is still the same after the last; the status would not tell, for it is of a round and not of the file.
+ */
 async function fetchOnce(transport: Transport, task: TaskId): Promise<Uint8Array<ArrayBuffer> | null> {
-  const chunk = limits.chunkBytesMax.value;
-  const of = { task, index: 0, scope: '' };
-  const first = await fetchUpTo(transport, { ...of, offset: 0, length: chunk });
+  const fetch = (piece: Piece): Promise<FetchedPiece> => fetchUpTo(transport, { task, index: 0, scope: '', ...piece });
+  const head = { offset: 0, length: limits.chunkBytesMax.value };
+  const first = await fetch(head);
   const whole = new Uint8Array(checkedTotal(first.total));
-  whole.set(first.bytes.subarray(0, whole.length));
-  const rest = chunkOffsets(whole.length).slice(1);
-  const totals = await Promise.all(
-    rest.map(async (offset) => {
-      const length = Math.min(chunk, whole.length - offset);
-      const { bytes, total } = await fetchUpTo(transport, { ...of, offset, length });
-      if (bytes.length === length) whole.set(bytes, offset);
-      return bytes.length === length ? total : -1;
+  const offsets = chunkOffsets(whole.length);
+  if (!fill(whole, head, first)) return null;
+  const rest = await Promise.all(
+    offsets.slice(1).map(async (offset) => {
+      const piece = { offset, length: head.length };
+      return fill(whole, piece, await fetch(piece));
     }),
   );
-  return totals.every((total) => total === whole.length) ? whole : null;
+  if (rest.includes(false)) return null;
+  const again = offsets.length > 1 ? await fetch(head) : first;
+  return again.total === whole.length && Buffer.compare(again.bytes, first.bytes) === 0 ? whole : null;
+}
+
+/** False when the piece is not of a file of this length. */
+function fill(whole: Uint8Array, { offset, length }: Piece, { bytes, total }: FetchedPiece): boolean {
+  if (total !== whole.length || bytes.length !== Math.min(length, whole.length - offset)) return false;
+  whole.set(bytes, offset);
+  return true;
 }
 
 function checkedTotal(total: number): number {

@@ -1,4 +1,5 @@
-import { elementsOf, rowBytes, seededRandom, type InferWork } from '@muster/shared';
+import { readFileSync } from 'node:fs';
+import { elementsOf, readOnnx, rowBytes, seededRandom, type InferWork } from '@muster/shared';
 import { sessionOptions } from '../backends/onnx-options.ts';
 import type { OnnxKind } from '../compute-protocol.ts';
 import { RowModel, type Rows } from './row-model.ts';
@@ -17,8 +18,14 @@ export interface OpenModel {
 /** Largest difference between device and CPU, of the largest element: devices round elsewhere, and models are deep. */
 const TOLERANCE = 1e-2;
 
-/** On the device if it can, and gives what the CPU gives; else on the CPU. Some operators fail when they run, not before. */
+/**
+ * The file is read here before the runtime does: it would follow the paths of tensors in other files, beside which blocks of other tasks
+ * lie, and its parser has no bounds. Rejects with BAD_MODEL for such a model.
+ *
+ * On the device if it can, and gives what the CPU gives; else on the CPU. Some operators fail when they run, not before.
+ */
 export async function openRowModel(path: string, work: InferWork, device: ModelDevice): Promise<OpenModel> {
+  readOnnx(readFileSync(path));
   const cpu = await RowModel.open(path, sessionOptions('cpu', device.threads));
   if (device.kind === 'cpu') return { model: cpu, fallback: '' };
   try {

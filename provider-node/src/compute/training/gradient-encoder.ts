@@ -1,8 +1,8 @@
+import { LRUCache } from 'lru-cache';
 import {
   encodeGradient,
   ErrorFeedback,
   isMusterError,
-  type BlockId,
   type Compression,
   type TaskId,
   type TrainWork,
@@ -19,32 +19,30 @@ export interface Sums {
   readonly vector: Float32Array;
 }
 
-/** Whose residual it is. */
-interface Owner {
-  readonly task: TaskId;
-  readonly model: BlockId;
-}
+/** Of tasks that take turns on a node; each takes the memory of a gradient. */
+const RESIDUALS_MAX = 4;
 
 /** Vectors as they travel. What a lossy codec leaves out of one goes into the next of the same task. */
 export class GradientEncoder {
-  #owner: Owner | null = null;
-  #feedback: ErrorFeedback | null = null;
+  /** By task and model. */
+  readonly #feedbacks = new LRUCache<string, ErrorFeedback>({ max: RESIDUALS_MAX });
 
   /** May write to the vector. */
   encode(task: TaskId, { model, compression: codec, keepsResidual }: TrainWork, { loss, vector }: Sums): EncodedSums {
     try {
       if (!keepsResidual) return { loss, payload: encodeGradient(codec, vector) };
-      return { loss, payload: this.#feedbackOf({ task, model }, codec, vector.length).encode(vector) };
+      return { loss, payload: this.#feedbackOf(`${task} ${model}`, codec, vector.length).encode(vector) };
     } catch (error) {
       if (!isMusterError(error) || error.code !== 'BAD_DATA') throw error;
       return { loss: Number.NaN, payload: encodeGradient(codec, vector.fill(0)) };
     }
   }
 
-  #feedbackOf({ task, model }: Owner, codec: Compression, parameters: number): ErrorFeedback {
-    if (this.#feedback && this.#owner?.task === task && this.#owner.model === model) return this.#feedback;
-    this.#owner = { task, model };
-    this.#feedback = new ErrorFeedback(codec, parameters);
-    return this.#feedback;
+  #feedbackOf(owner: string, codec: Compression, parameters: number): ErrorFeedback {
+    const known = this.#feedbacks.get(owner);
+    if (known) return known;
+    const feedback = new ErrorFeedback(codec, parameters);
+    this.#feedbacks.set(owner, feedback);
+    return feedback;
   }
 }
