@@ -39,20 +39,18 @@ export function giveSpare(directory: string, bytes: number, path: string): void 
   const folder = spareFolder(directory, bytes);
   const held = namesIn(folder).length;
   if (held >= GIVEN_MAX || bytes * held > STOCK_BYTES_MAX) return rmSync(path, { force: true });
-<<<<<<< HEAD
-=======
-  if (held === 0) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    dropOldSizes(directory);
-  }
->>>>>>> h-x2
   try {
-    if (held === 0) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (held === 0) makeFolder(directory, folder);
     renameSync(path, join(folder, basename(path)));
   } catch (error) {
     if (isDiskFull(error)) return rmSync(path, { force: true });
     if (systemCodeOf(error) !== 'ENOENT') throw error;
   }
+}
+
+function makeFolder(directory: string, folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  dropOldSizes(directory);
 }
 
 /** Of what one training run gives back, twice: results of its steps, of its evaluations, its model and its weights. */
