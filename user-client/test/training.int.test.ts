@@ -78,22 +78,6 @@ describe('the checkpoint of a task', () => {
     expect(checkpoint.weights).toEqual(initialWeights(parseModel(model), 0));
   });
 
-  test('that is replaced while it is fetched is fetched again', async () => {
-    const head = await stage.startHead();
-    const client = await stage.connect(head);
-    const run = await client.train({ model: tinyModel, data: digits(40, 0), options: { batch: 20 }, ...terms });
-    await run.wait();
-    const [task] = head.memory.tasks.values();
-    let fetched = 0;
-    head.dropped = (message) => {
-      if (message.type === 'fetchResult' && ++fetched === 1)
-        task!.status = { ...task!.status, training: trainingReport({ checkpointStep: 300 }) };
-      return false;
-    };
-    await client.readCheckpoint(run.taskId);
-    expect(fetched).toBe(2);
-  });
-
   test('of another type of task is none', async () => {
     const head = await stage.startHead();
     const client = await stage.connect(head);
