@@ -1,5 +1,5 @@
 /** What the broker behind the head costs: the same echo with ZeroMQ only, mirrored, and through the broker first, on one cluster. */
-import { constants, setPriority } from 'node:os';
+import { constants } from 'node:os';
 import { MusterError, type Durability, type TaskStatus } from '@muster/shared';
 import { RabbitNode } from '@muster/rabbitmq/testkit';
 import { waitUntil } from '@muster/shared/testkit';
@@ -62,8 +62,7 @@ const DRAIN_MS = 30_000;
 
 export async function measureMirror(options: MirrorOptions): Promise<MirrorRow[]> {
   const { providers, signal } = options;
-  const broker = await RabbitNode.start();
-  stepBack(broker);
+  const broker = await RabbitNode.start({ priority: BROKER_PRIORITY });
   try {
     const echoes = await withCluster({ providers, blocks: 'auto', amqpUrl: broker.url, signal }, async (client) => {
       const rows = await new EchoBench({ ...options, client, broker }).rows();
@@ -78,11 +77,9 @@ export async function measureMirror(options: MirrorOptions): Promise<MirrorRow[]
 
 /**
  * A broker has a machine of its own, or a core to spare. Here it shares the cores with head and providers, and would take from them
- * while it writes what they have sent already: at a lower priority it waits instead, which `furthestBehindMs` shows.
+ * while it writes what they have sent already: at a lower priority it waits instead, which `worstLagMs` shows.
  */
-function stepBack({ pid }: RabbitNode): void {
-  if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
-}
+const BROKER_PRIORITY = constants.priority.PRIORITY_BELOW_NORMAL;
 
 interface Setting extends MirrorOptions {
   readonly client: ClusterClient;

@@ -18,13 +18,13 @@ export interface RunOptions {
 }
 
 const WARM_UP = 8;
-/** The run goes on behind the window: its last step is one that ends it. */
-const SPARE = 4;
+/** The run is cancelled behind the window. One that ended before would leave nothing to look at, and looks may come late. */
+const SPARE = 2000;
 
 /** Trains for as long as the window is open. */
 export async function runWindow(client: ClusterClient, options: RunOptions): Promise<StepWindow> {
   const { model, nodes, samples, training, steps, stepMs, signal, onEdge } = options;
-  const epochs = Math.ceil(((WARM_UP + steps + SPARE) * training.batch) / samples.count);
+  const epochs = Math.ceil(((WARM_UP + 2 * steps + SPARE) * training.batch) / samples.count);
   const run = await client.train({ model, data: samples, nodes, options: { ...training, epochs }, signal });
   const window = await watchSteps(client, run.taskId, {
     warmUp: WARM_UP,

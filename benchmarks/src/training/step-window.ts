@@ -1,5 +1,5 @@
 /** Some steps out of the middle of a run, as the head tells of them. */
-import { fromWireError, type StepSplit, type TaskStatus } from '@muster/shared';
+import { fromWireError, MusterError, type StepSplit, type TaskStatus } from '@muster/shared';
 import type { ClusterClient } from '@muster/user-client';
 import { setTimeout } from 'node:timers/promises';
 
@@ -54,6 +54,7 @@ async function stepReached(client: ClusterClient, taskId: string, { step, signal
   for (;;) {
     const status = await client.task(taskId);
     if (status.error !== null) throw fromWireError(status.error);
+    if (status.state === 'done') throw new MusterError('BUG', `the run ended before step ${step} was looked at`);
     const look = { status, atMs: performance.now() };
     if (stepOf(look) >= step) return look;
     await setTimeout(halfWayMs(before, look, step), undefined, { signal });

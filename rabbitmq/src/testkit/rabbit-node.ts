@@ -1,7 +1,7 @@
 import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePortBase, waitUntil } from '@muster/shared/testkit';
@@ -15,6 +15,8 @@ export interface RabbitNodeOptions {
   readonly user?: string;
   readonly password?: string;
   readonly vhost?: string;
+  /** Of its process, from -20 (first) to 19: see os.setPriority. */
+  readonly priority?: number;
 }
 
 /** A boot takes 5 s on two idle cores. */
@@ -38,6 +40,7 @@ export class RabbitNode {
   readonly #server: string;
   readonly #folder: string;
   readonly #environment: NodeJS.ProcessEnv;
+  readonly #priority: number;
   readonly #onExit = (): void => this.#killAtOnce();
   #process: ChildProcess | undefined;
 
@@ -53,6 +56,7 @@ export class RabbitNode {
   private constructor(server: string, options: RabbitNodeOptions, portBase: number) {
     const { user = 'guest', password = 'guest', vhost = '/' } = options;
     this.#server = server;
+    this.#priority = options.priority ?? 0;
     this.port = portBase;
     this.managementPort = portBase + 3;
     this.url = `amqp://${user}:${password}@127.0.0.1:${this.port}/${encodeURIComponent(vhost)}`;
@@ -115,6 +119,8 @@ export class RabbitNode {
     const env = { ...this.#environment, RABBITMQ_ALLOW_INPUT: '1' };
     this.#process = spawn(this.#server, ['-noinput'], { env, stdio: ['ignore', log, log] });
     closeSync(log);
+    // Threads have the priority of the thread that started them: so before there are any.
+    if (this.#priority !== 0 && this.#process.pid !== undefined) setPriority(this.#process.pid, this.#priority);
   }
 
   /** It hangs with its sockets open. */
