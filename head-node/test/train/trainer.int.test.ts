@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, sym
 import { join } from 'node:path';
 import { readSafetensors, silentLogger, type Logger, type TaskId, type TrainRound } from '@muster/shared';
 import { incomingBlockName } from '@muster/shared/io';
-import { TemporaryDirectories, waitUntil } from '@muster/shared/testkit';
+import { skipBecause, TemporaryDirectories, waitUntil } from '@muster/shared/testkit';
 import type { OpenRun } from '../../src/train/calls.ts';
 import type { Trainer } from '../../src/train/index.ts';
 import { smallSpec, SmallRun, trainerIn, writeSamples, type Ending, type SmallRunOptions } from './small-run.ts';
@@ -169,8 +169,7 @@ describe('a run', () => {
     expect(await small.ending).toMatchObject({ type: 'failed', error: { code: 'BAD_DATA' } });
   });
 
-  // Only Linux has a file that is always full.
-  const testOnLinux = process.platform === 'linux' ? test : test.skip;
+  const testOnLinux = process.platform === 'linux' ? test : skipBecause('only Linux has a file that is always full');
 
   testOnLinux('waits for room on the disk', async () => {
     const place = new Place();

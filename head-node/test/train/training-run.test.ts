@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { elementsOf, EpochOrder, parseModel, readSafetensors, type TrainSpec } from '@muster/shared';
+import { skipBecause } from '@muster/shared/testkit';
 import { incomingBlockName } from '@muster/shared/io';
 import {
   COMPUTE_MS,
@@ -270,8 +271,7 @@ describe('a round that cannot be folded', () => {
     await expect(run.check(shard)).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
   });
 
-  // Only Linux has a file that is always full.
-  const testOnLinux = process.platform === 'linux' ? test : test.skip;
+  const testOnLinux = process.platform === 'linux' ? test : skipBecause('only Linux has a file that is always full');
 
   testOnLinux('for want of room is folded when there is some, with one step', async () => {
     const spec = linearSpec({ deterministic: true, virtualShards: 4 });
