@@ -1,23 +1,36 @@
 import type { Logger } from '@muster/shared';
 import type { Channel, ChannelModel } from 'amqplib';
+import { setTimeout as pause } from 'node:timers/promises';
+import { channelErrorCode, NOT_FOUND } from './channel-error.ts';
 import type { Lane } from './lane.ts';
 import { reasonOf } from './link.ts';
 import { exchanges, staticQueues, type QueueSpec } from './topology.ts';
 
-/** A broker that has just started says of a stream that its home is down, for a moment. */
-const RETRY_MS = 2000;
+export interface Patience {
+  /** Between tries at what the broker does not let us declare or delete yet. */
+  readonly retryMs: number;
+  /** ... and between those of a new connection, which is not used before, or until so many have failed. */
+  readonly startRetryMs: number;
+  readonly startTries: number;
+}
+
+const PATIENCE: Patience = { retryMs: 2000, startRetryMs: 200, startTries: 50 };
 
 /**
  * What the head wants to exist, asserted at every connection and in between as it changes. While a queue is being declared the lane is
- * held, so that nothing is published to it before. Exchanges must succeed. A queue that cannot be declared is logged and costs that
- * one only: somebody declared it with other arguments, or its files did not survive a crash (3.10 says so of a stream that was made less
- * than a second before a SIGKILL). What is published to it comes back and is counted as unrouted.
+ * held, so that nothing is published to it before: what nobody takes comes back, and is lost. Exchanges must succeed.
+ *
+ * A broker that was killed takes connections before all of its streams are there, and says of those that their home is down: for a moment,
+ * or for good where they were made less than a second before a SIGKILL (3.10). So a new connection waits for them some seconds and then
+ * does without, and they are tried again. What somebody has declared with other arguments is logged and costs that one only.
  */
 export class Declarations {
   readonly #lane: Lane;
   readonly #logger: Logger;
-  readonly #retryMs: number;
+  readonly #patience: Patience;
   readonly #wanted = new Map<string, QueueSpec>();
+  /** Those of them whose home is down. */
+  readonly #missing = new Set<string>();
   /** What to do when they are gone, by name. */
   readonly #unwanted = new Map<string, () => void>();
   readonly #onDeleted: (() => void)[] = [];
@@ -28,23 +41,24 @@ export class Declarations {
   #pending = 0;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(lane: Lane, logger: Logger, retryMs = RETRY_MS) {
+  constructor(lane: Lane, logger: Logger, patience: Patience = PATIENCE) {
     this.#lane = lane;
     this.#logger = logger;
-    this.#retryMs = retryMs;
+    this.#patience = patience;
   }
 
   want(queue: QueueSpec): void {
     this.#unwanted.delete(queue.name);
     if (this.#wanted.has(queue.name)) return;
     this.#wanted.set(queue.name, queue);
-    this.#enqueue(queue.name, (channel) => assertQueue(channel, queue));
+    this.#enqueue(() => this.#declare(queue));
   }
 
   discard({ name }: QueueSpec, onDeleted: () => void = () => undefined): void {
     this.#wanted.delete(name);
+    this.#missing.delete(name);
     this.#unwanted.set(name, onDeleted);
-    this.#enqueue(name, (channel) => this.#delete(name, channel));
+    this.#enqueue(() => this.#delete(name));
   }
 
   /** Resolves when nothing is left to be deleted. */
@@ -57,9 +71,10 @@ export class Declarations {
     this.#model = model;
     this.#channel = undefined;
     await assertExchanges(await this.#open(model));
-    for (const queue of [...staticQueues, ...this.#wanted.values()])
-      await this.#try(queue.name, (channel) => assertQueue(channel, queue));
-    for (const name of this.#unwanted.keys()) await this.#try(name, (channel) => this.#delete(name, channel));
+    this.#missing.clear();
+    for (const queue of [...staticQueues, ...this.#wanted.values()]) await this.#declare(queue);
+    await this.#awaitMissing();
+    for (const name of this.#unwanted.keys()) await this.#delete(name);
     // What failed above may have failed with the connection; then this fails too, and so does the attempt.
     await (await model.createChannel()).close();
   }
@@ -69,11 +84,11 @@ export class Declarations {
     this.#model = undefined;
   }
 
-  #enqueue(name: string, step: (channel: Channel) => Promise<unknown>): void {
+  #enqueue(step: () => Promise<unknown>): void {
     if (!this.#model) return;
     this.#pending += 1;
     this.#lane.hold(this.#held);
-    this.#tail = this.#tail.then(() => this.#try(name, step)).then(() => this.#done());
+    this.#tail = this.#tail.then(step).then(() => this.#done());
   }
 
   #done(): void {
@@ -81,29 +96,61 @@ export class Declarations {
     if (this.#pending === 0) this.#lane.release(this.#held);
   }
 
+  async #awaitMissing(): Promise<void> {
+    for (let left = this.#patience.startTries; left > 0 && this.#model && this.#missing.size > 0; left--) {
+      await pause(this.#patience.startRetryMs, undefined, { ref: false });
+      await this.#declareMissing();
+    }
+  }
+
+  async #declareMissing(): Promise<void> {
+    const known = [...staticQueues, ...this.#wanted.values()];
+    for (const queue of known.filter(({ name }) => this.#missing.has(name))) await this.#declare(queue);
+  }
+
+  async #declare(queue: QueueSpec): Promise<void> {
+    const error = await this.#tried((channel) => assertQueue(channel, queue));
+    const isMissing = channelErrorCode(error) === NOT_FOUND;
+    if (error !== undefined && !this.#missing.has(queue.name)) this.#warn(queue.name, error);
+    if (!isMissing) return void this.#missing.delete(queue.name);
+    this.#missing.add(queue.name);
+    this.#trySoon();
+  }
+
   /** One that is not there is deleted. What fails is tried again, by the next connection at the latest. */
-  async #delete(name: string, channel: Channel): Promise<void> {
-    await channel.deleteQueue(name);
+  async #delete(name: string): Promise<void> {
+    const error = await this.#tried((channel) => channel.deleteQueue(name));
+    if (error !== undefined) {
+      this.#warn(name, error);
+      return this.#trySoon();
+    }
     this.#unwanted.get(name)?.();
     this.#unwanted.delete(name);
     for (const deleted of this.#onDeleted.splice(0)) deleted();
   }
 
-  async #try(name: string, step: (channel: Channel) => Promise<unknown>): Promise<void> {
+  /** Resolves to the error, undefined when all went well. */
+  async #tried(step: (channel: Channel) => Promise<unknown>): Promise<unknown> {
     try {
-      if (this.#model) await step(this.#channel ?? (await this.#open(this.#model)));
+      if (!this.#model) return new Error('the connection is gone');
+      await step(this.#channel ?? (await this.#open(this.#model)));
+      return undefined;
     } catch (error) {
-      this.#logger.warn({ queue: name, reason: reasonOf(error) }, 'a queue could not be declared or deleted');
-      if (this.#unwanted.has(name)) this.#deleteSoon();
+      return error;
     }
   }
 
-  #deleteSoon(): void {
+  #warn(queue: string, error: unknown): void {
+    this.#logger.warn({ queue, reason: reasonOf(error) }, 'a queue could not be declared or deleted');
+  }
+
+  #trySoon(): void {
     if (this.#retry !== undefined) return;
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
-      for (const name of this.#unwanted.keys()) this.#enqueue(name, (channel) => this.#delete(name, channel));
-    }, this.#retryMs).unref();
+      this.#enqueue(() => this.#declareMissing());
+      for (const name of this.#unwanted.keys()) this.#enqueue(() => this.#delete(name));
+    }, this.#patience.retryMs).unref();
   }
 
   async #open(model: ChannelModel): Promise<Channel> {

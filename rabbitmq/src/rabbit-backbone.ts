@@ -15,6 +15,7 @@ import type {
   Subscription,
 } from './backbone.ts';
 import { brokerAddress, parseBrokerUrl } from './broker-url.ts';
+import { channelErrorCode, NOT_FOUND } from './channel-error.ts';
 import { QueueConsumer, StreamReader } from './consumer.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { DrainPass } from './drain.ts';
@@ -308,11 +309,4 @@ function afterAll(times: number, then: () => void): () => void {
     left -= 1;
     if (left === 0) then();
   };
-}
-
-const NOT_FOUND = 404;
-
-/** The broker's code when it has closed a channel for what was asked on it; undefined when the channel ended with its connection. */
-function channelErrorCode(error: unknown): number | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined;
 }

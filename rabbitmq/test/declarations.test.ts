@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { ChannelModel } from 'amqplib';
 import { silentLogger, systemClock, type TaskId } from '@muster/shared';
 import { waitUntil } from '@muster/shared/testkit';
-import { Declarations } from '../src/declarations.ts';
+import { Declarations, type Patience } from '../src/declarations.ts';
 import { Lane } from '../src/lane.ts';
 import { blockStream, exchanges, staticQueues } from '../src/topology.ts';
 import { Watermarks } from '../src/watermarks.ts';
@@ -14,16 +14,27 @@ class Connection {
   readonly deleted: string[] = [];
   breaks = false;
   refused = 0;
+  /** How often each queue is refused before it can be declared, and with what. */
+  readonly absent = new Map<string, number>();
+  code = 404;
 
   get model(): ChannelModel {
     const channel = Object.assign(new EventEmitter(), {
       assertExchange: (name: string) => Promise.resolve(this.declared.push(name)),
-      assertQueue: (name: string) => Promise.resolve(this.declared.push(name)),
+      assertQueue: (name: string) => this.#declare(name),
       bindQueue: () => Promise.resolve(),
       deleteQueue: (name: string) => (this.breaks ? this.#refuse() : Promise.resolve(this.deleted.push(name))),
       close: () => Promise.resolve(),
     });
     return { createChannel: () => Promise.resolve(channel) } as unknown as ChannelModel;
+  }
+
+  #declare(name: string): Promise<unknown> {
+    const left = this.absent.get(name) ?? 0;
+    this.absent.set(name, left - 1);
+    if (left <= 0) return Promise.resolve(this.declared.push(name));
+    this.refused += 1;
+    return Promise.reject(Object.assign(new Error('home node is down'), { code: this.code }));
   }
 
   #refuse(): Promise<never> {
@@ -34,9 +45,10 @@ class Connection {
 
 const stream = blockStream('0123456789abcdef' as TaskId);
 
-function declarationsOf(retryMs?: number): Declarations {
+function declarationsOf(patience: Partial<Patience> = {}): Declarations {
   const limits = { maxBytes: 1000, windowMessages: 1, windowBytes: 1000 };
-  return new Declarations(new Lane(limits, new Watermarks(), systemClock), silentLogger, retryMs);
+  const whole = { retryMs: 60_000, startRetryMs: 1, startTries: 20, ...patience };
+  return new Declarations(new Lane(limits, new Watermarks(), systemClock), silentLogger, whole);
 }
 
 test('a deletion that fails with its connection is tried again by the next one, until it succeeds', async () => {
@@ -54,7 +66,7 @@ test('a deletion that fails with its connection is tried again by the next one, 
 });
 
 test('a broker that has just started may refuse a deletion for a moment: it is tried again by the same connection', async () => {
-  const declarations = declarationsOf(1);
+  const declarations = declarationsOf({ retryMs: 1 });
   const connection = new Connection();
   connection.breaks = true;
   await declarations.assertAll(connection.model);
@@ -63,4 +75,33 @@ test('a broker that has just started may refuse a deletion for a moment: it is t
   connection.breaks = false;
   await declarations.cleared();
   expect(connection.deleted).toEqual([stream.name]);
+});
+
+const names = [...exchanges, ...staticQueues].map(({ name }) => name);
+
+test('a broker that has just started may not have a stream yet: the connection is not used before', async () => {
+  const connection = new Connection();
+  connection.absent.set('events', 3);
+  await declarationsOf().assertAll(connection.model);
+  expect(connection.declared.toSorted()).toEqual(names.toSorted());
+  expect(connection.refused).toBe(3);
+});
+
+test('a stream that is lost holds a connection up for some tries only, and is tried again by it', async () => {
+  const declarations = declarationsOf({ retryMs: 1, startTries: 2 });
+  const connection = new Connection();
+  connection.absent.set('events', 5);
+  await declarations.assertAll(connection.model);
+  expect(connection.declared).not.toContain('events');
+  await waitUntil(() => connection.declared.includes('events'), { what: 'it is declared after all' });
+  expect(connection.refused).toBe(5);
+});
+
+test('a queue that somebody has declared otherwise is tried once', async () => {
+  const connection = new Connection();
+  Object.assign(connection, { code: 406 });
+  connection.absent.set('results', 2);
+  await declarationsOf({ retryMs: 1 }).assertAll(connection.model);
+  expect(connection.refused).toBe(1);
+  expect(connection.declared).toEqual(names.filter((name) => name !== 'results'));
 });
