@@ -20,7 +20,7 @@ import {
   SpareStock,
   taskOfIncoming,
 } from '@muster/shared/io';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { newClusterState, type Task } from './core/cluster-state.ts';
 import type { TaskHistory } from './core/journal-record.ts';
 import { lostBetween, recordsOf } from './core/history.ts';
@@ -144,7 +144,7 @@ async function openLocked(options: ResolvedHeadNodeOptions): Promise<Omit<Stores
   const trainer = await startTrainer({
     logger,
     directory: trainingDirectory(stateDirectory),
-    incomingDirectory: dirname(blocks.incomingPath('.')),
+    incomingDirectory: blocks.incomingDirectory,
   });
   const runs = new TrainingRuns({ trainer, blocks });
   const mirror = openMirror(options, journal, blocks);

@@ -15,8 +15,8 @@ const GROWTH_MAX_BYTES = 96 * 2 ** 20;
 const BLOCKS_MAX = 12;
 /** Those that come in, and those that are taken over. */
 const INCOMING_MAX = 8;
-/** As many files as are kept to be written over, of each of two lengths. */
-const SPARE_MAX = 2 * 130;
+/** Files go round: each is written over by the next of its length, of which there are few at a time. */
+const SPARE_MAX = 24;
 /** Of the sets to train and to test with: the next run may use them. */
 const SAMPLE_BLOCKS = 2;
 

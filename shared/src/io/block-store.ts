@@ -65,13 +65,17 @@ export class BlockStore {
     return blockPath(this.#directory, id);
   }
 
-  /** Where a file is written before it is renamed to its place. */
+  /** Where files are written before they are renamed to their places. */
+  get incomingDirectory(): string {
+    return join(this.#directory, 'incoming');
+  }
+
   incomingPath(name: string): string {
     return incomingPath(this.#directory, name);
   }
 
   incomingNames(): string[] {
-    return readdirSync(join(this.#directory, 'incoming'));
+    return readdirSync(this.incomingDirectory);
   }
 
   has(id: BlockId): boolean {

@@ -39,13 +39,21 @@ export function giveSpare(directory: string, bytes: number, path: string): void 
   const folder = spareFolder(directory, bytes);
   const held = namesIn(folder).length;
   if (held >= GIVEN_MAX || bytes * held > STOCK_BYTES_MAX) return rmSync(path, { force: true });
+  if (moved(path, folder)) return;
+  makeFolder(directory, folder);
+  moved(path, folder);
+}
+
+/** False when the file or the folder is not there. On a full disk the file goes. */
+function moved(path: string, folder: string): boolean {
   try {
-    if (held === 0) makeFolder(directory, folder);
     renameSync(path, join(folder, basename(path)));
   } catch (error) {
-    if (isDiskFull(error)) return rmSync(path, { force: true });
-    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    if (systemCodeOf(error) === 'ENOENT') return false;
+    if (!isDiskFull(error)) throw error;
+    rmSync(path, { force: true });
   }
+  return true;
 }
 
 function makeFolder(directory: string, folder: string): void {
