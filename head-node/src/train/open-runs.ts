@@ -59,6 +59,11 @@ export class OpenRuns {
   }
 
   /** Nothing for a run that is not open. */
+  foldEarly(task: TaskId): void {
+    this.#runs.get(task)?.foldEarly();
+  }
+
+  /** Nothing for a run that is not open. */
   checkpoint(task: TaskId): void {
     this.#runs.get(task)?.checkpoint();
   }

@@ -73,6 +73,10 @@ class RobustMean implements VectorSum {
 export class RoundTotals {
   readonly #shards = new Map<number, ShardTotals>();
 
+  get count(): number {
+    return this.#shards.size;
+  }
+
   has(index: number): boolean {
     return this.#shards.has(index);
   }

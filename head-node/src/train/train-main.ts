@@ -19,7 +19,12 @@ const runs = new OpenRuns({
 await serveFrames<TrainCalls>({
   ready: () => null,
   open: (ask) => runs.open(ask),
-  check: (shard) => runs.check(shard),
+  check: async (shard) => {
+    const verdict = await runs.check(shard);
+    // When the answer is on its way.
+    setImmediate(() => runs.foldEarly(shard.task));
+    return verdict;
+  },
   fold: (ask) => runs.fold(ask),
   checkpoint: (task) => {
     runs.checkpoint(task);

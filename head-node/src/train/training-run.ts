@@ -35,6 +35,8 @@ interface OpenRound {
   readonly ask: TrainRound;
   readonly openedMs: number;
   readonly totals: RoundTotals;
+  /** How many it is cut into; known with the first that comes. */
+  shards: number;
   /** Are all of its shards numbers? */
   isFinite: boolean;
   /** The longest of its shards. */
@@ -48,6 +50,12 @@ interface FoldedRound {
   readonly startedMs: number;
   /** Is it part of the progress? */
   isRecorded: boolean;
+}
+
+interface EarlyFold {
+  readonly round: number;
+  /** Throws what the folding threw. */
+  readonly answer: () => RunAnswer | null;
 }
 
 /**
@@ -76,6 +84,8 @@ export class TrainingRun {
   #round: OpenRound | null = null;
   /** The latest that was. */
   #folded: FoldedRound | null = null;
+  /** What comes of it, where it was folded before the head asked. */
+  #early: EarlyFold | null = null;
 
   /** Throws as `readCheckpoint`, and CHECKPOINT_MISMATCH for a checkpoint of another optimizer. */
   constructor({ task, run: { spec, checkpointPath }, round }: OpenAsk, ports: RunPorts) {
@@ -132,6 +142,22 @@ export class TrainingRun {
    * then, and another call for this round makes what is missing.
    */
   fold({ round: number, accepted }: FoldAsk): RunAnswer | null {
+    const early = this.#early?.round === number ? this.#early : null;
+    this.#early = null;
+    return early === null ? this.#fold(number, accepted) : early.answer();
+  }
+
+  /**
+   * To be called when there is nothing else to do. A round whose shards are all there is folded before the head has accepted them: it will
+   * ask for just that, and until then this process would wait.
+   */
+  foldEarly(): void {
+    const round = this.#round;
+    if (round === null || round.totals.count < round.shards) return;
+    this.#early = { round: round.number, answer: remembered(() => this.#fold(round.number, [])) };
+  }
+
+  #fold(number: number, accepted: readonly number[]): RunAnswer | null {
     const startedMs = this.#clock.nowMs();
     if (this.#round === null && this.#folded?.round.number === number) return this.#goOn(this.#folded);
     const round = this.#round;
@@ -175,11 +201,12 @@ export class TrainingRun {
     return array;
   }
 
-  #take(round: OpenRound, { index }: ReturnedShard, { why, returned, isFinite, auditMs }: CheckedShard): void {
+  #take(round: OpenRound, { index, layout }: ReturnedShard, { why, returned, isFinite, auditMs }: CheckedShard): void {
     if (auditMs !== null) this.#progress.audited();
     if (why !== '') this.#progress.disputed();
     if (why !== '' || returned === null) return;
     round.totals.add(index, returned);
+    round.shards = layout.shards.length;
     round.isFinite &&= isFinite;
     if (round.ask.kind === 'gradient' && isFinite) this.#add(index, returned);
   }
@@ -228,6 +255,7 @@ export class TrainingRun {
       ask,
       openedMs: this.#clock.nowMs(),
       totals: new RoundTotals(),
+      shards: Infinity,
       isFinite: true,
       computeMs: 0,
       aggregateMs: 0,
@@ -265,6 +293,18 @@ export class TrainingRun {
       late: 0,
       ...this.#checkpoints.latest,
       weightsSha256,
+    };
+  }
+}
+
+/** Gives what came of it as often as it is asked, an error too. */
+function remembered<T>(make: () => T): () => T {
+  try {
+    const made = make();
+    return () => made;
+  } catch (error) {
+    return () => {
+      throw error;
     };
   }
 }

@@ -138,6 +138,8 @@ export interface LinearRunOptions {
   readonly auditShare?: number;
   readonly checkpointPath?: string;
   readonly tampers?: Readonly<Record<string, Tamper>>;
+  /** As the process does it when it has nothing else to do: after each check. */
+  readonly foldsEarly?: boolean;
 }
 
 interface ShardAt {
@@ -224,8 +226,10 @@ export class LinearRun {
     return this.#settled(answer);
   }
 
-  check(shard: ReturnedShard): ReturnType<OpenRuns['check']> {
-    return this.#runs.check(shard);
+  async check(shard: ReturnedShard): ReturnType<OpenRuns['check']> {
+    const verdict = await this.#runs.check(shard);
+    if (this.#options.foldsEarly === true) this.#runs.foldEarly(TASK);
+    return verdict;
   }
 
   layoutOf({ start }: ReadyRound): TrainLayout {

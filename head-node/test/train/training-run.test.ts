@@ -105,6 +105,28 @@ describe('steps', () => {
     expect(close(run.weights, wanted)).toBeLessThan(1e-6);
   });
 
+  test('come to the same where rounds are folded as soon as all shards are there', async () => {
+    const spec = linearSpec({ optimizer: 'adam' }, { testSamples: 40 });
+    const [early, asked] = [
+      await finished({ spec, nodes: four, foldsEarly: true }),
+      await finished({ spec, nodes: four }),
+    ];
+    expect(early.report.weightsSha256).toMatch(/^[0-9a-f]{64}$/);
+    const { loss, step, testLoss, audited } = asked.report;
+    expect(early.report).toMatchObject({ weightsSha256: asked.report.weightsSha256, loss, step, testLoss, audited });
+  });
+
+  test('wait for the shards that are missing', async () => {
+    const spec = linearSpec({ optimizer: 'sgd', deterministic: true, virtualShards: 5 });
+    const run = new LinearRun({ spec, foldsEarly: true });
+    const opened = ready(run.open());
+    const layout = run.layoutOf(opened);
+    for (const index of [0, 1, 2, 4]) await run.check(await run.shard(opened, { layout, index }));
+    const late = await run.check(await run.shard(opened, { layout, index: 3 }));
+    expect(late).toMatchObject({ ok: true });
+    expect(ready(run.fold(opened, [0, 1, 2, 3, 4])).report.step).toBe(1);
+  });
+
   test('clip the mean gradient', async () => {
     const run = new LinearRun({ spec: linearSpec({ optimizer: 'sgd', clipNorm: 1e-3 }) });
     const opened = ready(run.open());

@@ -8,6 +8,7 @@ import type { Kernels } from './kernels.ts';
 import { kernelsOf } from './device-kernels.ts';
 
 let kernels: Kernels | null = null;
+let running = false;
 
 async function open(request: OpenRequest): Promise<Opened> {
   try {
@@ -20,12 +21,21 @@ async function open(request: OpenRequest): Promise<Opened> {
 }
 
 async function run(job: Job): Promise<Done> {
+  running = true;
   try {
     if (!kernels) throw new MusterError('BUG', 'a job came before the device was open');
     return await kernels.run(job);
   } catch (error) {
     throw isMusterError(error) ? error : computeFailed(error);
+  } finally {
+    running = false;
+    setImmediate(idle);
   }
+}
+
+/** The answer is on its way by then, and a job that waited has begun. */
+function idle(): void {
+  if (!running) kernels?.idle();
 }
 
 const computeFailed = (cause: unknown): MusterError =>

@@ -14,4 +14,6 @@ export interface KernelJob {
 /** What computes the subtasks of one kind of task. One at a time: the buffers of a job are reused by the next. */
 export interface Kernel {
   run(job: KernelJob): Promise<Done>;
+  /** Called when a result is on its way and no job is there: what the next one is likely to need may be prepared. Must not throw. */
+  idle?(): void;
 }

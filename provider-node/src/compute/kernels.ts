@@ -9,6 +9,7 @@ export type KernelOpeners = Readonly<Record<string, () => Promise<Kernel>>>;
 export class Kernels {
   readonly #openers: KernelOpeners;
   readonly #opened = new Map<string, Kernel>();
+  #latest: Kernel | null = null;
 
   constructor(openers: KernelOpeners) {
     this.#openers = openers;
@@ -16,7 +17,13 @@ export class Kernels {
 
   async run(job: Job): Promise<Done> {
     const read = readJob(job);
-    return (await this.#kernel(job.taskType)).run(read);
+    this.#latest = await this.#kernel(job.taskType);
+    return this.#latest.run(read);
+  }
+
+  /** See Kernel. */
+  idle(): void {
+    this.#latest?.idle?.();
   }
 
   async #kernel(taskType: string): Promise<Kernel> {

@@ -23,6 +23,8 @@ export class BatchBuffers {
   readonly #layout: SampleLayout;
   readonly #dropouts: readonly Dropout[];
   readonly #buffers = new Map<string, Float32Array>();
+  /** What `X` and `Y` hold; part of the order of an epoch. */
+  #gathered: Uint32Array = NOTHING;
 
   constructor(model: Model, layout: SampleLayout) {
     this.#model = model;
@@ -30,29 +32,56 @@ export class BatchBuffers {
     this.#dropouts = dropouts(model);
   }
 
-  /** `X` and `Y`; they hold until the next call. */
-  samples({ indices, blockAt }: BatchSource): BatchInputs {
-    const X = this.#tensor('X', indices.length, this.#model.input);
-    const Y = this.#tensor('Y', indices.length, [outputCount(this.#model)]);
-    gatherBatch(this.#layout, { blockAt, indices }, { X: X.elements, Y: Y.elements });
-    return { X, Y };
+  /** `X` and `Y`; they hold until the next call. Of samples that were gathered ahead they are there. */
+  samples(source: BatchSource): BatchInputs {
+    const { indices } = source;
+    if (!isWithin(indices, this.#gathered)) this.gather(source);
+    const first = (indices.byteOffset - this.#gathered.byteOffset) / indices.BYTES_PER_ELEMENT;
+    return {
+      X: this.#tensor('X', this.#model.input, { first, samples: indices.length }),
+      Y: this.#tensor('Y', [outputCount(this.#model)], { first, samples: indices.length }),
+    };
+  }
+
+  /** Fills `X` and `Y`, from which `samples` may want a part later. */
+  gather(source: BatchSource): void {
+    const rows = { first: 0, samples: source.indices.length };
+    const X = this.#tensor('X', this.#model.input, rows).elements;
+    const Y = this.#tensor('Y', [outputCount(this.#model)], rows).elements;
+    this.#gathered = NOTHING;
+    gatherBatch(this.#layout, source, { X, Y });
+    this.#gathered = source.indices;
   }
 
   /** `mask:0`, `mask:1`, ... of this step; they hold until the next call. */
   masks(key: { readonly seed: number; readonly step: number }, indices: Uint32Array): BatchInputs {
     const inputs: BatchInputs = {};
     for (const [layer, { shape, rate }] of this.#dropouts.entries()) {
-      const mask = this.#tensor(`mask:${layer}`, indices.length, shape);
+      const mask = this.#tensor(`mask:${layer}`, shape, { first: 0, samples: indices.length });
       fillMask({ ...key, layer, rate }, indices, mask.elements);
       inputs[`mask:${layer}`] = mask;
     }
     return inputs;
   }
 
-  #tensor(name: string, samples: number, shape: readonly number[]): GraphTensor {
-    const length = samples * elementCount(shape);
+  #tensor(name: string, shape: readonly number[], { first, samples }: Rows): GraphTensor {
+    const width = elementCount(shape);
+    const end = (first + samples) * width;
     let buffer = this.#buffers.get(name);
-    if (buffer === undefined || buffer.length < length) this.#buffers.set(name, (buffer = new Float32Array(length)));
-    return { elements: buffer.subarray(0, length), dims: [samples, ...shape] };
+    if (buffer === undefined || buffer.length < end) this.#buffers.set(name, (buffer = new Float32Array(end)));
+    return { elements: buffer.subarray(first * width, end), dims: [samples, ...shape] };
   }
 }
+
+interface Rows {
+  readonly first: number;
+  readonly samples: number;
+}
+
+const NOTHING = new Uint32Array();
+
+/** Is it a part of the other, in the same memory? Then it holds the same, for nobody writes to an order. */
+const isWithin = (part: Uint32Array, whole: Uint32Array): boolean =>
+  part.buffer === whole.buffer &&
+  part.byteOffset >= whole.byteOffset &&
+  part.byteOffset + part.byteLength <= whole.byteOffset + whole.byteLength;

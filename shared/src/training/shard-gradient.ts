@@ -10,7 +10,7 @@ import { BatchBuffers } from './batch-buffers.ts';
 import { clipByGlobalNorm } from './clip.ts';
 import { EpochOrder } from './epoch-order.ts';
 import type { GraphRunner, StepOutputs } from './graph-runner.ts';
-import { microBatches } from './micro-batches.ts';
+import { microBatches, microBatchMax } from './micro-batches.ts';
 import { createOptimizer, type OptimizerRates } from './optimizer.ts';
 import type { TrainingOptions } from './options.ts';
 
@@ -70,6 +70,9 @@ export class ShardGradient {
   readonly #runners = new Map<ShardWork['kind'], Promise<GraphRunner>>();
   readonly #buffers: BatchBuffers;
   #order: KnownOrder = { seed: 0, epoch: 0, order: new Uint32Array() };
+  /** The latest shard with a gradient, and how far behind the one before it in the same epoch it began; 0 where it did not. */
+  #latest: ShardWork | null = null;
+  #stride = 0;
 
   constructor({ model, layout, open }: ShardGraphs) {
     this.#model = model;
@@ -83,8 +86,27 @@ export class ShardGradient {
     this.#checkWeights(inputs.weights);
     const { kind, local, from, to } = shard;
     if (kind === 'evaluate') return this.#evaluate(shard, inputs);
+    this.#stride = strideTo(shard, this.#latest);
+    this.#latest = shard;
     const indices = this.#orderOf(shard).subarray(from, to);
     return local ? this.#walk(local, { shard, indices, inputs }) : this.#gradient(shard, indices, inputs);
+  }
+
+  /**
+   * To be called between shards, while there is nothing else to do: gathers what the next one is likely to begin with, as far behind the
+   * latest as that was behind the one before, and some samples around it, because shards are cut anew for each step. Throws what `blockAt`
+   * throws; the next shard is computed all the same.
+   */
+  gatherAhead({ blockAt }: Pick<ShardInputs, 'blockAt'>): void {
+    const { order } = this.#order;
+    if (this.#latest === null || this.#stride <= 0) return;
+    const { from, to } = this.#latest;
+    const next = from + this.#stride;
+    if (next >= order.length) return;
+    const margin = Math.ceil((to - from) / AROUND);
+    const start = Math.max(0, next - margin);
+    const end = next + Math.min(to - from, microBatchMax(this.#model)) + margin;
+    this.#buffers.gather({ indices: order.subarray(start, end), blockAt });
   }
 
   async #gradient(position: Position, indices: Uint32Array, inputs: ShardInputs): Promise<ShardSums> {
@@ -161,6 +183,14 @@ export class ShardGradient {
     });
   }
 }
+
+/** Shards move by less than this part of their length from step to step. */
+const AROUND = 32;
+
+const strideTo = (shard: ShardWork, before: ShardWork | null): number =>
+  before !== null && shard.local === null && before.seed === shard.seed && before.epoch === shard.epoch
+    ? shard.from - before.from
+    : 0;
 
 interface WalkOf {
   readonly shard: ShardWork;

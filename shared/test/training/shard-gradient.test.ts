@@ -99,3 +99,48 @@ test('weights of another model are refused', async () => {
     why: 'it has 2 parameters, there are 3 weights',
   });
 });
+
+describe('samples gathered ahead', () => {
+  const inputs = { weights: initialWeights(model, 1), blockAt };
+  const at = (from: number, to: number, epoch = 0): ShardWork => ({ ...shard, from, to, epoch });
+  const notAsked = (number: number): never => {
+    throw new Error(`block ${number} was asked for`);
+  };
+  const opened = (): ShardGradient => new ShardGradient({ model, layout, open: async () => summing([]) });
+
+  test('are those of the next shard, also where it is cut a little otherwise, and nothing is read for it', async () => {
+    const [ahead, plain] = [opened(), opened()];
+    for (const gradient of [ahead, plain])
+      for (const from of [0, 640]) await gradient.run(at(from, from + 320), inputs);
+    ahead.gatherAhead({ blockAt });
+    for (const [from, to] of [
+      [1280, 1600],
+      [1275, 1608],
+      [1289, 1591],
+    ] as const) {
+      const sums = await ahead.run(at(from, to), { ...inputs, blockAt: notAsked });
+      expect([...sums.vector]).toEqual([...(await plain.run(at(from, to), inputs)).vector]);
+    }
+  });
+
+  test.each([
+    ['in another place', at(0, 320)],
+    ['longer', at(1280, 1800)],
+    ['of another epoch', at(1280, 1600, 1)],
+  ])('are left where the next shard is %s', async (_, next) => {
+    const [ahead, plain] = [opened(), opened()];
+    for (const from of [0, 640]) await ahead.run(at(from, from + 320), inputs);
+    ahead.gatherAhead({ blockAt });
+    const sums = await ahead.run(next, inputs);
+    expect([...sums.vector]).toEqual([...(await plain.run(next, inputs)).vector]);
+  });
+
+  test('are none of a shard that stands alone, nor behind the end of the epoch', async () => {
+    const gradient = opened();
+    await gradient.run(at(2680, 2800), inputs);
+    gradient.gatherAhead({ blockAt: notAsked });
+    await gradient.run(at(2840, 3000), inputs);
+    gradient.gatherAhead({ blockAt: notAsked });
+    expect(() => gradient.gatherAhead({ blockAt: notAsked })).not.toThrow();
+  });
+});

@@ -54,6 +54,7 @@ export class TrainingKernel implements Kernel {
     dispose: ({ graphs }) => graphs.forEach((graph) => graph.release()),
   });
   readonly #encoder = new GradientEncoder();
+  #gatherAhead: () => void = () => undefined;
   #spent: Spent = nothingSpent();
 
   constructor(options: TrainingKernelOptions) {
@@ -71,6 +72,17 @@ export class TrainingKernel implements Kernel {
     return doneIn(this.#spent, bytes, this.#options.fallback);
   }
 
+  /** While the head makes the next weights. The blocks of the latest shard are most of those that the next one needs. */
+  idle(): void {
+    const gatherAhead = this.#gatherAhead;
+    this.#gatherAhead = () => undefined;
+    try {
+      gatherAhead();
+    } catch {
+      // A block is not there, or not in memory any more: the next shard will tell.
+    }
+  }
+
   async #sums(program: Program, work: TrainWork, pathOf: KernelJob['pathOf']): Promise<ShardSums> {
     const places = new Map(work.numbers.map((number, at) => [number, work.blocks[at]!]));
     const blockAt = (number: number): BlockView => {
@@ -81,6 +93,7 @@ export class TrainingKernel implements Kernel {
     const start = performance.now();
     const before = this.#spent.computeMs;
     const sums = await program.gradient.run(work, { weights: program.weights, blockAt });
+    this.#gatherAhead = () => program.gradient.gatherAhead({ blockAt });
     this.#spent.readMs += performance.now() - start - (this.#spent.computeMs - before);
     return sums;
   }
