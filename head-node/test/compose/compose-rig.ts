@@ -146,6 +146,8 @@ export class ComposeRig {
     const script = join(root, 'user-client', 'bin', 'user-client.mjs');
     const child = spawn(process.execPath, [script, ...args, '--port-base', String(this.#portBase)], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      // Where the login is.
+      env: { ...process.env, XDG_STATE_HOME: this.#folder },
     });
     const client = new LocalProgram('user-client', child, () => undefined);
     this.#clients.push(client);
