@@ -9,29 +9,40 @@ import {
   type BackboneReport,
   type Role,
 } from '@muster/shared';
-import { isLoopback, runProgram, takeBrokerUrl, untilSignal, versionIn, writePrivateFile } from '@muster/shared/io';
+import {
+  addConfigCommand,
+  BROKER_URL,
+  isLoopback,
+  maskedLog,
+  runProgram,
+  untilSignal,
+  versionIn,
+  writePrivateFile,
+} from '@muster/shared/io';
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
+import { BROKER_ADMIN, brokerOptions, brokerOptionsFrom, type BrokerFlags } from './cli/broker-flags.ts';
 import { addAdminCommands } from './cli/admin-commands.ts';
 import { startHeadNode, type HeadNode } from './head-node.ts';
 import { blockMirrorModes, type BlockMirrorMode } from './io/block-mirror.ts';
+import { jwtOptions, jwtOptionsFrom, type JwtFlags } from './cli/jwt-flags.ts';
 import { resolveHeadNodeOptions, type HeadNodeOptions } from './options.ts';
 import { LOCAL_PEER } from './trust/peer.ts';
 
-interface Flags {
+interface Flags extends BrokerFlags, JwtFlags {
   readonly host: string;
   readonly portBase: number;
   readonly state?: string;
   readonly httpPort: number;
   readonly resultTtl: number;
   readonly maxDisk: number;
-  readonly amqp?: string;
   readonly mirrorBlocks: BlockMirrorMode;
   readonly mirrorBudget: number;
   readonly joinFiles?: string;
+  readonly announce: boolean;
   readonly insecure?: boolean;
   readonly logLevel: string;
 }
@@ -64,9 +75,6 @@ const program = new Command('head-node')
       .argParser((text) => parseSizeBytes(text, '--max-disk')),
   )
   .addOption(
-    option('--amqp <url>', 'broker that keeps a copy of all traffic: amqp://user:password@host/vhost', 'AMQP_URL'),
-  )
-  .addOption(
     option(
       '--mirror-blocks <when>',
       'operands that the broker keeps for nodes that are cut off',
@@ -87,12 +95,15 @@ const program = new Command('head-node')
       'MUSTER_JOIN_FILES',
     ),
   )
+  .addOption(option('--no-announce', 'do not tell the local network where the head is (mDNS)', 'MUSTER_NO_ANNOUNCE'))
   .addOption(option('--insecure', 'no keys and no encryption: on this machine only', 'MUSTER_INSECURE'))
   .addOption(
     option('--log-level <level>', 'what goes to stderr', 'MUSTER_LOG_LEVEL')
       .choices(['debug', 'info', 'warn', 'error', 'silent'])
       .default('info'),
   );
+
+for (const each of [...brokerOptions(), ...jwtOptions()]) program.addOption(each);
 
 let action: () => Promise<void> = serve;
 program.action(() => undefined);
@@ -101,6 +112,17 @@ addAdminCommands(program, {
   portBase: () => program.opts<Flags>().portBase,
   stateDirectory: () => resolveHeadNodeOptions(placeFrom(program.opts<Flags>())).stateDirectory,
 });
+addConfigCommand(
+  program,
+  {
+    secrets: [BROKER_URL, BROKER_ADMIN],
+    otherwise: () => {
+      const { stateDirectory } = resolveHeadNodeOptions(placeFrom(program.opts<Flags>()));
+      return { '--state': { value: stateDirectory, from: 'default' } };
+    },
+  },
+  (chosen) => (action = chosen),
+);
 await runProgram(program, () => action());
 
 async function serve(): Promise<void> {
@@ -138,21 +160,23 @@ function optionsFrom({
   insecure = false,
   host,
   portBase,
-  ...broker
+  ...rest
 }: Flags): HeadNodeOptions {
-  const logger = pino({ level: logLevel }, pino.destination(2));
-  const rest = {
+  const logger = pino({ level: logLevel }, maskedLog(pino.destination(2)));
+  const options = {
     host,
     portBase,
     httpPort: httpPort === 0 ? null : httpPort,
     resultTtlMs: resultTtl,
     maxDiskBytes: maxDisk,
-    amqpUrl: takeBrokerUrl(broker.amqp),
+    ...brokerOptionsFrom(rest),
+    jwt: jwtOptionsFrom(rest),
+    announce: rest.announce,
     insecure,
-    blockMirror: { mode: broker.mirrorBlocks, budgetBytes: broker.mirrorBudget },
+    blockMirror: { mode: rest.mirrorBlocks, budgetBytes: rest.mirrorBudget },
     logger,
   };
-  return state === undefined ? rest : { ...rest, stateDirectory: state };
+  return state === undefined ? options : { ...options, stateDirectory: state };
 }
 
 function banner(head: HeadNode): string {

@@ -30,6 +30,7 @@ export { silentLogger, type Logger } from './logger.ts';
 export { formatBytes, formatDuration, parseDurationMs, parseSizeBytes, parseWhole } from './quantities.ts';
 export { seededRandom, type Random } from './random.ts';
 export { RecentLeases } from './recent-leases.ts';
+export { masked } from './secrets.ts';
 export {
   channels,
   DEFAULT_HTTP_PORT,
@@ -53,7 +54,9 @@ export { decode, encode, HEADER_BYTES, sealed, sealOf, type Envelope, type Stamp
 export type { StepSplit, TrainingReport } from './protocol/training-report.ts';
 export { limits } from './protocol/limits.ts';
 export {
+  brokerOffer,
   messages,
+  type BrokerOffer,
   type DeviceFacts,
   type Fields,
   type HeldLease,
@@ -166,6 +169,15 @@ export {
   type Visitor,
 } from './trust/rights.ts';
 export { isRole, roles, type Role } from './trust/role.ts';
+export {
+  announcementText,
+  endpointsFor,
+  isHeadOf,
+  readSighting,
+  type Announced,
+  type FoundHead,
+  type Sighting,
+} from './trust/announcement.ts';
 export { decodeZ85, encodeZ85 } from './trust/z85.ts';
 export { adminActions, type AdminAction } from './protocol/administration.ts';
 export {
@@ -173,6 +185,7 @@ export {
   memberRecord,
   rosterRecord,
   tokenRecord,
+  type ApiTokenRecord,
   type IssuedToken,
   type Member,
   type RosterRecord,

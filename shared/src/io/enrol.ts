@@ -1,4 +1,5 @@
 import { MusterError, isMusterError } from '../errors.ts';
+import type { ProviderId } from '../ids.ts';
 import type { Endpoint } from '../protocol/channels.ts';
 import { PROTOCOL_VERSION } from '../protocol/channels.ts';
 import type { Message } from '../protocol/messages.ts';
@@ -14,8 +15,8 @@ export interface Applicant {
   readonly provider: string;
   /** Its own from before, so that asking again enrols nothing twice. Default: new ones. */
   readonly keys?: KeyPair;
-  /** Where the head is reached, before the addresses of the token are tried. */
-  readonly at?: Endpoint | undefined;
+  /** Where the head may be reached, before the addresses of the token are tried. */
+  readonly at?: readonly Endpoint[];
 }
 
 export interface Enrolment {
@@ -32,7 +33,7 @@ export async function enrol(Request: RequestSocketClass, line: string, applicant
   const token = readJoinToken(line);
   const own = { ...applicant, keys: applicant.keys ?? newKeyPair() };
   let failure: unknown = new MusterError('TOKEN_INVALID', 'the join token names no address');
-  for (const endpoint of applicant.at === undefined ? token.endpoints : [applicant.at, ...token.endpoints]) {
+  for (const endpoint of [...(applicant.at ?? []), ...token.endpoints]) {
     try {
       return await enrolAt(Request, { token, endpoint }, own);
     } catch (error) {
@@ -58,7 +59,8 @@ async function enrolAt(
   const { headKey, endpoints } = token;
   const asker = new Asker(Request, curveRoute(endpoint, headKey, enrolmentKeys(token)), 'registration');
   try {
-    const question = { version: PROTOCOL_VERSION, publicKey: keys.publicKey, name, provider };
+    const id = provider as ProviderId | '';
+    const question = { version: PROTOCOL_VERSION, publicKey: keys.publicKey, name, provider: id };
     const answer = await askPatiently(() => asker.ask('enrol', question));
     const { identity, role, cluster, approved } = expectType(answer, 'enrolled');
     const known = [endpoint, ...endpoints.filter((other) => other !== endpoint)];
