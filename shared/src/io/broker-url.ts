@@ -1,25 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { MusterError } from '../errors.ts';
+import { takeSecret, type SecretOption, type SecretSurroundings } from './secret-option.ts';
 
-/**
- * The broker's URL: what `--amqp` or AMQP_URL says, else what is in the file that AMQP_URL_FILE names; null for none. It holds a
- * password, so it leaves the environment, which child processes inherit. Throws USAGE when the file cannot be read.
- */
-export function takeBrokerUrl(given: string | undefined, env: NodeJS.ProcessEnv = process.env): string | null {
-  const file = env['AMQP_URL_FILE'] ?? '';
-  delete env['AMQP_URL'];
-  if (given !== undefined && given !== '') return given;
-  return file === '' ? null : readSecret(file);
-}
+export const BROKER_URL: SecretOption = { variable: 'AMQP_URL', flag: '--amqp', what: 'the URL of the broker' };
 
-function readSecret(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch (cause) {
-    throw new MusterError('USAGE', 'AMQP_URL_FILE names a file that cannot be read', {
-      why: cause instanceof Error ? cause.message : file,
-      fix: 'write the URL of the broker into the file, or give it with AMQP_URL',
-      cause,
-    });
-  }
-}
+/** The broker's URL: what `--amqp` or AMQP_URL says, else what is in the file that AMQP_URL_FILE names; null for none. */
+export const takeBrokerUrl = (given: string | undefined, surroundings?: SecretSurroundings): string | null =>
+  takeSecret(given, BROKER_URL, surroundings);

@@ -9,7 +9,15 @@ export {
 } from './framed-process.ts';
 export { hashAt } from './hash-file.ts';
 export { hashInSlices } from './hash-in-slices.ts';
-export { takeBrokerUrl } from './broker-url.ts';
+export { BROKER_URL, takeBrokerUrl } from './broker-url.ts';
+export {
+  fileVariable,
+  readSecretFile,
+  takeSecret,
+  warnIfExposed,
+  type SecretOption,
+  type SecretSurroundings,
+} from './secret-option.ts';
 export { removeFile } from './remove-file.ts';
 export {
   incomingBlockName,
@@ -26,6 +34,9 @@ export { offerStore, provesShared } from './local-files.ts';
 export { type BlockChunk } from './partial-blocks.ts';
 export { blockPath, incomingPath } from './store-paths.ts';
 export { DirectoryLock } from './directory-lock.ts';
+export { addConfigCommand, configurationOf, type ConfiguredValue, type ShownOptions } from './configuration.ts';
+export { maskedLog, type LogDestination } from './masked-log.ts';
+export { printFound } from './print-found.ts';
 export { jsonError, report, runProgram, untilSignal, versionIn } from './program.ts';
 export { giveSpare, SpareStock, takeSpare, writeOverSpare } from './spare-files.ts';
 export { overwriteFile, writePieces } from './write-pieces.ts';
@@ -50,4 +61,4 @@ export {
 export { Asker, expectType, type RequestSocketClass } from './asker.ts';
 export { enrol, type Applicant, type Enrolment } from './enrol.ts';
 export { HandshakeWatch, type SocketEvent } from './handshake.ts';
-export { expectJoinToken, takeJoinToken } from './join-line.ts';
+export { expectJoinToken, JOIN_TOKEN, takeJoinToken } from './join-line.ts';

@@ -1,29 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { MusterError } from '../errors.ts';
+import { takeSecret, type SecretOption, type SecretSurroundings } from './secret-option.ts';
+
+/** On the command line it is the line that was pasted: good for a short time and a few machines, and nothing but a way in. */
+export const JOIN_TOKEN: SecretOption = { variable: 'MUSTER_TOKEN', flag: '', what: 'the join token' };
 
 /**
  * The join token: what is given, from standard input for `-`, else what MUSTER_TOKEN says, else what is in the file that MUSTER_TOKEN_FILE
  * names; null for none. It leaves the environment, which child processes inherit. Throws USAGE when the file cannot be read.
  */
-export function takeJoinToken(given: string | undefined, env: NodeJS.ProcessEnv = process.env): string | null {
-  const { MUSTER_TOKEN: variable = '', MUSTER_TOKEN_FILE: file = '' } = env;
-  delete env['MUSTER_TOKEN'];
-  if (given === '-') return readFileSync(0, 'utf8');
-  if (given !== undefined) return given;
-  if (variable !== '') return variable;
-  return file === '' ? null : tokenIn(file);
-}
-
-function tokenIn(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new MusterError('USAGE', 'MUSTER_TOKEN_FILE names a file that cannot be read', {
-      why: cause instanceof Error ? cause.message : file,
-      fix: 'write the join token into the file, or give it as an argument',
-      cause,
-    });
-  }
+export function takeJoinToken(given: string | undefined, surroundings: SecretSurroundings = {}): string | null {
+  const { env = process.env } = surroundings;
+  if (given === undefined) return takeSecret(env[JOIN_TOKEN.variable], JOIN_TOKEN, surroundings);
+  delete env[JOIN_TOKEN.variable];
+  return given === '-' ? readFileSync(0, 'utf8') : given;
 }
 
 /** Without one there is nothing to join. */

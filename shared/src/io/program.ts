@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { CommanderError, type Command } from 'commander';
 import { describeError, isMusterError, MusterError, toWireError } from '../errors.ts';
 import { exitCode, type ExitCode } from '../exit-codes.ts';
+import { masked } from '../secrets.ts';
 
 export interface ProgramOptions {
   /** Errors go to standard output as well, as one JSON object. Default false. */
@@ -32,9 +33,11 @@ export async function runProgram(
 export function report(error: unknown, program: string, { json = false }: ProgramOptions = {}): ExitCode {
   if (error instanceof CommanderError && error.exitCode === 0) return exitCode.done;
   const shown = error instanceof CommanderError ? usageError(error, program) : asMusterError(error);
-  if (json) process.stdout.write(`${JSON.stringify({ error: jsonError(shown) })}\n`);
-  process.stderr.write(`${describeError(shown)}\n`);
-  if (process.env['MUSTER_DEBUG'] !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  // A refused argument is quoted, and may be a secret.
+  if (json) process.stdout.write(`${masked(JSON.stringify({ error: jsonError(shown) }))}\n`);
+  process.stderr.write(`${masked(describeError(shown))}\n`);
+  if (process.env['MUSTER_DEBUG'] !== undefined && error instanceof Error)
+    process.stderr.write(`${masked(error.stack ?? '')}\n`);
   return shown.exit;
 }
 
