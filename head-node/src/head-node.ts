@@ -6,15 +6,12 @@ import {
   type BackboneReport,
   type Channel,
   type Clock,
-  type Logger,
   type NodeStatus,
   type TaskId,
 } from '@muster/shared';
-import { openBackbone } from '@muster/rabbitmq';
 import {
   BlockStore,
   DirectoryLock,
-  incomingResultName,
   makeStateDirectory,
   offerStore,
   SpareStock,
@@ -29,12 +26,13 @@ import { briefOf, nodeStatuses, statusOf } from './core/views.ts';
 import { Driver } from './driver.ts';
 import { ClientEndpoint } from './io/client-endpoint.ts';
 import { ClientRequests } from './io/client-requests.ts';
-import { BrokerMirror, noMirror, type Mirror } from './io/mirror.ts';
-import { OpenStreams } from './io/open-streams.ts';
+import type { Mirror } from './io/mirror.ts';
 import { openHeadSockets, type HeadSockets } from './io/head-sockets.ts';
 import { startHttp, type HttpServer } from './io/http.ts';
 import { IncomingResults } from './io/incoming-results.ts';
 import { Journal } from './io/journal.ts';
+import { openMirror } from './io/open-mirror.ts';
+import { restockWhileIdle } from './io/restock.ts';
 import { Registration } from './io/registration.ts';
 import { serveReplies, type ReplyOptions } from './io/reply-endpoint.ts';
 import { ResultCollector } from './io/result-collector.ts';
@@ -43,6 +41,7 @@ import { TaskPublisher } from './io/task-publisher.ts';
 import { resolveHeadNodeOptions, type HeadNodeOptions, type ResolvedHeadNodeOptions } from './options.ts';
 import type { Administration } from './trust/administration.ts';
 import { administrationOf } from './trust/administration-of.ts';
+import { openBrokerAccounts, type BrokerAccounts } from './trust/broker-accounts.ts';
 import { watchHandshakes } from './trust/failed-handshakes.ts';
 import { leaveCredential } from './trust/left-credential.ts';
 import { Trust } from './trust/trust.ts';
@@ -55,10 +54,6 @@ import { startVerifier, type Verifier } from './verify/index.ts';
 const TICK_MS = 50;
 const PROGRESS_MS = 250;
 const SWEEP_MS = 30_000;
-/** Spare files: a MiB every 2 ms while there is something to make, else a look now and then. */
-const RESTOCK_MS = 2;
-const RESTOCK_REST_MS = 20;
-const RESTOCK_STEPS = 4;
 
 export interface HeadNode {
   readonly options: ResolvedHeadNodeOptions;
@@ -88,6 +83,7 @@ interface Stores {
   readonly trainer: Trainer;
   readonly runs: TrainingRuns;
   readonly mirror: Mirror;
+  readonly accounts: BrokerAccounts;
   readonly trust: Trust;
 }
 
@@ -147,8 +143,9 @@ async function openLocked(options: ResolvedHeadNodeOptions): Promise<Omit<Stores
     incomingDirectory: blocks.incomingDirectory,
   });
   const runs = new TrainingRuns({ trainer, blocks });
-  const mirror = openMirror(options, journal, blocks);
-  return { journal, blocks, incoming, results, spares, verifier, trainer, runs, mirror, trust };
+  const accounts = await openBrokerAccounts(options, { secretKey: trust.keys.secretKey, roster: trust.roster });
+  const mirror = openMirror(options, { journal, blocks, accounts });
+  return { journal, blocks, incoming, results, spares, verifier, trainer, runs, mirror, accounts, trust };
 }
 
 /** A node that finished while the head was away has left it there. */
@@ -157,27 +154,20 @@ function isResultOfOpenTask(journal: Journal, name: string): boolean {
   return task !== null && journal.history(task)?.ended === null;
 }
 
-function openMirror(
-  { amqpUrl, blockMirror, stateDirectory, logger }: ResolvedHeadNodeOptions,
-  { headId, epoch }: Journal,
-  blocks: BlockStore,
-): Mirror {
-  if (amqpUrl === null) return noMirror;
-  return new BrokerMirror({
-    backbone: openBackbone({ url: amqpUrl, role: 'head', name: `muster head ${headId}`, logger }),
-    logger,
-    epoch,
-    blocks,
-    policy: blockMirror,
-    streams: new OpenStreams(stateDirectory, logger),
-    incomingPath: (task, lease) => blocks.incomingPath(incomingResultName(task, lease)),
-  });
-}
-
 const storeDirectory = (stateDirectory: string): string => join(stateDirectory, 'store');
 
-async function closeStores({ lock, journal, spares, verifier, trainer, mirror, trust }: Stores): Promise<void> {
+async function closeStores({
+  lock,
+  journal,
+  spares,
+  verifier,
+  trainer,
+  mirror,
+  accounts,
+  trust,
+}: Stores): Promise<void> {
   spares.clear();
+  accounts.close();
   await mirror.stop();
   await verifier.stop();
   await trainer.stop();
@@ -222,10 +212,17 @@ function assemble({ options, stores, sockets }: Opened): Parts {
     maxResultBytes: maxDiskBytes / 2,
   });
   stores.runs.tell((event) => driver.trained(event));
-  const administration = administrationOf(options, { trust, driver, publisher, clients });
+  const administration = administrationOf(options, { trust, driver, publisher, clients, accounts: stores.accounts });
   const { heartbeatMs } = policy;
   const said = { logger, epoch, heartbeatMs, store };
-  const registration = new Registration({ ...said, driver, publisher, trust, administration });
+  const registration = new Registration({
+    ...said,
+    driver,
+    publisher,
+    trust,
+    administration,
+    accounts: stores.accounts,
+  });
   return { driver, publisher, clients, registration, administration };
 }
 
@@ -354,26 +351,13 @@ function startTimers(driver: Driver, { clients, clock, incoming }: Ticking): Nod
   ];
 }
 
-/** In small steps, so that whatever comes is answered at once, and not while a task runs. Returns what stops it. */
-function restockWhileIdle(driver: Driver, { spares }: Stores): () => void {
-  let timer: NodeJS.Timeout;
-  const work = (): void => {
-    // Between two rounds nothing is leased, and yet nobody is idle.
-    let busy = driver.state.open.size === 0;
-    for (let step = 0; step < RESTOCK_STEPS && busy; step += 1) busy = spares.step();
-    timer = setTimeout(work, busy ? RESTOCK_MS : RESTOCK_REST_MS);
-  };
-  timer = setTimeout(work, RESTOCK_REST_MS);
-  return () => clearTimeout(timer);
-}
-
 const countersOf = ({ state }: Driver, { counters }: Trust): Record<string, number> => ({
   ...state.counters,
   ...counters,
 });
 
 async function openHttp(
-  { httpPort, logger }: { httpPort: number | null; logger: Logger },
+  { httpPort, logger }: ResolvedHeadNodeOptions,
   driver: Driver,
   { mirror, trust }: Stores,
 ): Promise<HttpServer | null> {

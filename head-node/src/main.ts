@@ -9,26 +9,35 @@ import {
   type BackboneReport,
   type Role,
 } from '@muster/shared';
-import { isLoopback, runProgram, takeBrokerUrl, untilSignal, versionIn, writePrivateFile } from '@muster/shared/io';
+import {
+  addConfigCommand,
+  BROKER_URL,
+  isLoopback,
+  maskedLog,
+  runProgram,
+  untilSignal,
+  versionIn,
+  writePrivateFile,
+} from '@muster/shared/io';
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
+import { BROKER_ADMIN, brokerOptions, brokerOptionsFrom, type BrokerFlags } from './cli/broker-flags.ts';
 import { addAdminCommands } from './cli/admin-commands.ts';
 import { startHeadNode, type HeadNode } from './head-node.ts';
 import { blockMirrorModes, type BlockMirrorMode } from './io/block-mirror.ts';
 import { resolveHeadNodeOptions, type HeadNodeOptions } from './options.ts';
 import { LOCAL_PEER } from './trust/peer.ts';
 
-interface Flags {
+interface Flags extends BrokerFlags {
   readonly host: string;
   readonly portBase: number;
   readonly state?: string;
   readonly httpPort: number;
   readonly resultTtl: number;
   readonly maxDisk: number;
-  readonly amqp?: string;
   readonly mirrorBlocks: BlockMirrorMode;
   readonly mirrorBudget: number;
   readonly joinFiles?: string;
@@ -64,9 +73,6 @@ const program = new Command('head-node')
       .argParser((text) => parseSizeBytes(text, '--max-disk')),
   )
   .addOption(
-    option('--amqp <url>', 'broker that keeps a copy of all traffic: amqp://user:password@host/vhost', 'AMQP_URL'),
-  )
-  .addOption(
     option(
       '--mirror-blocks <when>',
       'operands that the broker keeps for nodes that are cut off',
@@ -94,6 +100,8 @@ const program = new Command('head-node')
       .default('info'),
   );
 
+for (const each of brokerOptions()) program.addOption(each);
+
 let action: () => Promise<void> = serve;
 program.action(() => undefined);
 addAdminCommands(program, {
@@ -101,6 +109,17 @@ addAdminCommands(program, {
   portBase: () => program.opts<Flags>().portBase,
   stateDirectory: () => resolveHeadNodeOptions(placeFrom(program.opts<Flags>())).stateDirectory,
 });
+addConfigCommand(
+  program,
+  {
+    secrets: [BROKER_URL, BROKER_ADMIN],
+    otherwise: () => {
+      const { stateDirectory } = resolveHeadNodeOptions(placeFrom(program.opts<Flags>()));
+      return { '--state': { value: stateDirectory, from: 'default' } };
+    },
+  },
+  (chosen) => (action = chosen),
+);
 await runProgram(program, () => action());
 
 async function serve(): Promise<void> {
@@ -138,21 +157,21 @@ function optionsFrom({
   insecure = false,
   host,
   portBase,
-  ...broker
+  ...rest
 }: Flags): HeadNodeOptions {
-  const logger = pino({ level: logLevel }, pino.destination(2));
-  const rest = {
+  const logger = pino({ level: logLevel }, maskedLog(pino.destination(2)));
+  const options = {
     host,
     portBase,
     httpPort: httpPort === 0 ? null : httpPort,
     resultTtlMs: resultTtl,
     maxDiskBytes: maxDisk,
-    amqpUrl: takeBrokerUrl(broker.amqp),
+    ...brokerOptionsFrom(rest),
     insecure,
-    blockMirror: { mode: broker.mirrorBlocks, budgetBytes: broker.mirrorBudget },
+    blockMirror: { mode: rest.mirrorBlocks, budgetBytes: rest.mirrorBudget },
     logger,
   };
-  return state === undefined ? rest : { ...rest, stateDirectory: state };
+  return state === undefined ? options : { ...options, stateDirectory: state };
 }
 
 function banner(head: HeadNode): string {

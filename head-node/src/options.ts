@@ -1,3 +1,4 @@
+import { expectBrokerUsable, type BrokerTls } from '@muster/rabbitmq';
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@muster/shared';
 import { defaultStateDirectory, isLoopback } from '@muster/shared/io';
 import type { BlockMirrorPolicy } from './io/block-mirror.ts';
@@ -17,6 +18,12 @@ export interface HeadNodeOptions {
   readonly maxDiskBytes?: number;
   /** Broker that keeps a copy of all task and result traffic: `amqp://user:password@host:5672/vhost`; null for none. Default none. */
   readonly amqpUrl?: string | null;
+  /** The broker's management interface: with it each provider gets a user of its own there. Null for none. Default none. */
+  readonly amqpAdminUrl?: string | null;
+  /** Where providers reach the broker: `amqps://host:5671`; null: where the head does. */
+  readonly amqpPublicUrl?: string | null;
+  /** Of `amqps://` and `https://`. */
+  readonly amqpTls?: BrokerTls;
   /** Operand blocks in the broker. Default `always`, up to 2 GiB for each task. */
   readonly blockMirror?: BlockMirrorPolicy;
   /** No keys and no encryption on TCP, for experiments: on loopback only. Default false. */
@@ -40,6 +47,7 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
   }
   const { host = '127.0.0.1', insecure = false } = options;
   if (insecure && !isLoopback(host)) throw insecureOutside(host);
+  const broker = brokerOf(options);
   return Object.freeze({
     host,
     portBase,
@@ -47,12 +55,33 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
     httpPort: options.httpPort === undefined ? DEFAULT_HTTP_PORT : options.httpPort,
     resultTtlMs: options.resultTtlMs ?? 24 * 3_600_000,
     maxDiskBytes: options.maxDiskBytes ?? 64 * 2 ** 30,
-    amqpUrl: options.amqpUrl ?? null,
+    ...broker,
     blockMirror: options.blockMirror ?? DEFAULT_BLOCK_MIRROR,
     insecure,
     logger: options.logger ?? silentLogger,
   });
 }
+
+type Broker = Pick<ResolvedHeadNodeOptions, 'amqpUrl' | 'amqpAdminUrl' | 'amqpPublicUrl' | 'amqpTls'>;
+
+function brokerOf({
+  amqpUrl = null,
+  amqpAdminUrl = null,
+  amqpPublicUrl = null,
+  amqpTls = {},
+}: HeadNodeOptions): Broker {
+  const broker = { amqpUrl, amqpAdminUrl, amqpPublicUrl, amqpTls };
+  if (amqpUrl !== null)
+    expectBrokerUsable({ url: amqpUrl, adminUrl: amqpAdminUrl, publicUrl: amqpPublicUrl, tls: amqpTls });
+  else if (amqpAdminUrl !== null || amqpPublicUrl !== null || Object.keys(amqpTls).length > 0) throw brokerMissing();
+  return broker;
+}
+
+const brokerMissing = (): MusterError =>
+  new MusterError('USAGE', 'there are options for a broker, and no broker', {
+    why: '--amqp-... is given, but neither --amqp nor AMQP_URL',
+    fix: 'AMQP_URL=amqp://user:password@host/vhost, or leave the others out',
+  });
 
 const insecureOutside = (host: string): MusterError =>
   new MusterError('USAGE', '--insecure works on this machine only', {

@@ -1,6 +1,18 @@
 /** `provider-node`: reads the command line, measures this machine, and works for the head until SIGINT or SIGTERM. */
+import { readTlsFiles } from '@muster/rabbitmq';
 import { DEFAULT_PORT_BASE, formatBytes, parseSizeBytes, parseWhole } from '@muster/shared';
-import { expectJoinToken, runProgram, takeBrokerUrl, takeJoinToken, untilSignal, versionIn } from '@muster/shared/io';
+import {
+  addConfigCommand,
+  BROKER_URL,
+  expectJoinToken,
+  JOIN_TOKEN,
+  maskedLog,
+  runProgram,
+  takeBrokerUrl,
+  takeJoinToken,
+  untilSignal,
+  versionIn,
+} from '@muster/shared/io';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
 import { joinCluster } from './join.ts';
@@ -18,6 +30,9 @@ interface Flags {
   readonly maxDisk?: number;
   readonly blocks: 'auto' | 'wire';
   readonly amqp?: string;
+  readonly amqpCa?: string;
+  readonly amqpCert?: string;
+  readonly amqpKey?: string;
   readonly logLevel: string;
 }
 
@@ -62,16 +77,20 @@ const program = new Command('provider-node')
   .addOption(
     option(
       '--amqp <url>',
-      "the head's broker: amqp://user:password@host/vhost; with it, work goes on while the head is away",
+      "the head's broker: amqp://user:password@host/vhost; with it, work goes on while the head is away (default: as the head says)",
       'AMQP_URL',
     ),
   )
+  .addOption(option('--amqp-ca <file>', 'authority of the certificate of an amqps:// broker', 'MUSTER_AMQP_CA'))
+  .addOption(option('--amqp-cert <file>', 'certificate to show to such a broker', 'MUSTER_AMQP_CERT'))
+  .addOption(option('--amqp-key <file>', 'the key of that certificate', 'MUSTER_AMQP_KEY'))
   .addOption(
     option('--log-level <level>', 'what goes to stderr', 'MUSTER_LOG_LEVEL')
       .choices(['debug', 'info', 'warn', 'error', 'silent'])
       .default('warn'),
   );
 
+let action: () => Promise<void> = work;
 let joining: { readonly token: string | undefined } | null = null;
 program.action(() => undefined);
 program
@@ -79,7 +98,10 @@ program
   .description('join the cluster of this token, remember it, and work for it; - reads the token from standard input')
   .action((token: string | undefined) => void (joining = { token }));
 
-await runProgram(program, async () => {
+addConfigCommand(program, { secrets: [BROKER_URL, JOIN_TOKEN], otherwise: holding }, (chosen) => (action = chosen));
+await runProgram(program, () => action());
+
+async function work(): Promise<void> {
   const flags = program.opts<Flags>();
   // From the start: what is begun must be put away again.
   const signal = untilSignal();
@@ -91,7 +113,7 @@ await runProgram(program, async () => {
   void provider.joined.catch(() => undefined);
   await Promise.race([signal, provider.joined.then(() => new Promise<never>(() => undefined))]);
   await provider.stop();
-});
+}
 
 /** By the command, or by a token in the environment for a provider that has joined nothing yet. */
 async function joinIfAsked(options: ProviderNodeOptions): Promise<void> {
@@ -101,17 +123,45 @@ async function joinIfAsked(options: ProviderNodeOptions): Promise<void> {
   if (line !== null) say(await joinCluster(options, line));
 }
 
-function optionsFrom({ name, state, threads, maxMemory, maxDisk, logLevel, ...rest }: Flags): ProviderNodeOptions {
+/** What is found out at the start, where nobody says otherwise. */
+function holding(): Record<string, { readonly value: string; readonly from: string }> {
+  const { membership, ...found } = resolveProviderNodeOptions(placeFrom(program.opts<Flags>()));
+  const from = membership === null ? 'default' : 'membership';
+  const { name, stateDirectory, head, portBase, threads, maxDiskBytes } = found;
+  const defaults = {
+    '--name': name,
+    '--state': stateDirectory,
+    '--threads': threads,
+    '--max-memory': 'half of what is free',
+  };
+  const fixed = { ...defaults, '--max-disk': formatBytes(maxDiskBytes), '--amqp': 'as the head says' };
   return {
+    ...Object.fromEntries(
+      Object.entries(fixed).map(([flag, value]) => [flag, { value: String(value), from: 'default' }]),
+    ),
+    '--head': { value: head, from },
+    '--port-base': { value: String(portBase), from },
+  };
+}
+
+function placeFrom({ name, state, head, portBase }: Flags): ProviderNodeOptions {
+  return {
+    ...(head === undefined ? {} : { head }),
+    ...(portBase === undefined ? {} : { portBase }),
+    ...(name === undefined ? {} : { name }),
+    ...(state === undefined ? {} : { stateDirectory: state }),
+  };
+}
+
+function optionsFrom({ threads, maxMemory, maxDisk, ...rest }: Flags): ProviderNodeOptions {
+  return {
+    ...placeFrom(rest),
     device: rest.device,
     blocks: rest.blocks,
     amqpUrl: takeBrokerUrl(rest.amqp),
-    logger: pino({ level: logLevel }, pino.destination(2)),
+    amqpTls: readTlsFiles({ ca: rest.amqpCa, cert: rest.amqpCert, key: rest.amqpKey }),
+    logger: pino({ level: rest.logLevel }, maskedLog(pino.destination(2))),
     onNews: say,
-    ...(rest.head === undefined ? {} : { head: rest.head }),
-    ...(rest.portBase === undefined ? {} : { portBase: rest.portBase }),
-    ...(name === undefined ? {} : { name }),
-    ...(state === undefined ? {} : { stateDirectory: state }),
     ...(threads === undefined ? {} : { threads }),
     ...(maxMemory === undefined ? {} : { maxMemoryBytes: maxMemory }),
     ...(maxDisk === undefined ? {} : { maxDiskBytes: maxDisk }),

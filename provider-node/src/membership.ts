@@ -24,6 +24,7 @@ import { Request } from 'zeromq';
 import type { Compute } from './compute/index.ts';
 import { offer } from './core/handle.ts';
 import type { Driver, SessionStore } from './driver.ts';
+import type { GivenBroker } from './io/given-broker.ts';
 import { HeadLink } from './io/head-link.ts';
 import type { ResolvedProviderNodeOptions } from './options.ts';
 
@@ -42,6 +43,7 @@ export interface MembershipParts {
   readonly compute: Compute;
   readonly driver: Driver;
   readonly blocks: BlockStore;
+  readonly broker: Pick<GivenBroker, 'offered'>;
 }
 
 interface Session {
@@ -114,12 +116,13 @@ export class Membership {
 
   /** One session from registration to its end. Resolves to the reason why it ended. */
   async #serve(): Promise<string> {
-    const { options, driver, blocks } = this.#parts;
+    const { options, driver, blocks, broker } = this.#parts;
     const introduction = this.#introduction();
     const { asker, route } = this.#openDesk();
     const registered = expectType(await asker.ask('register', introduction), 'registered');
     // `leave` may have come in the meantime, and found no session to end.
     if (this.#leaving) return this.#decline(asker, registered);
+    broker.offered(registered.broker, options.head);
     const store = this.#sharedStore(registered);
     const [hello, over] = [deferred<string>(), deferred<string>()];
     const onMessage = (envelope: Envelope): void =>

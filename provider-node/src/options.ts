@@ -1,3 +1,4 @@
+import { expectBrokerUsable, type BrokerTls } from '@muster/rabbitmq';
 import { DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@muster/shared';
 import { defaultStateDirectory, endpointOf, loadMembership, type Membership } from '@muster/shared/io';
 import { availableParallelism, hostname } from 'node:os';
@@ -24,8 +25,10 @@ export interface ProviderNodeOptions {
   readonly maxDiskBytes?: number;
   /** 'auto' reads the head's store by path where that is proven to work, 'wire' never does. */
   readonly blocks?: 'auto' | 'wire';
-  /** Broker that keeps a copy of all task and result traffic: `amqp://user:password@host:5672/vhost`; null for none. Default none. */
+  /** Broker that keeps a copy of all task and result traffic: `amqp://user:password@host:5672/vhost`; null: as the head says. Default null. */
   readonly amqpUrl?: string | null;
+  /** Of `amqps://`; wins over the authority that the head hands out. */
+  readonly amqpTls?: BrokerTls;
   readonly logger?: Logger;
   /** Called with a line for people: joined, lost the head, left. */
   readonly onNews?: (line: string) => void;
@@ -52,6 +55,8 @@ export function resolveProviderNodeOptions(options: ProviderNodeOptions): Resolv
       why: `got '${name}'`,
       fix: '--name my-laptop',
     });
+  const { amqpUrl = null, amqpTls = {} } = options;
+  if (amqpUrl !== null) expectBrokerUsable({ url: amqpUrl, tls: amqpTls });
   const stateDirectory = options.stateDirectory ?? defaultStateDirectory(`provider-${name}`);
   const membership = loadMembership(stateDirectory);
   return Object.freeze({
@@ -64,7 +69,8 @@ export function resolveProviderNodeOptions(options: ProviderNodeOptions): Resolv
     maxMemoryBytes: options.maxMemoryBytes ?? 0,
     maxDiskBytes: options.maxDiskBytes ?? 16 * 2 ** 30,
     blocks: options.blocks ?? 'auto',
-    amqpUrl: options.amqpUrl ?? null,
+    amqpUrl,
+    amqpTls,
     logger: options.logger ?? silentLogger,
     onNews: options.onNews ?? (() => undefined),
     ...(options.tamper === undefined ? {} : { tamper: options.tamper }),

@@ -1,12 +1,11 @@
 /** Composition root: measures the device, then keeps a session with the head for as long as it runs. */
 import { systemClock, type ProviderId } from '@muster/shared';
-import { openBackbone } from '@muster/rabbitmq';
 import { BlockStore, DirectoryLock, SpareStock } from '@muster/shared/io';
 import { basename, join } from 'node:path';
 import { startCompute, type Compute } from './compute/index.ts';
 import { newProviderState, type HeldWork } from './core/provider-state.ts';
 import { Driver } from './driver.ts';
-import { noBroker, RabbitLink, type BrokerLink } from './io/broker-link.ts';
+import { GivenBroker } from './io/given-broker.ts';
 import { loadIdentity } from './io/identity.ts';
 import { Spool } from './io/spool.ts';
 import { Membership } from './membership.ts';
@@ -31,7 +30,7 @@ export async function startProviderNode(raw: ProviderNodeOptions): Promise<Provi
     const finished = spool.load();
     const blocks = await openStore(options, finished);
     const compute = options.compute ?? (await startCompute(options));
-    const broker = openBroker(options, id, blocks);
+    const broker = new GivenBroker(options, { provider: id, blocks });
     const driver = new Driver(newProviderState(finished), {
       clock: systemClock,
       logger: options.logger,
@@ -41,7 +40,7 @@ export async function startProviderNode(raw: ProviderNodeOptions): Promise<Provi
       broker,
     });
     broker.listen((brokered) => driver.brokered(brokered));
-    const membership = new Membership({ options, id, compute, driver, blocks });
+    const membership = new Membership({ options, id, compute, driver, blocks, broker });
     const stop = async (): Promise<void> => {
       await membership.leave();
       await broker.close();
@@ -65,14 +64,4 @@ function openStore(options: ResolvedProviderNodeOptions, finished: readonly Held
     maxBytes: options.maxDiskBytes,
     keepIncoming: (name) => kept.has(name),
   });
-}
-
-function openBroker(
-  { amqpUrl, name, logger }: ResolvedProviderNodeOptions,
-  provider: ProviderId,
-  blocks: BlockStore,
-): BrokerLink {
-  if (amqpUrl === null) return noBroker;
-  const backbone = openBackbone({ url: amqpUrl, role: 'provider', name: `muster provider ${name}`, logger });
-  return new RabbitLink({ backbone, provider, blocks, logger });
 }

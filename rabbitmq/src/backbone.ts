@@ -76,6 +76,8 @@ export interface Delivery {
   /** Frames as they were published; views into the received body. */
   readonly frames: readonly Uint8Array[];
   readonly redelivered: boolean;
+  /** User of the broker who published it, as the broker has checked; null where the publisher did not say. */
+  readonly from: string | null;
   /** Position in a stream; 0 for queues. */
   readonly offset: number;
   /** Done with it; the broker may forget it. Harmless after the connection that it came by is gone: it comes again then. */

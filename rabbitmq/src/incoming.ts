@@ -98,6 +98,11 @@ export class Incoming {
 export const offsetOf = ({ properties }: ConsumeMessage): number =>
   Number(properties.headers?.['x-stream-offset'] ?? 0);
 
+function senderOf({ properties }: ConsumeMessage): string | null {
+  const { userId } = properties as { readonly userId?: unknown };
+  return typeof userId === 'string' && userId !== '' ? userId : null;
+}
+
 /** As the broker wants to be asked for it. */
 export const offsetArgument = (offset: StreamSource['offset']): object => ({
   'x-stream-offset':
@@ -108,6 +113,7 @@ class Received implements Delivery {
   readonly key: string;
   readonly frames: readonly Uint8Array[];
   readonly redelivered: boolean;
+  readonly from: string | null;
   readonly offset: number;
   readonly #tag: number;
   readonly #incoming: Incoming;
@@ -116,6 +122,7 @@ class Received implements Delivery {
     this.key = String(message.properties.messageId);
     this.frames = frames;
     this.redelivered = message.fields.redelivered;
+    this.from = senderOf(message);
     this.offset = offsetOf(message);
     this.#tag = message.fields.deliveryTag;
     this.#incoming = incoming;

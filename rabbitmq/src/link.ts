@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream';
 import { within } from '@muster/shared';
-import { connect, type ChannelModel, type Options, type RecoveringChannelModel } from 'amqplib';
+import { connect, type ChannelModel, type RecoveringChannelModel } from 'amqplib';
+import type { BrokerAccess } from './broker-access.ts';
 
 export type LinkState = 'connecting' | 'up' | 'down';
 
 export interface LinkOptions {
-  readonly broker: Options.Connect;
+  readonly broker: BrokerAccess;
   /** Shown in the broker's list of connections. */
   readonly name: string;
   /** Runs at every connection, before the link is up. When it fails, the connection is tried again. */
@@ -75,7 +76,8 @@ export class Link {
 
   async #open(): Promise<RecoveringChannelModel> {
     const { broker, name } = this.#options;
-    const connection = await connect(broker, {
+    const connection = await connect(broker.address, {
+      ...broker.socket,
       noDelay: true,
       timeout: CONNECT_TIMEOUT_MS,
       clientProperties: { connection_name: name },

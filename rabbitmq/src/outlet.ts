@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@muster/shared';
-import type { Options } from 'amqplib';
+import type { BrokerAccess } from './broker-access.ts';
 import { Declarations } from './declarations.ts';
 import { Lane } from './lane.ts';
 import { Link } from './link.ts';
@@ -9,7 +9,7 @@ import type { QueueSpec, Role } from './topology.ts';
 import type { Watermarks } from './watermarks.ts';
 
 export interface OutletOptions {
-  readonly broker: Options.Connect;
+  readonly broker: BrokerAccess;
   readonly role: Role;
   readonly name: string;
   readonly limits: OutboxLimits;
@@ -34,7 +34,8 @@ export class Outlet {
     const setup = declarations && { setup: declarations.assertAll.bind(declarations) };
     this.link = new Link({ broker, name, ...setup });
     this.link.onChange(() => this.#onLink(onChange));
-    this.publisher = new Publisher({ link: this.link, lane: this.lane, name, role, onChange });
+    const { user } = broker;
+    this.publisher = new Publisher({ link: this.link, lane: this.lane, name, role, user, onChange });
   }
 
   want(queue: QueueSpec): void {

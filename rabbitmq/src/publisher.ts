@@ -14,6 +14,8 @@ export interface PublisherOptions {
   readonly lane: Lane;
   readonly name: string;
   readonly role: Role;
+  /** As the broker knows us; undefined where only it knows. */
+  readonly user: string | undefined;
   readonly onChange: () => void;
 }
 
@@ -80,8 +82,15 @@ export class Publisher {
       mandatory: true,
       messageId: key,
       appId: this.#options.name,
+      ...this.#sender,
     });
     window.sent(entry);
+  }
+
+  /** The broker takes no other name than that of who is logged in, so that the head can believe it. What the head says, nobody checks. */
+  get #sender(): { readonly userId?: string } {
+    const { role, user } = this.#options;
+    return role === 'head' || user === undefined ? {} : { userId: user };
   }
 
   #returned({ properties, content, fields }: Message, channel: ConfirmChannel, window: ConfirmWindow): void {

@@ -1,6 +1,6 @@
 import { deferred, limits, MusterError, silentLogger, systemClock, within } from '@muster/shared';
 import type { Clock, Logger, ProviderId, TaskId } from '@muster/shared';
-import type { ChannelModel, Options } from 'amqplib';
+import type { ChannelModel } from 'amqplib';
 import { checkSize } from './body.ts';
 import type {
   Backbone,
@@ -14,7 +14,8 @@ import type {
   StreamSource,
   Subscription,
 } from './backbone.ts';
-import { brokerAddress, parseBrokerUrl } from './broker-url.ts';
+import { brokerAccess, type BrokerAccess, type BrokerTls } from './broker-access.ts';
+import { brokerAddress } from './broker-url.ts';
 import { channelErrorCode, NOT_FOUND } from './channel-error.ts';
 import { QueueConsumer, StreamReader } from './consumer.ts';
 import { DeadLetters } from './dead-letters.ts';
@@ -32,6 +33,8 @@ import { Watermarks } from './watermarks.ts';
 export interface BackboneOptions {
   /** amqp:// or amqps://, with user and password. */
   readonly url: string;
+  /** Of `amqps://`. */
+  readonly tls?: BrokerTls;
   /** Only the head declares queues; a provider may have no right to. */
   readonly role: Role;
   /** Shown in the broker's list of connections. */
@@ -50,7 +53,8 @@ const MESSAGE_WINDOW_BYTES = 16 * 2 ** 20;
 const BLOCK_WINDOW = { windowMessages: 64, windowBytes: 32 * 2 ** 20 };
 
 /**
- * Returns at once: the broker may be reached later, or never. Throws BACKBONE_REFUSED for an address that is none.
+ * Returns at once: the broker may be reached later, or never. Throws BACKBONE_REFUSED for an address that is none, and
+ * for the user guest on another machine.
  *
  * @example const backbone = openBackbone({ url: 'amqp://head:secret@broker/muster', role: 'head', name: 'muster head' });
  */
@@ -63,7 +67,7 @@ export const openBackbone = (options: BackboneOptions): Backbone => new RabbitBa
  */
 class RabbitBackbone implements Backbone {
   readonly #options: Required<BackboneOptions>;
-  readonly #broker: Options.Connect;
+  readonly #broker: BrokerAccess;
   readonly #watermarks = new Watermarks();
   readonly #notice: StateNotice;
   readonly #subscriptions = new Set<Subscription>();
@@ -79,13 +83,14 @@ class RabbitBackbone implements Backbone {
   constructor(options: BackboneOptions) {
     this.#options = {
       logger: silentLogger,
+      tls: {},
       maxOutboxBytes: limits.backboneOutboxBytes.value,
       maxBlockOutboxBytes: limits.backboneBlockOutboxBytes.value,
       clock: systemClock,
       maxSilenceMs: SILENCE_MS,
       ...options,
     };
-    this.#broker = parseBrokerUrl(options.url);
+    this.#broker = brokerAccess(options.url, options.tls);
     this.#notice = new StateNotice(() => this.status());
     const windowMessages = limits.backboneWindow.value;
     const maxBytes = this.#options.maxOutboxBytes;
@@ -257,18 +262,22 @@ class RabbitBackbone implements Backbone {
   }
 
   #refused(error: unknown): MusterError {
-    return new MusterError('BACKBONE_REFUSED', `the backbone at ${brokerAddress(this.#broker)} refuses what is asked`, {
-      why: reasonOf(error),
-      fix: 'give the user of AMQP_URL the rights of broker/definitions.json',
-      cause: error,
-    });
+    return new MusterError(
+      'BACKBONE_REFUSED',
+      `the backbone at ${brokerAddress(this.#broker.address)} refuses what is asked`,
+      {
+        why: reasonOf(error),
+        fix: 'give the user of AMQP_URL the rights of broker/definitions.json',
+        cause: error,
+      },
+    );
   }
 
   #unreachable(): MusterError {
     const reason = this.#state().reason || 'it does not answer';
     const code =
       reason.includes('ACCESS_REFUSED') || reason.includes('ACCESS-REFUSED') ? 'BACKBONE_REFUSED' : 'BACKBONE_DOWN';
-    const where = brokerAddress(this.#broker);
+    const where = brokerAddress(this.#broker.address);
     return new MusterError(code, `the backbone at ${where} cannot be used`, {
       why: reason,
       fix: 'check AMQP_URL, user and password, and that RabbitMQ runs',

@@ -54,7 +54,9 @@ export { decode, encode, HEADER_BYTES, sealed, sealOf, type Envelope, type Stamp
 export type { StepSplit, TrainingReport } from './protocol/training-report.ts';
 export { limits } from './protocol/limits.ts';
 export {
+  brokerOffer,
   messages,
+  type BrokerOffer,
   type DeviceFacts,
   type Fields,
   type HeldLease,

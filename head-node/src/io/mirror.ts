@@ -84,6 +84,8 @@ export interface MirrorPorts extends BlockMirrorPorts {
   readonly epoch: number;
   /** Where bytes of a result that is on its way lie. */
   readonly incomingPath: (task: TaskId, lease: number) => string;
+  /** May this user of the broker speak for the provider? Null: nobody said who it is. */
+  readonly speaksFor: (user: string | null, provider: ProviderId) => boolean;
 }
 
 /** What the core must hear of the broker. */
@@ -129,7 +131,7 @@ export class BrokerMirror implements Mirror {
   }
 
   async start(listener: MirrorListener): Promise<void> {
-    const { backbone, incomingPath, logger } = this.#ports;
+    const { backbone, incomingPath, speaksFor, logger } = this.#ports;
     const tell = (): void => {
       const { state } = backbone.status();
       listener.post({ type: 'backbone', state, congested: this.#congested });
@@ -137,7 +139,7 @@ export class BrokerMirror implements Mirror {
     this.#stopListening = backbone.onState(tell);
     this.#timer = setInterval(() => this.#look(tell), LOOK_MS);
     this.#blocks.resume((task) => listener.isRunning(task));
-    this.#results = new MirroredResults({ backbone, incomingPath, logger, listener });
+    this.#results = new MirroredResults({ backbone, incomingPath, speaksFor, logger, listener });
     await this.#results.start(RECOVER_MS);
   }
 

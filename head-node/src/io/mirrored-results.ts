@@ -1,5 +1,5 @@
 /** Results that come by the broker. Their bytes lie in the head's store, or come in the task's stream, or by ZeroMQ, or are in them. */
-import { decode, isMusterError, type Fields, type Logger, type TaskId } from '@muster/shared';
+import { decode, isMusterError, type Fields, type Logger, type ProviderId, type TaskId } from '@muster/shared';
 import type { Backbone, Delivery, Subscription } from '@muster/rabbitmq';
 import { statSync } from 'node:fs';
 import { ResultCopies } from '../core/result-copies.ts';
@@ -14,6 +14,7 @@ export interface Delivered {
 export interface MirroredResultsPorts {
   readonly backbone: Backbone;
   readonly incomingPath: (task: TaskId, lease: number) => string;
+  readonly speaksFor: (user: string | null, provider: ProviderId) => boolean;
   readonly logger: Logger;
   readonly listener: MirrorListener;
 }
@@ -70,6 +71,7 @@ export class MirroredResults {
     try {
       const { message, payload } = decode(delivery.frames);
       if (message.type !== 'delivered') return delivery.reject();
+      if (!this.#ports.speaksFor(delivery.from, message.provider)) return this.#forged(message, delivery);
       this.#arrived(message, payload, delivery);
     } catch (error) {
       this.#ports.logger.warn({ error, key: delivery.key }, 'a result from the broker cannot be read');
@@ -77,10 +79,16 @@ export class MirroredResults {
     }
   }
 
+  /** To `dead`, where people can look at it. */
+  #forged({ provider, lease }: Fields<'delivered'>, delivery: Delivery): void {
+    this.#ports.logger.warn({ provider, lease, from: delivery.from }, 'a result was left in the name of another node');
+    delivery.reject();
+  }
+
   #arrived(result: Fields<'delivered'>, payload: Uint8Array | null, delivery: Delivery): void {
     const { task, lease } = result;
     if (!this.#copies.hold({ task, lease, ack: () => delivery.ack() })) return;
-    if (result.way === 'stream') this.#streamed.want(result);
+    if (result.way === 'stream') this.#streamed.want(result, delivery.from);
     else if (result.way === 'inline' || (result.way === 'store' && this.#isHere(result)))
       this.#hand({ result, payload });
     else this.#copies.looked(lease);

@@ -12,6 +12,7 @@ import {
 import { randomBytes } from 'node:crypto';
 import type { Driver } from '../driver.ts';
 import type { Administration } from '../trust/administration.ts';
+import type { BrokerAccounts } from '../trust/broker-accounts.ts';
 import type { Peer } from '../trust/peer.ts';
 import type { Trust } from '../trust/trust.ts';
 import { unexpected } from './reply-endpoint.ts';
@@ -26,6 +27,7 @@ export interface RegistrationOptions {
   readonly store: StoreOffer;
   readonly trust: Trust;
   readonly administration: Administration;
+  readonly accounts: BrokerAccounts;
 }
 
 export class Registration {
@@ -80,19 +82,22 @@ export class Registration {
   #enrol({ version, publicKey, name, provider }: Fields<'enrol'>, peer: Peer): Buffer {
     if (version !== PROTOCOL_VERSION) throw versionMismatch({ name, version });
     const { id, role, state } = this.#options.trust.enrol(peer, { publicKey, name, provider });
+    if (state === 'active' && role === 'provider' && provider !== '') this.#options.accounts.admit(provider, id);
     const { cluster } = this.#options.trust;
     return encode('enrolled', { identity: id, role, cluster, approved: state === 'active' });
   }
 
   #register(message: Fields<'register'>, peer: Peer): Buffer {
     if (message.version !== PROTOCOL_VERSION) throw versionMismatch(message);
-    const { driver, epoch, heartbeatMs, store, trust } = this.#options;
+    const { driver, epoch, heartbeatMs, store, trust, accounts } = this.#options;
     const session = randomBytes(16).toString('hex') as SessionId;
     const { provider, name, platform, device, credit, held } = message;
     trust.registered(session, peer, message);
     const keep = driver.register({ type: 'registered', session, provider, name, platform, device, credit, held });
     const firstLease = driver.state.nextLease;
-    return encode('registered', { session, epoch, heartbeatMs, store, keep: [...keep], firstLease });
+    accounts.admit(provider, peer.identity);
+    const broker = accounts.accessOf(provider, peer.identity);
+    return encode('registered', { session, epoch, heartbeatMs, store, keep: [...keep], firstLease, broker });
   }
 
   #ready({ session, nonce, sharesStore }: Fields<'ready'>): Buffer {

@@ -1,6 +1,7 @@
 /**
  * Bytes of results that a node left in a stream of the task, because it could not reach the head: read from the start, once. They come
- * in order; chunks that come again after the node's own reconnect are known by their offset.
+ * in order; chunks that come again after the node's own reconnect are known by their offset. All of a result are of the user of the
+ * broker who has announced it: what others put under its lease is none of it.
  */
 import { decode, limits, type Fields, type Logger, type TaskId } from '@muster/shared';
 import { streamedResultPath, writePieces } from '@muster/shared/io';
@@ -16,11 +17,23 @@ export interface StreamedResultsPorts {
   readonly onWhole: (result: Fields<'delivered'>) => void;
 }
 
+type From = Delivery['from'];
+
+interface Received {
+  readonly bytes: number;
+  readonly from: From;
+}
+
+interface Wanted {
+  readonly result: Fields<'delivered'>;
+  readonly from: From;
+}
+
 interface TaskStream {
   readonly subscription: Subscription;
   /** Bytes that came, by lease. */
-  readonly received: Map<number, number>;
-  readonly wanted: Map<number, Fields<'delivered'>>;
+  readonly received: Map<number, Received>;
+  readonly wanted: Map<number, Wanted>;
 }
 
 export class StreamedResults {
@@ -31,9 +44,9 @@ export class StreamedResults {
     this.#ports = ports;
   }
 
-  want(result: Fields<'delivered'>): void {
+  want(result: Fields<'delivered'>, from: From): void {
     const stream = this.#streamOf(result.task);
-    stream.wanted.set(result.lease, result);
+    stream.wanted.set(result.lease, { result, from });
     this.#handIfWhole(stream, result.lease);
   }
 
@@ -66,18 +79,21 @@ export class StreamedResults {
     const stream = this.#streams.get(task);
     if (message.type !== 'streamedChunk' || message.task !== task || payload === null || stream === undefined) return;
     try {
-      if (!this.#isNext(stream, message, payload)) return;
+      if (!this.#isNext(stream.received.get(message.lease), message, { bytes: payload.length, from: delivery.from }))
+        return;
       this.#write(message, payload);
-      stream.received.set(message.lease, message.offset + payload.length);
+      stream.received.set(message.lease, { bytes: message.offset + payload.length, from: delivery.from });
       this.#handIfWhole(stream, message.lease);
     } catch (error) {
       this.#ports.logger.warn({ error, task, lease: message.lease }, 'a result from the broker cannot be kept');
     }
   }
 
-  #isNext({ received }: TaskStream, { lease, offset, total }: Fields<'streamedChunk'>, bytes: Uint8Array): boolean {
-    if (offset + bytes.length > total || total > limits.operandBytesMax.value) return false;
-    return offset === (received.get(lease) ?? 0);
+  /** Who begins with another's lease is passed over when that one begins. */
+  #isNext(before: Received | undefined, { offset, total }: Fields<'streamedChunk'>, chunk: Received): boolean {
+    if (offset + chunk.bytes > total || total > limits.operandBytesMax.value) return false;
+    if (before === undefined || before.from !== chunk.from) return offset === 0;
+    return offset === before.bytes;
   }
 
   /** Beside the file that chunks over ZeroMQ go to. */
@@ -95,8 +111,10 @@ export class StreamedResults {
   }
 
   #handIfWhole(stream: TaskStream, lease: number): void {
-    const result = stream.wanted.get(lease);
-    if (result === undefined || (stream.received.get(lease) ?? 0) < result.bytes) return;
+    const { result, from } = stream.wanted.get(lease) ?? {};
+    const received = stream.received.get(lease);
+    if (result === undefined || received === undefined || received.from !== from || received.bytes < result.bytes)
+      return;
     stream.wanted.delete(lease);
     if (!this.#ports.isFree(lease)) return;
     renameSync(this.#partOf(result.task, lease), this.#ports.incomingPath(result.task, lease));

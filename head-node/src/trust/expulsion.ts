@@ -2,6 +2,7 @@ import type { Member, SessionId } from '@muster/shared';
 import type { Driver } from '../driver.ts';
 import type { ClientEndpoint } from '../io/client-endpoint.ts';
 import type { TaskPublisher } from '../io/task-publisher.ts';
+import type { BrokerAccounts } from './broker-accounts.ts';
 import type { Gate } from './gate.ts';
 
 export interface ExpulsionPorts {
@@ -9,6 +10,7 @@ export interface ExpulsionPorts {
   readonly publisher: TaskPublisher;
   readonly clients: ClientEndpoint;
   readonly gate: Gate;
+  readonly accounts: BrokerAccounts;
 }
 
 /**
@@ -16,9 +18,10 @@ export interface ExpulsionPorts {
  * open and mute until the member lets go of it, for the gate knows its seal no more.
  */
 export const expulsionFrom =
-  ({ driver, publisher, clients, gate }: ExpulsionPorts) =>
-  ({ id }: Member, sessions: readonly SessionId[]): void => {
-    clients.expel(id);
+  ({ driver, publisher, clients, gate, accounts }: ExpulsionPorts) =>
+  (member: Member, sessions: readonly SessionId[]): void => {
+    accounts.expel(member);
+    clients.expel(member.id);
     for (const session of sessions) {
       const provider = driver.state.sessions.get(session);
       if (provider === undefined) continue;

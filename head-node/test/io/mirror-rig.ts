@@ -23,6 +23,7 @@ import type { Delivered } from '../../src/io/mirrored-results.ts';
 export const TASK = '00000000000000aa' as TaskId;
 export const CHUNK = limits.chunkBytesMax.value;
 export const NODE = '00000000000000f1' as ProviderId;
+export const OTHER = '00000000000000f2' as ProviderId;
 
 export interface MirrorRigOptions {
   readonly broker?: MemoryBroker;
@@ -32,8 +33,15 @@ export interface MirrorRigOptions {
   readonly logger?: Logger;
   readonly clock?: Clock;
   readonly maxSilenceMs?: number;
+  readonly speaksFor?: (user: string | null, provider: ProviderId) => boolean;
   /** Of an earlier life at the same broker. */
   readonly streams?: Set<TaskId>;
+}
+
+interface Streamed {
+  readonly lease: number;
+  readonly bytes: Uint8Array;
+  readonly total: number;
 }
 
 const rigs: MirrorRig[] = [];
@@ -65,7 +73,7 @@ export class MirrorRig {
     this.broker = broker;
     this.directory = directory;
     this.#head = broker.open({ role: 'head', ...head });
-    this.node = broker.open({ role: 'provider' });
+    this.node = broker.open({ role: 'provider', user: NODE });
     this.mirror = new BrokerMirror({
       backbone: this.#head,
       logger,
@@ -81,6 +89,7 @@ export class MirrorRig {
       },
       policy: { mode: 'always', budgetBytes: 2 ** 30, ...policy },
       incomingPath: (task, lease) => this.incomingPath(task, lease),
+      speaksFor: options.speaksFor ?? (() => true),
     });
   }
 
@@ -109,6 +118,11 @@ export class MirrorRig {
     return join(this.directory, `${task}-${lease}`);
   }
 
+  /** Another one, that has no part in the task. */
+  stranger(): Backbone {
+    return this.broker.open({ role: 'provider', user: OTHER });
+  }
+
   /** The node leaves the result of a lease with the broker. */
   async deliver(lease: number, fields: Partial<Fields<'delivered'>> = {}, payload?: Uint8Array): Promise<void> {
     const result = {
@@ -128,14 +142,19 @@ export class MirrorRig {
   }
 
   /** The node leaves a result, or its chunks before `upTo`, with the broker. */
-  async stream(lease: number, bytes: Uint8Array, upTo = bytes.length): Promise<void> {
-    for (let offset = 0; offset < upTo; offset += CHUNK) {
-      const head = encode('streamedChunk', { task: TASK, lease, offset, total: bytes.length });
+  stream(lease: number, bytes: Uint8Array, upTo = bytes.length): Promise<void> {
+    return this.streamBy(this.node, { lease, bytes: bytes.subarray(0, upTo), total: bytes.length });
+  }
+
+  /** The first bytes of a result of so many. */
+  async streamBy(node: Backbone, { lease, bytes, total }: Streamed): Promise<void> {
+    for (let offset = 0; offset < bytes.length; offset += CHUNK) {
+      const head = encode('streamedChunk', { task: TASK, lease, offset, total });
       const frames = [head, bytes.subarray(offset, offset + CHUNK)];
       const key = `r${lease}.${offset}`;
-      this.node.publish({ destination: { to: 'resultChunks', task: TASK }, key, task: TASK, frames });
+      node.publish({ destination: { to: 'resultChunks', task: TASK }, key, task: TASK, frames });
     }
-    await this.node.settled(TASK);
+    await node.settled(TASK);
   }
 
   /** Deliveries that the head has not acknowledged: they come again when it is killed. Its connection is cut by that. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { encode, type BlockId } from '@muster/shared';
 import { TemporaryDirectories, waitUntil } from '@muster/shared/testkit';
-import { CHUNK, MirrorRig, stopRigs, TASK } from './mirror-rig.ts';
+import { CHUNK, MirrorRig, OTHER, stopRigs, TASK } from './mirror-rig.ts';
 
 const directories = new TemporaryDirectories();
 afterEach(async () => {
@@ -143,5 +143,40 @@ describe('a result whose bytes are in the stream', () => {
     rig.mirror.ended(TASK);
     expect(readdirSync(rig.directory)).toEqual([]);
     await isClear(rig);
+  });
+});
+
+describe('where every node has a user of its own', () => {
+  const rigOfUsers = (): MirrorRig =>
+    new MirrorRig({ directory: directories.make(), speaksFor: (user, provider) => user === provider });
+
+  test('what one leaves in the name of another goes to the dead, and is never handed over', async () => {
+    const rig = rigOfUsers();
+    for (const lease of [1, 2]) rig.open.add(lease);
+    await rig.start();
+    await rig.deliver(1, { provider: OTHER }, Buffer.from('forged'));
+    await rig.deliver(2, {}, Buffer.from('own'));
+    await areHanded(rig, '2 inline');
+    expect(rig.broker.count('dead')).toBe(1);
+    expect(rig.open.has(1)).toBe(true);
+  });
+
+  test('chunks that another puts under its lease are none of its result', async () => {
+    const rig = rigOfUsers();
+    const stranger = rig.stranger();
+    const [bytes, forged] = [randomBytes(2 * CHUNK), randomBytes(2 * CHUNK)];
+    for (const lease of [1, 2]) rig.open.add(lease);
+    rig.mirror.block(TASK, 'b'.repeat(32) as BlockId);
+    await rig.start();
+    // In the middle of one result, which is lost by that, and before the other.
+    await rig.stream(2, bytes, CHUNK);
+    await rig.streamBy(stranger, { lease: 2, bytes: forged, total: forged.length });
+    await rig.deliver(2, { way: 'stream', bytes: bytes.length });
+    await rig.streamBy(stranger, { lease: 1, bytes: forged.subarray(0, CHUNK), total: forged.length });
+    await rig.stream(1, bytes);
+    await rig.deliver(1, { way: 'stream', bytes: bytes.length });
+    await areHanded(rig, '1 stream');
+    expect(readFileSync(rig.incomingPath(TASK, 1))).toEqual(bytes);
+    await stranger.close({ withinMs: 0 });
   });
 });

@@ -36,6 +36,8 @@ import { Watermarks } from '../watermarks.ts';
 
 export interface MemoryBackboneOptions {
   readonly role: Role;
+  /** Who is logged in; says so of what it publishes, unless it is the head. */
+  readonly user?: string;
   readonly maxOutboxBytes?: number;
   readonly clock?: Clock;
   readonly maxSilenceMs?: number;
@@ -53,6 +55,7 @@ interface Taking {
 export class MemoryBackbone implements Backbone {
   readonly #broker: MemoryBroker;
   readonly #isHead: boolean;
+  readonly #sender: string | null;
   readonly #watermarks = new Watermarks();
   readonly #messages: Lane;
   readonly #blocks: Lane;
@@ -67,9 +70,11 @@ export class MemoryBackbone implements Backbone {
   readonly #looking: NodeJS.Timeout;
   #state: BackboneState = 'connecting';
 
-  constructor(broker: MemoryBroker, { role, maxOutboxBytes, clock, maxSilenceMs }: MemoryBackboneOptions) {
+  constructor(broker: MemoryBroker, options: MemoryBackboneOptions) {
+    const { role, user, maxOutboxBytes, clock, maxSilenceMs } = options;
     this.#broker = broker;
     this.#isHead = role === 'head';
+    this.#sender = this.#isHead ? null : (user ?? null);
     const lane = (maxBytes: number): Lane => {
       const outboxLimits = { maxBytes, windowMessages: limits.backboneWindow.value, windowBytes: maxBytes };
       return new Lane(outboxLimits, this.#watermarks, clock ?? systemClock);
@@ -275,7 +280,7 @@ export class MemoryBackbone implements Backbone {
 
   /** The confirm comes in a later turn, and not at all when the broker goes down before. */
   #send(entry: Entry, lane: Lane): void {
-    this.#broker.take(entry, () => {
+    this.#broker.take(entry, this.#sender, () => {
       if (this.#isUp && entry.state !== 'waiting') lane.confirmed([entry]);
     });
   }

@@ -138,9 +138,9 @@ export class MemoryBroker {
   }
 
   /** @internal For its clients. */
-  take(entry: Entry, confirm: () => void): void {
+  take(entry: Entry, from: string | null, confirm: () => void): void {
     const take = (): void => {
-      this.#keep(entry);
+      this.#keep(entry, from);
       this.answer(confirm);
     };
     const came = this.#muted.get(queueOf(entry.publication.destination).name);
@@ -149,9 +149,9 @@ export class MemoryBroker {
   }
 
   /** A message that no queue takes is marked, as the broker's return does. */
-  #keep(entry: Entry): void {
+  #keep(entry: Entry, from: string | null): void {
     const { destination, key, frames } = entry.publication;
-    const message = { key, body: encodeBody(frames), redelivered: false, wallMs: this.#wallMs() };
+    const message = { key, body: encodeBody(frames), from, redelivered: false, wallMs: this.#wallMs() };
     const store = this.store(queueOf(destination).name);
     entry.unrouted = store === undefined;
     (store ?? this.store('unrouted'))?.add(message);

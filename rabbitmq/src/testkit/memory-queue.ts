@@ -4,6 +4,7 @@ import type { Delivery, OnDelivery, StreamSource } from '../backbone.ts';
 export interface StoredMessage {
   readonly key: string;
   readonly body: Uint8Array;
+  readonly from: string | null;
   redelivered: boolean;
   /** When it came. */
   readonly wallMs: number;
@@ -114,6 +115,7 @@ export class MemoryQueue implements Store {
       key: message.key,
       frames: decodeBody(message.body),
       redelivered: message.redelivered,
+      from: message.from,
       offset: 0,
       ack: () => settle(() => undefined),
       reject: () => settle(() => this.#onRejected(message)),
@@ -174,7 +176,7 @@ export class MemoryStream implements Store {
     }
   }
 
-  #delivery({ key, body }: StoredMessage, reader: Reader): Delivery {
+  #delivery({ key, body, from }: StoredMessage, reader: Reader): Delivery {
     const offset = reader.next - 1;
     let settled = false;
     const settle = (): void => {
@@ -183,6 +185,6 @@ export class MemoryStream implements Store {
       reader.held -= 1;
       this.#schedule();
     };
-    return { key, frames: decodeBody(body), redelivered: false, offset, ack: settle, reject: settle };
+    return { key, frames: decodeBody(body), redelivered: false, from, offset, ack: settle, reject: settle };
   }
 }

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePortBase, waitUntil } from '@muster/shared/testkit';
 import { connect } from 'amqplib';
+import type { Certificate } from './certificates.ts';
 import { findRabbitServer } from './find-rabbitmq.ts';
 
 export interface RabbitNodeOptions {
@@ -15,6 +16,8 @@ export interface RabbitNodeOptions {
   readonly user?: string;
   readonly password?: string;
   readonly vhost?: string;
+  /** It also listens encrypted, and takes no client without a certificate of this authority. Not together with rabbitmq_prometheus. */
+  readonly tls?: Certificate & { readonly ca: string };
   /** Of its process, from -20 (first) to 19: see os.setPriority. */
   readonly priority?: number;
 }
@@ -37,6 +40,8 @@ export class RabbitNode {
   readonly url: string;
   readonly port: number;
   readonly managementPort: number;
+  /** Of `tls`. */
+  readonly tlsPort: number;
   readonly #server: string;
   readonly #folder: string;
   readonly #environment: NodeJS.ProcessEnv;
@@ -59,6 +64,7 @@ export class RabbitNode {
     this.#priority = options.priority ?? 0;
     this.port = portBase;
     this.managementPort = portBase + 3;
+    this.tlsPort = portBase + 4;
     this.url = `amqp://${user}:${password}@127.0.0.1:${this.port}/${encodeURIComponent(vhost)}`;
     this.#folder = mkdtempSync(join(tmpdir(), 'muster-rabbit-'));
     this.#environment = nodeEnvironment(this.#folder, portBase);
@@ -210,7 +216,7 @@ function nodeEnvironment(folder: string, portBase: number): NodeJS.ProcessEnv {
   };
 }
 
-function writeConfiguration(folder: string, portBase: number, { settings, plugins }: RabbitNodeOptions): void {
+function writeConfiguration(folder: string, portBase: number, { settings, plugins, tls }: RabbitNodeOptions): void {
   const lines = {
     ...settings,
     'listeners.tcp.default': `127.0.0.1:${portBase}`,
@@ -222,6 +228,14 @@ function writeConfiguration(folder: string, portBase: number, { settings, plugin
     ...(plugins?.includes('rabbitmq_prometheus') && {
       'prometheus.tcp.ip': '127.0.0.1',
       'prometheus.tcp.port': String(portBase + 4),
+    }),
+    ...(tls && {
+      'listeners.ssl.default': `127.0.0.1:${portBase + 4}`,
+      'ssl_options.cacertfile': tls.ca,
+      'ssl_options.certfile': tls.cert,
+      'ssl_options.keyfile': tls.key,
+      'ssl_options.verify': 'verify_peer',
+      'ssl_options.fail_if_no_peer_cert': 'true',
     }),
   };
   const text = Object.entries(lines).map(([key, value]) => `${key} = ${value}\n`);

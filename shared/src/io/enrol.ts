@@ -1,4 +1,5 @@
 import { MusterError, isMusterError } from '../errors.ts';
+import type { ProviderId } from '../ids.ts';
 import type { Endpoint } from '../protocol/channels.ts';
 import { PROTOCOL_VERSION } from '../protocol/channels.ts';
 import type { Message } from '../protocol/messages.ts';
@@ -58,7 +59,8 @@ async function enrolAt(
   const { headKey, endpoints } = token;
   const asker = new Asker(Request, curveRoute(endpoint, headKey, enrolmentKeys(token)), 'registration');
   try {
-    const question = { version: PROTOCOL_VERSION, publicKey: keys.publicKey, name, provider };
+    const id = provider as ProviderId | '';
+    const question = { version: PROTOCOL_VERSION, publicKey: keys.publicKey, name, provider: id };
     const answer = await askPatiently(() => asker.ask('enrol', question));
     const { identity, role, cluster, approved } = expectType(answer, 'enrolled');
     const known = [endpoint, ...endpoints.filter((other) => other !== endpoint)];

@@ -43,6 +43,11 @@ export const limits = {
     unit: 'bytes',
     reason: 'block chunks on their way to the broker; the block store keeps them anyway',
   },
+  brokerCaBytesMax: {
+    value: 32_768,
+    unit: 'bytes',
+    reason: "of the broker's authority, that the head hands to providers in the answer to their registration",
+  },
   sampleBlocksMax: {
     value: 768,
     unit: 'blocks',

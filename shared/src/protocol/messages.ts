@@ -17,10 +17,15 @@ import { roles } from '../trust/role.ts';
 import { adminActions } from './administration.ts';
 import { auditSummary } from './audit.ts';
 import { message } from './define.ts';
+import { limits } from './limits.ts';
 import { backboneStatus, durabilities, nodeStatus, taskBrief, taskStatus, wireError } from './status.ts';
 
 const taskId = z.custom<TaskId>((value) => typeof value === 'string' && isTaskId(value));
 const providerId = z.custom<ProviderId>((value) => typeof value === 'string' && isProviderId(value));
+/** '' for a client. */
+const providerOrNone = z.custom<ProviderId | ''>(
+  (value) => value === '' || (typeof value === 'string' && isProviderId(value)),
+);
 const sessionId = z.custom<SessionId>((value) => typeof value === 'string' && isSessionId(value));
 const blockId = z.custom<BlockId>((value) => typeof value === 'string' && isBlockId(value));
 const whole = z.number().int().nonnegative();
@@ -59,6 +64,16 @@ export type HeldLease = z.infer<typeof held>;
 const storeOffer = z.object({ directory: z.string(), probe: z.string(), nonce: z.string() });
 export type StoreOffer = z.infer<typeof storeOffer>;
 
+/**
+ * The provider's own user of the broker, and the authority (PEM) that signed the broker's certificate; '' for none. With a password in it:
+ * it goes over what is encrypted, or stays in this account.
+ */
+export const brokerOffer = z.object({
+  url: z.string().max(2000),
+  ca: z.string().max(limits.brokerCaBytesMax.value),
+});
+export type BrokerOffer = z.infer<typeof brokerOffer>;
+
 /** An accepted or finished subtask as a client sees it. */
 const tile = z.object({
   index: whole,
@@ -91,6 +106,7 @@ export const messages = {
     keep: z.array(whole),
     /** Leases with smaller numbers are from before: those that were not offered are void. */
     firstLease: whole,
+    broker: brokerOffer,
   }),
   /** Second step: the provider has seen `hello` on its topic and says whether it reads and writes the head's store by path. */
   ready: message(3, { session: sessionId, nonce: z.string(), sharesStore: z.boolean() }),
@@ -99,7 +115,7 @@ export const messages = {
   ok: message(6, {}),
   refused: message(7, { error: wireError }),
   /** With the key pair of a join token: take this key from now on. A client has no provider id: ''. */
-  enrol: message(8, { version: whole, publicKey: text, name, provider: z.string().max(16) }),
+  enrol: message(8, { version: whole, publicKey: text, name, provider: providerOrNone }),
   /** One that is not approved yet is known, and let in when an admin says so. */
   enrolled: message(9, { identity: name, role: z.enum(roles), cluster: name, approved: z.boolean() }),
 

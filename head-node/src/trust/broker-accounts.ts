@@ -1,0 +1,91 @@
+/**
+ * What a provider needs to log in to the broker. Its password follows from the head's secret key, the provider and who it joined as: it
+ * need not be kept, and one that joins again after it was revoked has another.
+ */
+import {
+  decodeZ85,
+  isMusterError,
+  isProviderId,
+  limits,
+  type BrokerOffer,
+  type Logger,
+  type Member,
+  type ProviderId,
+} from '@muster/shared';
+import { ProviderAccounts, type BrokerTls } from '@muster/rabbitmq';
+import { hkdfSync } from 'node:crypto';
+import type { Roster } from './roster.ts';
+
+export interface BrokerAccounts {
+  /** From its enrolment on, and again whenever it comes: the broker may have lost it. `joinedAs`: its identity, or 'local'. */
+  admit(provider: ProviderId, joinedAs: string): void;
+  expel(member: Pick<Member, 'provider'>): void;
+  /** For its registration only. '' where providers have no users of their own. */
+  accessOf(provider: ProviderId, joinedAs: string): BrokerOffer;
+  /** May this user of the broker speak for the provider? Null: nobody said who it is. */
+  speaksFor(user: string | null, provider: ProviderId): boolean;
+  close(): void;
+}
+
+const nothing = (): void => undefined;
+
+/** Who may log in is the business of whoever runs the broker. */
+export const noBrokerAccounts: BrokerAccounts = {
+  admit: nothing,
+  expel: nothing,
+  accessOf: () => ({ url: '', ca: '' }),
+  speaksFor: () => true,
+  close: nothing,
+};
+
+export interface BrokerAccountsOptions {
+  readonly amqpUrl: string | null;
+  readonly amqpAdminUrl: string | null;
+  readonly amqpPublicUrl: string | null;
+  readonly amqpTls: BrokerTls;
+  /** Nothing is encrypted then, so no password is given out. */
+  readonly insecure: boolean;
+  readonly logger: Logger;
+}
+
+export interface BrokerAccountsPorts {
+  /** Of the head. */
+  readonly secretKey: string;
+  readonly roster: Roster;
+}
+
+/** Waits for the broker's answer, but not for a broker that gives none. Throws BACKBONE_REFUSED for an address that is none. */
+export async function openBrokerAccounts(
+  { amqpUrl, amqpAdminUrl, amqpPublicUrl, amqpTls: tls, insecure, logger }: BrokerAccountsOptions,
+  { secretKey, roster }: BrokerAccountsPorts,
+): Promise<BrokerAccounts> {
+  if (amqpUrl === null || amqpAdminUrl === null || insecure) return noBrokerAccounts;
+  const accounts = new ProviderAccounts({ adminUrl: amqpAdminUrl, amqpUrl, publicUrl: amqpPublicUrl, tls, logger });
+  await accounts.prepare().catch((error: unknown) => {
+    if (!isMusterError(error)) throw error;
+    logger.warn({ why: error.why }, error.message);
+  });
+  // What an earlier life may not have come to.
+  for (const provider of withoutMember(roster)) accounts.expel(provider);
+  const ca = (tls.ca ?? '').length > limits.brokerCaBytesMax.value ? '' : (tls.ca ?? '');
+  const passwordOf = (provider: ProviderId, joinedAs: string): string => derived(secretKey, `${provider} ${joinedAs}`);
+  return {
+    admit: (provider, joinedAs) => accounts.admit(provider, passwordOf(provider, joinedAs)),
+    expel: ({ provider }) => isProviderId(provider) && accounts.expel(provider),
+    accessOf: (provider, joinedAs) => ({ url: accounts.urlFor(provider, passwordOf(provider, joinedAs)), ca }),
+    speaksFor: (user, provider) => accounts.speaksFor(user, provider),
+    close: () => accounts.close(),
+  };
+}
+
+/** Revoked, and not here again as somebody else. */
+function withoutMember({ members }: Roster): Set<ProviderId> {
+  const here = new Set(members.filter(({ state }) => state !== 'revoked').map(({ provider }) => provider));
+  const gone = members.filter(({ provider }) => !here.has(provider)).map(({ provider }) => provider);
+  return new Set(gone.filter(isProviderId));
+}
+
+const derived = (secretKey: string, purpose: string): string => {
+  const key = hkdfSync('sha256', decodeZ85(secretKey) ?? '', '', `muster broker user 1 ${purpose}`, 24);
+  return Buffer.from(key).toString('base64url');
+};

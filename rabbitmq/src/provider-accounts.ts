@@ -1,0 +1,165 @@
+import { isMusterError, type Logger, type ProviderId } from '@muster/shared';
+import { isLoopback } from '@muster/shared/io';
+import { brokerAccess, type BrokerTls } from './broker-access.ts';
+import { parseBrokerUrl } from './broker-url.ts';
+import { Management } from './management.ts';
+import { hashPassword } from './password-hash.ts';
+import { headRights, providerRights, providerUser, speaksFor, type Rights } from './provider-rights.ts';
+
+export interface ProviderAccountsOptions {
+  /** `http://user:password@host:15672` of an account that may administer the broker. */
+  readonly adminUrl: string;
+  /** The head's own. */
+  readonly amqpUrl: string;
+  /** Where providers reach the broker, if not where the head does: `amqps://host:5671`. */
+  readonly publicUrl: string | null;
+  readonly tls: BrokerTls;
+  readonly logger: Logger;
+  /** Between attempts when the broker is away; 2000 without it. */
+  readonly retryMs?: number;
+}
+
+type Wish = { readonly password: string } | 'none';
+
+const RETRY_MS = 2000;
+
+/**
+ * A user of the broker for each provider, made and removed while nobody waits: what is wished is done in order, and tried until it is
+ * done. A later wish for the same provider takes the place of an earlier one.
+ */
+export class ProviderAccounts {
+  readonly #options: ProviderAccountsOptions;
+  readonly #management: Management;
+  readonly #vhost: string;
+  readonly #wishes = new Map<ProviderId, Wish>();
+  #working: Promise<void> | null = null;
+  #retry: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: ProviderAccountsOptions) {
+    const { adminUrl, amqpUrl, publicUrl, tls } = options;
+    this.#options = options;
+    this.#management = new Management(adminUrl, tls);
+    this.#vhost = vhostOf(amqpUrl);
+    if (publicUrl !== null) parseBrokerUrl(publicUrl);
+  }
+
+  /**
+   * The virtual host, and the head's own user with all rights in it, if they are not there; what is there stays as it is. Rejects with
+   * BACKBONE_DOWN and BACKBONE_REFUSED.
+   */
+  async prepare(): Promise<void> {
+    const vhost = this.#vhost;
+    await this.#makeIfMissing(['vhosts', vhost], {});
+    const { user, address } = brokerAccess(this.#options.amqpUrl, this.#options.tls);
+    if (user === undefined) return;
+    await this.#makeIfMissing(['users', user], account(address.password ?? user));
+    await this.#makeIfMissing(['permissions', vhost, user], headRights);
+  }
+
+  /** From soon on this provider is let in with this password, as itself and with its own rights only. */
+  admit(provider: ProviderId, password: string): void {
+    this.#wish(provider, { password });
+  }
+
+  /** Soon it is not, and its connections are closed. */
+  expel(provider: ProviderId): void {
+    this.#wish(provider, 'none');
+  }
+
+  /** What it logs in with. Where the head reaches the broker on its own machine, the host is still that: only the provider knows ours. */
+  urlFor(provider: ProviderId, password: string): string {
+    const { amqpUrl, publicUrl } = this.#options;
+    const url = new URL(publicUrl ?? amqpUrl);
+    url.username = encodeURIComponent(providerUser(provider, this.#vhost));
+    url.password = encodeURIComponent(password);
+    url.pathname = `/${encodeURIComponent(this.#vhost)}`;
+    return url.href;
+  }
+
+  speaksFor(user: string | null, provider: ProviderId): boolean {
+    return speaksFor(user, provider, this.#vhost);
+  }
+
+  /** What is not done by then is wished again by the next life of the head. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+  }
+
+  #wish(provider: ProviderId, wish: Wish): void {
+    this.#wishes.delete(provider);
+    this.#wishes.set(provider, wish);
+    this.#work();
+  }
+
+  #work(): void {
+    if (this.#closed || this.#working !== null || this.#retry !== undefined) return;
+    this.#working = this.#workOff().finally(() => {
+      this.#working = null;
+      if (this.#wishes.size > 0) this.#work();
+    });
+  }
+
+  async #workOff(): Promise<void> {
+    for (const [provider, wish] of this.#wishes) {
+      try {
+        await (wish === 'none' ? this.#remove(provider) : this.#make(provider, wish.password));
+        if (this.#wishes.get(provider) === wish) this.#wishes.delete(provider);
+      } catch (error) {
+        return this.#workSoon(error);
+      }
+    }
+  }
+
+  #workSoon(error: unknown): void {
+    const why = isMusterError(error) ? `${error.message}: ${error.why}` : error;
+    this.#options.logger.warn({ why, waiting: this.#wishes.size }, "providers' users of the broker wait to be changed");
+    if (this.#closed) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#work();
+    }, this.#options.retryMs ?? RETRY_MS).unref();
+  }
+
+  async #make(provider: ProviderId, password: string): Promise<void> {
+    const user = providerUser(provider, this.#vhost);
+    await this.#put(['users', user], account(password));
+    await this.#put(['permissions', this.#vhost, user], providerRights(provider));
+  }
+
+  /** In this order: nobody comes back in between. */
+  async #remove(provider: ProviderId): Promise<void> {
+    const user = providerUser(provider, this.#vhost);
+    await this.#management.ask({ method: 'DELETE', path: ['users', user] });
+    await this.#management.ask({ method: 'DELETE', path: ['connections', 'username', user] });
+  }
+
+  async #makeIfMissing(path: readonly string[], body: object): Promise<void> {
+    if ((await this.#management.ask({ method: 'GET', path })) === null) await this.#put(path, body);
+  }
+
+  async #put(path: readonly string[], body: object | Rights): Promise<void> {
+    await this.#management.ask({ method: 'PUT', path, body });
+  }
+}
+
+/** Only the hash travels; '' are no tags, so no right to look into the broker. */
+const account = (password: string): object => ({
+  password_hash: hashPassword(password),
+  hashing_algorithm: 'rabbit_password_hashing_sha256',
+  tags: '',
+});
+
+const vhostOf = (amqpUrl: string): string => decodeURIComponent(parseBrokerUrl(amqpUrl).vhost ?? '/');
+
+/**
+ * A head that reaches the broker on its own machine cannot know by which name others reach that machine; a provider does. The same URL
+ * for any other host, and for a head that is here.
+ */
+export function reachableFrom(url: string, head: string): string {
+  const found = new URL(url);
+  if (!isLoopback(found.hostname.replaceAll(/[[\]]/g, '')) || isLoopback(head)) return url;
+  found.hostname = head.includes(':') ? `[${head}]` : head;
+  return found.href;
+}
