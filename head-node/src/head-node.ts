@@ -45,6 +45,7 @@ import { openBrokerAccounts, type BrokerAccounts } from './trust/broker-accounts
 import { watchHandshakes } from './trust/failed-handshakes.ts';
 import { leaveCredential } from './trust/left-credential.ts';
 import { Trust } from './trust/trust.ts';
+import { visitors } from './trust/visitors.ts';
 import { judgesOf } from './judges/index.ts';
 import { trainingDirectory, TrainingRuns } from './io/training-runs.ts';
 import { startTrainer, type Trainer } from './train/index.ts';
@@ -357,7 +358,7 @@ const countersOf = ({ state }: Driver, { counters }: Trust): Record<string, numb
 });
 
 async function openHttp(
-  { httpPort, logger }: ResolvedHeadNodeOptions,
+  { httpPort, jwt, logger }: ResolvedHeadNodeOptions,
   driver: Driver,
   { mirror, trust }: Stores,
 ): Promise<HttpServer | null> {
@@ -366,6 +367,7 @@ async function openHttp(
   return startHttp({
     port: httpPort,
     logger,
+    visitorWithKey: visitors(jwt, { apiTokens: trust.roster.apiTokens, keyRefused: trust.keyRefused.bind(trust) }),
     view: {
       ready: () => true,
       nodes: () => nodeStatuses(driver.state, clock.nowMs()),

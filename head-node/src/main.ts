@@ -28,10 +28,11 @@ import { BROKER_ADMIN, brokerOptions, brokerOptionsFrom, type BrokerFlags } from
 import { addAdminCommands } from './cli/admin-commands.ts';
 import { startHeadNode, type HeadNode } from './head-node.ts';
 import { blockMirrorModes, type BlockMirrorMode } from './io/block-mirror.ts';
+import { jwtOptions, jwtOptionsFrom, type JwtFlags } from './cli/jwt-flags.ts';
 import { resolveHeadNodeOptions, type HeadNodeOptions } from './options.ts';
 import { LOCAL_PEER } from './trust/peer.ts';
 
-interface Flags extends BrokerFlags {
+interface Flags extends BrokerFlags, JwtFlags {
   readonly host: string;
   readonly portBase: number;
   readonly state?: string;
@@ -100,7 +101,7 @@ const program = new Command('head-node')
       .default('info'),
   );
 
-for (const each of brokerOptions()) program.addOption(each);
+for (const each of [...brokerOptions(), ...jwtOptions()]) program.addOption(each);
 
 let action: () => Promise<void> = serve;
 program.action(() => undefined);
@@ -167,6 +168,7 @@ function optionsFrom({
     resultTtlMs: resultTtl,
     maxDiskBytes: maxDisk,
     ...brokerOptionsFrom(rest),
+    jwt: jwtOptionsFrom(rest),
     insecure,
     blockMirror: { mode: rest.mirrorBlocks, budgetBytes: rest.mirrorBudget },
     logger,

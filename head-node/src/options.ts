@@ -2,6 +2,7 @@ import { expectBrokerUsable, type BrokerTls } from '@muster/rabbitmq';
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@muster/shared';
 import { defaultStateDirectory, isLoopback } from '@muster/shared/io';
 import type { BlockMirrorPolicy } from './io/block-mirror.ts';
+import type { JwtOptions } from './trust/jwt.ts';
 
 export interface HeadNodeOptions {
   /** Address to listen on. Anything but loopback lets other machines in. Default 127.0.0.1. */
@@ -26,6 +27,8 @@ export interface HeadNodeOptions {
   readonly amqpTls?: BrokerTls;
   /** Operand blocks in the broker. Default `always`, up to 2 GiB for each task. */
   readonly blockMirror?: BlockMirrorPolicy;
+  /** Whose JWTs the HTTP interface takes; null for none. Default none. */
+  readonly jwt?: JwtOptions | null;
   /** No keys and no encryption on TCP, for experiments: on loopback only. Default false. */
   readonly insecure?: boolean;
   readonly logger?: Logger;
@@ -57,6 +60,7 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
     maxDiskBytes: options.maxDiskBytes ?? 64 * 2 ** 30,
     ...broker,
     blockMirror: options.blockMirror ?? DEFAULT_BLOCK_MIRROR,
+    jwt: options.jwt ?? null,
     insecure,
     logger: options.logger ?? silentLogger,
   });

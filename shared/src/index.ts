@@ -176,6 +176,7 @@ export {
   memberRecord,
   rosterRecord,
   tokenRecord,
+  type ApiTokenRecord,
   type IssuedToken,
   type Member,
   type RosterRecord,

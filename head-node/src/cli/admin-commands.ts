@@ -11,7 +11,9 @@ import {
   type NodeStatus,
 } from '@muster/shared';
 import { Option, type Command } from 'commander';
-import type { CreatedToken } from '../trust/administration.ts';
+import { printFound as print } from '@muster/shared/io';
+import { isOpen, type ListedApiToken } from '../trust/api-tokens.ts';
+import type { CreatedApiToken, CreatedToken } from '../trust/administration.ts';
 import { verifyAuditLog } from '../trust/audit-check.ts';
 import { Trust } from '../trust/trust.ts';
 import { askRunningHead } from './admin-client.ts';
@@ -26,9 +28,11 @@ export interface AdminEnvironment {
 }
 
 interface CreateFlags {
-  readonly role: string;
-  readonly ttl: string;
-  readonly uses: string;
+  readonly role?: string;
+  readonly ttl?: string;
+  readonly uses?: string;
+  readonly api?: boolean;
+  readonly name?: string;
   readonly requireApproval?: boolean;
   readonly endpoint?: string;
 }
@@ -56,32 +60,52 @@ function addTokenCommands(program: Command, { chosen, portBase }: AdminEnvironme
   token
     .command('create')
     .description('print one; the head keeps no secret of it')
-    .addOption(new Option('--role <role>', 'what who comes with it may do').choices(roles).default('provider'))
-    .option('--ttl <duration>', 'how long it can be used', '1h')
-    .option('--uses <count>', 'by how many', '10')
-    .option('--require-approval', 'who comes with it is let in after head-node node approve ID')
-    .option('--endpoint <host:port>', 'where the head is reached, if not where it listens')
+    .addOption(
+      new Option('--role <role>', 'what who comes with it may do (default: provider; with --api viewer)').choices(
+        roles,
+      ),
+    )
+    .option('--ttl <duration>', 'how long it can be used (default: 1h; with --api 30d)')
+    .addOption(new Option('--uses <count>', 'by how many (default: 10)').conflicts('api'))
+    .addOption(
+      new Option('--require-approval', 'who comes with it is let in after head-node node approve ID').conflicts('api'),
+    )
+    .addOption(
+      new Option('--endpoint <host:port>', 'where the head is reached, if not where it listens').conflicts('api'),
+    )
+    .option('--api', 'no machine joins with it: a key for the HTTP interface, shown once')
+    .option('--name <name>', 'who the key is for (with --api)')
     .action((flags: CreateFlags) =>
-      chosen(async () => printToken((await ask('token-create', wishOf(flags))) as CreatedToken)),
+      chosen(async () => {
+        const created = await ask('token-create', wishOf(flags));
+        if (flags.api === true) printApiToken(created as CreatedApiToken);
+        else printToken(created as CreatedToken);
+      }),
     );
   token
     .command('ls')
     .description('list them; never with their secrets')
     .action(() =>
       chosen(async () => {
-        const { tokens } = (await ask('token-ls')) as { readonly tokens: readonly IssuedToken[] };
-        print({ tokens }, tokenTable(tokens));
+        const found = (await ask('token-ls')) as ListedTokens;
+        print(found, tokenTable(found));
       }),
     );
   token
     .command('revoke <id>')
-    .description('nobody comes in with it any more; who has stays')
+    .description('nobody comes in with it any more; whose machine has joined stays')
     .action((id: string) => chosen(async () => print(await ask('token-revoke', { id }), [`token ${id} is revoked`])));
 }
 
-function wishOf({ role, ttl, uses, requireApproval = false, endpoint }: CreateFlags): Record<string, string> {
-  const wish = { role, ttlMs: String(parseDurationMs(ttl, '--ttl')), uses, requireApproval: String(requireApproval) };
-  return endpoint === undefined ? wish : { ...wish, endpoint };
+/** What is not said is for the head to decide. */
+function wishOf({ ttl, requireApproval, api, ...rest }: CreateFlags): Record<string, string> {
+  const wish = {
+    ...rest,
+    ...(ttl === undefined ? {} : { ttlMs: String(parseDurationMs(ttl, '--ttl')) }),
+    ...(requireApproval === undefined ? {} : { requireApproval: String(requireApproval) }),
+    ...(api === undefined ? {} : { api: String(api) }),
+  };
+  return wish;
 }
 
 function addNodeCommands(program: Command, { chosen, portBase }: AdminEnvironment): void {
@@ -122,26 +146,47 @@ function printToken(created: CreatedToken): void {
   process.stdout.write(`${line}\n`);
 }
 
+function printApiToken({ token, id, role, expiresWallMs }: CreatedApiToken): void {
+  const until = dateOf(expiresWallMs);
+  process.stderr.write(`shown this once; good until ${until} UTC as ${role}, or until: head-node token revoke ${id}\n`);
+  process.stderr.write('use it as a header, Authorization: Bearer TOKEN\n');
+  process.stdout.write(`${token}\n`);
+}
+
+interface ListedTokens {
+  readonly tokens: readonly IssuedToken[];
+  readonly apiTokens: readonly ListedApiToken[];
+}
+
 interface Listing {
   readonly members: readonly Member[];
   readonly nodes: readonly NodeStatus[];
 }
 
-const tokenTable = (tokens: readonly IssuedToken[]): string[] =>
+const tokenTable = ({ tokens, apiTokens }: ListedTokens): string[] =>
   table([
-    ['TOKEN', 'ROLE', 'USES LEFT', 'UNTIL', 'STATE'],
+    ['TOKEN', 'FOR', 'ROLE', 'USES LEFT', 'UNTIL', 'STATE'],
     ...tokens.map((token) => [
       token.id,
+      'joining',
       token.role,
       String(token.usesLeft),
       dateOf(token.expiresWallMs),
-      stateOf(token),
+      stateOf(token, isTokenUsable(token, Date.now())),
+    ]),
+    ...apiTokens.map((token) => [
+      token.id,
+      `HTTP: ${token.name}`,
+      token.role,
+      '-',
+      dateOf(token.expiresWallMs),
+      stateOf(token, isOpen(token, Date.now())),
     ]),
   ]);
 
-function stateOf(token: IssuedToken): string {
-  if (token.revoked) return 'revoked';
-  return isTokenUsable(token, Date.now()) ? 'usable' : 'over';
+function stateOf({ revoked }: { readonly revoked: boolean }, isUsable: boolean): string {
+  if (revoked) return 'revoked';
+  return isUsable ? 'usable' : 'over';
 }
 
 const memberTable = ({ members, nodes }: Listing): string[] =>
@@ -158,8 +203,3 @@ const memberTable = ({ members, nodes }: Listing): string[] =>
   ]);
 
 const dateOf = (wallMs: number): string => new Date(wallMs).toISOString().slice(0, 16).replace('T', ' ');
-
-/** For scripts one JSON object on stdout, when it is no terminal; for people the lines. */
-function print(found: unknown, lines: readonly string[]): void {
-  process.stdout.write(process.stdout.isTTY ? `${lines.join('\n')}\n` : `${JSON.stringify(found)}\n`);
-}

@@ -10,9 +10,11 @@ import {
   type Fields,
   type Member,
   type NodeStatus,
+  type Role,
   type SessionId,
 } from '@muster/shared';
 import type { AuditAction } from './audit-log.ts';
+import type { ListedApiToken } from './api-tokens.ts';
 import type { Peer } from './peer.ts';
 import { byPeer, type Trust } from './trust.ts';
 
@@ -37,7 +39,13 @@ export interface CreatedToken {
   readonly token: string;
 }
 
+/** What the answer to `token-create` of an API token is; its secret is nowhere else. */
+export interface CreatedApiToken extends ListedApiToken {
+  readonly token: string;
+}
+
 const HOUR_MS = 3_600_000;
+const API_TTL_MS = 30 * 24 * HOUR_MS;
 const TTL_MAX_MS = limits.tokenDaysMax.value * 24 * HOUR_MS;
 
 export class Administration {
@@ -55,8 +63,7 @@ export class Administration {
   /** By default for a provider, for an hour and ten machines. */
   createToken(peer: Peer, given: Arguments = {}): CreatedToken {
     const { trust, endpoints } = this.#ports;
-    const role = given['role'] ?? 'provider';
-    if (!isRole(role)) throw usage(`--role ${role} is no role`, `there is ${roles.join(', ')}`, '--role provider');
+    const role = roleIn(given, 'provider');
     const wish = {
       role,
       ttlMs: numberIn(given, 'ttlMs', { fallback: HOUR_MS, max: TTL_MAX_MS }),
@@ -78,14 +85,33 @@ export class Administration {
     };
   }
 
+  /** By default for who looks on, for thirty days. Throws USAGE and TOO_LARGE. */
+  createApiToken(peer: Peer, given: Arguments): CreatedApiToken {
+    const role = roleIn(given, 'viewer');
+    const ttlMs = numberIn(given, 'ttlMs', { fallback: API_TTL_MS, max: TTL_MAX_MS });
+    const { name = role } = given;
+    if (!/^[\w@.-]{1,64}$/.test(name))
+      throw usage('--name cannot be used', `got '${name}'`, '--name dashboard: 1 to 64 letters, digits and @._-');
+    const { record, token } = this.#ports.trust.roster.apiTokens.issue({ name, role, ttlMs });
+    this.#note(peer, 'token-created', { object: record.id, detail: `API token ${name}, ${role}, ${ttlMs / 1000} s` });
+    return { ...record, token };
+  }
+
+  #revokeToken(peer: Peer, id: string): unknown {
+    const { apiTokens } = this.#ports.trust.roster;
+    const { role } = apiTokens.revoke(id) ?? this.#ports.trust.roster.revokeToken(id);
+    this.#note(peer, 'token-revoked', { object: id, detail: role });
+    return {};
+  }
+
   readonly #actions: Readonly<Record<AdminAction, (peer: Peer, given: Arguments) => unknown>> = {
-    'token-create': (peer, given) => this.createToken(peer, given),
-    'token-ls': () => ({ tokens: this.#ports.trust.roster.tokens }),
-    'token-revoke': (peer, { id = '' }) => {
-      const token = this.#ports.trust.roster.revokeToken(id);
-      this.#note(peer, 'token-revoked', { object: id, detail: token.role });
-      return {};
-    },
+    'token-create': (peer, given) =>
+      given['api'] === 'true' ? this.createApiToken(peer, given) : this.createToken(peer, given),
+    'token-ls': () => ({
+      tokens: this.#ports.trust.roster.tokens,
+      apiTokens: this.#ports.trust.roster.apiTokens.listed,
+    }),
+    'token-revoke': (peer, { id = '' }) => this.#revokeToken(peer, id),
     'node-ls': () => ({ members: this.#ports.trust.roster.members, nodes: this.#ports.nodes() }),
     'node-approve': (peer, { id = '' }) => {
       const member = this.#ports.trust.roster.approve(id);
@@ -131,6 +157,12 @@ function endpointIn(text: string): Endpoint {
   const portBase = Number(port);
   if (host !== '' && portBase >= 1 && portBase <= 65_531) return { host: host.replaceAll(/[[\]]/g, ''), portBase };
   throw usage('--endpoint cannot be read', `got '${text}'`, '--endpoint head.example.org:5555');
+}
+
+function roleIn(given: Arguments, fallback: Role): Role {
+  const role = given['role'] ?? fallback;
+  if (isRole(role)) return role;
+  throw usage(`--role ${role} is no role`, `there is ${roles.join(', ')}`, `--role ${fallback}`);
 }
 
 function numberIn(given: Arguments, key: string, { fallback, max }: { fallback: number; max: number }): number {

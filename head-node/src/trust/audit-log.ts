@@ -13,6 +13,7 @@ export const auditActions = [
   'handshake',
   'message',
   'subscription',
+  'http-key',
   'token-created',
   'token-revoked',
   'enrolled',

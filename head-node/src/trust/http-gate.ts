@@ -1,20 +1,20 @@
 /** The one check of every HTTP request, before its route is: where it claims to go, where it comes from, and whether the role may. */
-import { mayVisit, type Visitor } from '@muster/shared';
+import { limits, mayVisit, type Visitor } from '@muster/shared';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /** The role of who shows this key, or null for a key that nobody has. */
-export type VisitorWithKey = (key: string) => Visitor | null;
+export type VisitorWithKey = (key: string) => Visitor | null | Promise<Visitor | null>;
 
 /** A page of another site can make a browser call us by a name of its own that leads to 127.0.0.1: the name gives it away. */
 const OUR_NAMES = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
-const BEARER = /^Bearer (\S{1,200})$/;
+const BEARER = /^Bearer (\S+)$/;
 
 /** For fastify's `onRequest`. 421 for a foreign Host, 403 for a foreign Origin or a role that may not, 401 for a key that nobody has. */
 export const httpGate =
   (visitorWithKey: VisitorWithKey) =>
   async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
-    const refusal = refusalOf(request, visitorWithKey);
+    const refusal = await refusalOf(request, visitorWithKey);
     return refusal === null ? undefined : reply.code(refusal.status).send({ error: refusal.error });
   };
 
@@ -23,19 +23,22 @@ interface Refusal {
   readonly error: string;
 }
 
-function refusalOf({ headers, routeOptions }: FastifyRequest, visitorWithKey: VisitorWithKey): Refusal | null {
+async function refusalOf(
+  { headers, routeOptions }: FastifyRequest,
+  visitorWithKey: VisitorWithKey,
+): Promise<Refusal | null> {
   const { host = '', origin, authorization } = headers;
   if (!OUR_NAMES.has(host.replace(/:\d+$/, ''))) return { status: 421, error: 'this server has another name' };
   if (origin !== undefined && origin !== `http://${host}`)
     return { status: 403, error: 'not for pages of other sites' };
-  const visitor = authorization === undefined ? 'anonymous' : visitorOf(authorization, visitorWithKey);
+  const visitor = authorization === undefined ? 'anonymous' : await visitorOf(authorization, visitorWithKey);
   if (visitor === null) return { status: 401, error: 'nobody has this key' };
   if (routeOptions.url === undefined) return { status: 404, error: 'there is no such page' };
   if (mayVisit(routeOptions.url, visitor)) return null;
   return visitor === 'anonymous' ? { status: 401, error: 'show a key' } : { status: 403, error: 'not for this role' };
 }
 
-function visitorOf(authorization: string, visitorWithKey: VisitorWithKey): Visitor | null {
+async function visitorOf(authorization: string, visitorWithKey: VisitorWithKey): Promise<Visitor | null> {
   const key = BEARER.exec(authorization)?.[1];
-  return key === undefined ? null : visitorWithKey(key);
+  return key === undefined || key.length > limits.bearerBytesMax.value ? null : visitorWithKey(key);
 }

@@ -1,4 +1,4 @@
-/** Who belongs to the cluster, and which join tokens are out: one small file, written as a whole at every change. */
+/** Who belongs to the cluster, and which tokens are out: one small file, written as a whole at every change. */
 import {
   enrolmentKeys,
   MusterError,
@@ -12,6 +12,7 @@ import {
   type RosterRecord,
 } from '@muster/shared';
 import { randomBytes } from 'node:crypto';
+import { ApiTokens } from './api-tokens.ts';
 import type { Peer } from './peer.ts';
 
 /** Long enough to say why a token is not taken any more. */
@@ -38,14 +39,16 @@ export interface Newcomer {
 }
 
 export class Roster {
+  readonly apiTokens: ApiTokens;
   readonly #ports: RosterPorts;
   #members: Member[];
   #tokens: IssuedToken[];
   /** Of members that are active and of tokens, by seal. */
   #peers = new Map<string, Peer>();
 
-  constructor({ members, tokens }: RosterRecord, ports: RosterPorts) {
+  constructor({ members, tokens, apiTokens }: RosterRecord, ports: RosterPorts) {
     this.#ports = ports;
+    this.apiTokens = new ApiTokens(apiTokens, { wallMs: ports.wallMs, changed: () => this.#save() });
     this.#members = members;
     this.#tokens = tokens;
     this.#index();
@@ -158,7 +161,12 @@ export class Roster {
 
   #changed(): void {
     this.#index();
-    this.#ports.save({ members: this.#members, tokens: this.#tokens });
+    this.#save();
+  }
+
+  #save(): void {
+    const apiTokens = [...this.apiTokens.records];
+    this.#ports.save({ members: this.#members, tokens: this.#tokens, apiTokens });
   }
 
   #index(): void {

@@ -12,6 +12,7 @@ import {
   type KeyPair,
   type Logger,
   type Member,
+  type RosterRecord,
   type SessionId,
   type TaskId,
 } from '@muster/shared';
@@ -51,7 +52,7 @@ export class Trust {
   readonly owners: TaskOwners;
   readonly gate: Gate;
   readonly #log: AuditLog;
-  readonly #counters = { handshakesRefused: 0 };
+  readonly #counters = { handshakesRefused: 0, httpKeysRefused: 0 };
   readonly #throttle = new RefusalThrottle(limits.refusalsWritten.value);
 
   static folderIn = (stateDirectory: string): string => join(stateDirectory, 'trust');
@@ -138,6 +139,19 @@ export class Trust {
     this.audit({ ...NOBODY, action: 'handshake', outcome: 'refused', address: '', object: channel, detail });
   }
 
+  /** Shown to the HTTP interface, which only this machine reaches. */
+  keyRefused(why: string): void {
+    this.#counters.httpKeysRefused += 1;
+    this.audit({
+      ...NOBODY,
+      action: 'http-key',
+      outcome: 'refused',
+      address: '127.0.0.1',
+      object: 'http',
+      detail: why,
+    });
+  }
+
   close(): void {
     this.#log.close();
   }
@@ -174,9 +188,11 @@ export const byPeer = ({ identity, roles }: Peer): Pick<AuditEntry, 'actor' | 'r
   address: '',
 });
 
+const NOBODY_YET: RosterRecord = { members: [], tokens: [], apiTokens: [] };
+
 function openRoster(path: string, keys: KeyPair): Roster {
   const text = readPrivateFile(path);
-  const record = text === null ? { members: [], tokens: [] } : parsePrivate({ path, text, schema: rosterRecord });
+  const record = text === null ? NOBODY_YET : parsePrivate({ path, text, schema: rosterRecord });
   return new Roster(record, {
     keys,
     save: (changed) => writePrivateFile(path, `${JSON.stringify(changed)}\n`),

@@ -89,6 +89,14 @@ export const limits = {
   },
   tokenUsesMax: { value: 10_000, unit: 'uses', reason: 'of one join token; a number without end would be a password' },
   tokenDaysMax: { value: 365, unit: 'days', reason: 'of one join token' },
+  apiTokensMax: { value: 1000, unit: 'tokens', reason: 'API tokens that have not ended; they are all in one file' },
+  bearerBytesMax: { value: 4096, unit: 'bytes', reason: 'an API token or a JWT in the header of an HTTP request' },
+  jwtLifetimeMs: {
+    value: 15 * 60_000,
+    unit: 'ms',
+    reason: 'from issue to expiry: a JWT cannot be revoked, so it must end by itself',
+  },
+  jwtSkewMs: { value: 5000, unit: 'ms', reason: 'by which the clocks of issuer and head may differ' },
   joinAddressesMax: { value: 8, unit: 'addresses', reason: 'keeps a join token on one line' },
   sealBytes: {
     value: 8,

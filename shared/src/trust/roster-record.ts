@@ -1,4 +1,4 @@
-/** Members and join tokens as the head keeps them, and as an admin sees them: there is no secret in either. */
+/** Members, join tokens and API tokens as the head keeps them, and as an admin sees them: there is no secret in any. */
 import { z } from 'zod';
 import { roles } from './role.ts';
 
@@ -31,7 +31,25 @@ export const tokenRecord = z.object({
 });
 export type IssuedToken = z.infer<typeof tokenRecord>;
 
-export const rosterRecord = z.object({ members: z.array(memberRecord), tokens: z.array(tokenRecord) });
+export const apiTokenRecord = z.object({
+  /** 16 hex digits; the first part of the token. */
+  id: z.string(),
+  /** Who it was made for, as people say it. */
+  name: z.string(),
+  role: z.enum(roles),
+  /** SHA-256 of the secret part, in hex. It has 256 random bits, so there is nothing to guess and nothing to slow down. */
+  secretHash: z.string(),
+  createdWallMs: z.number(),
+  expiresWallMs: z.number(),
+  revoked: z.boolean(),
+});
+export type ApiTokenRecord = z.infer<typeof apiTokenRecord>;
+
+export const rosterRecord = z.object({
+  members: z.array(memberRecord),
+  tokens: z.array(tokenRecord),
+  apiTokens: z.array(apiTokenRecord).default([]),
+});
 export type RosterRecord = z.infer<typeof rosterRecord>;
 
 export const isTokenUsable = ({ revoked, usesLeft, expiresWallMs }: IssuedToken, nowWallMs: number): boolean =>

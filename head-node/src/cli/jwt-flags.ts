@@ -1,0 +1,39 @@
+/** Options of the command line that name an identity provider of somebody else's. */
+import { MusterError } from '@muster/shared';
+import { Option } from 'commander';
+import type { JwtOptions } from '../trust/jwt.ts';
+
+export interface JwtFlags {
+  readonly jwtIssuer?: string;
+  readonly jwtAudience?: string;
+  readonly jwtJwks?: string;
+  readonly jwtRoleClaim: string;
+}
+
+const option = (flags: string, description: string, env: string): Option => new Option(flags, description).env(env);
+
+export const jwtOptions = (): Option[] => [
+  option('--jwt-issuer <issuer>', 'whose JWTs the HTTP interface takes: their claim iss', 'MUSTER_JWT_ISSUER'),
+  option('--jwt-audience <audience>', 'what they are for: their claim aud', 'MUSTER_JWT_AUDIENCE'),
+  option(
+    '--jwt-jwks <file or url>',
+    "the issuer's public keys (Ed25519), a file or an https:// URL",
+    'MUSTER_JWT_JWKS',
+  ),
+  option('--jwt-role-claim <claim>', 'their claim that names the role', 'MUSTER_JWT_ROLE_CLAIM').default('role'),
+];
+
+/** Null where no issuer is named. Throws USAGE for half of what is needed. */
+export function jwtOptionsFrom({ jwtIssuer, jwtAudience, jwtJwks, jwtRoleClaim }: JwtFlags): JwtOptions | null {
+  const named = { '--jwt-issuer': jwtIssuer, '--jwt-audience': jwtAudience, '--jwt-jwks': jwtJwks };
+  const missing = Object.entries(named).filter(([, value]) => value === undefined || value === '');
+  if (missing.length === 3) return null;
+  if (missing.length > 0) throw incomplete(missing.map(([flag]) => flag));
+  return { issuer: jwtIssuer ?? '', audience: jwtAudience ?? '', jwks: jwtJwks ?? '', roleClaim: jwtRoleClaim };
+}
+
+const incomplete = (missing: readonly string[]): MusterError =>
+  new MusterError('USAGE', 'JWTs need an issuer, an audience and keys', {
+    why: `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
+    fix: '--jwt-issuer https://id.example.org --jwt-audience my-cluster --jwt-jwks https://id.example.org/jwks.json',
+  });

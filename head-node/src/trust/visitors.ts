@@ -1,0 +1,30 @@
+/** Who shows a key to the HTTP interface: the holder of an API token, or of a JWT of the configured issuer. */
+import type { Role } from '@muster/shared';
+import { ApiTokens } from './api-tokens.ts';
+import type { VisitorWithKey } from './http-gate.ts';
+import { jwtVerifier, type JwtOptions, type JwtVerdict } from './jwt.ts';
+
+export interface VisitorsPorts {
+  readonly apiTokens: ApiTokens;
+  /** A key that nobody has, and why it is not taken. */
+  readonly keyRefused: (why: string) => void;
+}
+
+/** Throws USAGE for keys of the issuer that cannot be read. `jwt`: null for no issuer. */
+export function visitors(jwt: JwtOptions | null, { apiTokens, keyRefused }: VisitorsPorts): VisitorWithKey {
+  const verify = jwt === null ? null : jwtVerifier(jwt);
+  const refuse = (why: string): null => {
+    keyRefused(why);
+    return null;
+  };
+  const ofJwt = async (key: string): Promise<Role | null> => {
+    const verdict: JwtVerdict = (await verify?.(key)) ?? {
+      refused: 'it is no API token, and no issuer of others is configured',
+    };
+    return 'role' in verdict ? verdict.role : refuse(verdict.refused);
+  };
+  return (key) => {
+    if (!ApiTokens.isOne(key)) return ofJwt(key);
+    return apiTokens.holderOf(key)?.role ?? refuse('an API token that is unknown, expired or revoked');
+  };
+}
