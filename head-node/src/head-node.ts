@@ -40,6 +40,7 @@ import { ResultStore } from './io/result-store.ts';
 import { TaskPublisher } from './io/task-publisher.ts';
 import { resolveHeadNodeOptions, type HeadNodeOptions, type ResolvedHeadNodeOptions } from './options.ts';
 import type { Administration } from './trust/administration.ts';
+import { announceHead } from './trust/announcing.ts';
 import { administrationOf } from './trust/administration-of.ts';
 import { openBrokerAccounts, type BrokerAccounts } from './trust/broker-accounts.ts';
 import { watchHandshakes } from './trust/failed-handshakes.ts';
@@ -272,12 +273,14 @@ async function serve(opened: Opened): Promise<HeadNode> {
     trust: stores.trust,
   });
   stores.trust.started(options);
+  const stopAnnouncing = await announceHead(options, stores.trust);
   const timers = startTimers(driver, { clients, clock: systemClock, incoming: stores.incoming });
   const stopRestocking = restockWhileIdle(driver, stores);
   const stop = onceStopped(async () => {
     for (const timer of timers) clearInterval(timer);
     stopRestocking();
     takeCredential();
+    await stopAnnouncing();
     await http?.close();
     sockets.close();
     await Promise.allSettled(loops);

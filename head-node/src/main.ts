@@ -42,6 +42,7 @@ interface Flags extends BrokerFlags, JwtFlags {
   readonly mirrorBlocks: BlockMirrorMode;
   readonly mirrorBudget: number;
   readonly joinFiles?: string;
+  readonly announce: boolean;
   readonly insecure?: boolean;
   readonly logLevel: string;
 }
@@ -94,6 +95,7 @@ const program = new Command('head-node')
       'MUSTER_JOIN_FILES',
     ),
   )
+  .addOption(option('--no-announce', 'do not tell the local network where the head is (mDNS)', 'MUSTER_NO_ANNOUNCE'))
   .addOption(option('--insecure', 'no keys and no encryption: on this machine only', 'MUSTER_INSECURE'))
   .addOption(
     option('--log-level <level>', 'what goes to stderr', 'MUSTER_LOG_LEVEL')
@@ -169,6 +171,7 @@ function optionsFrom({
     maxDiskBytes: maxDisk,
     ...brokerOptionsFrom(rest),
     jwt: jwtOptionsFrom(rest),
+    announce: rest.announce,
     insecure,
     blockMirror: { mode: rest.mirrorBlocks, budgetBytes: rest.mirrorBudget },
     logger,

@@ -27,6 +27,8 @@ export interface HeadNodeOptions {
   readonly amqpTls?: BrokerTls;
   /** Operand blocks in the broker. Default `always`, up to 2 GiB for each task. */
   readonly blockMirror?: BlockMirrorPolicy;
+  /** A head that listens beyond loopback tells the local network where it is (mDNS). Default true. */
+  readonly announce?: boolean;
   /** Whose JWTs the HTTP interface takes; null for none. Default none. */
   readonly jwt?: JwtOptions | null;
   /** No keys and no encryption on TCP, for experiments: on loopback only. Default false. */
@@ -60,6 +62,7 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
     maxDiskBytes: options.maxDiskBytes ?? 64 * 2 ** 30,
     ...broker,
     blockMirror: options.blockMirror ?? DEFAULT_BLOCK_MIRROR,
+    announce: options.announce ?? true,
     jwt: options.jwt ?? null,
     insecure,
     logger: options.logger ?? silentLogger,

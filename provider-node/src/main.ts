@@ -15,6 +15,7 @@ import {
 } from '@muster/shared/io';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
+import { discoverFor, printHeads } from './discovery.ts';
 import { joinCluster } from './join.ts';
 import { devices, resolveProviderNodeOptions, type DeviceChoice, type ProviderNodeOptions } from './options.ts';
 import { startProviderNode, type ProviderNode } from './provider-node.ts';
@@ -91,12 +92,19 @@ const program = new Command('provider-node')
   );
 
 let action: () => Promise<void> = work;
-let joining: { readonly token: string | undefined } | null = null;
+let joining: { readonly token: string | undefined; readonly discover: boolean } | null = null;
 program.action(() => undefined);
 program
   .command('join [token]')
   .description('join the cluster of this token, remember it, and work for it; - reads the token from standard input')
-  .action((token: string | undefined) => void (joining = { token }));
+  .option('--discover', 'look for the head on this network (mDNS), as the token may not say where it is now')
+  .action(
+    (token: string | undefined, { discover = false }: { discover?: boolean }) => void (joining = { token, discover }),
+  );
+program
+  .command('discover')
+  .description('list the heads that announce themselves on this network (mDNS)')
+  .action(() => void (action = printHeads));
 
 addConfigCommand(program, { secrets: [BROKER_URL, JOIN_TOKEN], otherwise: holding }, (chosen) => (action = chosen));
 await runProgram(program, () => action());
@@ -117,7 +125,11 @@ async function work(): Promise<void> {
 
 /** By the command, or by a token in the environment for a provider that has joined nothing yet. */
 async function joinIfAsked(options: ProviderNodeOptions): Promise<void> {
-  if (joining !== null) return say(await joinCluster(options, expectJoinToken(joining.token)));
+  if (joining !== null) {
+    const line = expectJoinToken(joining.token);
+    const found = joining.discover ? await discoverFor(line, say) : [];
+    return say(await joinCluster(options, line, found));
+  }
   const { membership } = resolveProviderNodeOptions(options);
   const line = membership === null ? takeJoinToken(undefined) : null;
   if (line !== null) say(await joinCluster(options, line));

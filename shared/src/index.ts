@@ -169,6 +169,15 @@ export {
   type Visitor,
 } from './trust/rights.ts';
 export { isRole, roles, type Role } from './trust/role.ts';
+export {
+  announcementText,
+  endpointsFor,
+  isHeadOf,
+  readSighting,
+  type Announced,
+  type FoundHead,
+  type Sighting,
+} from './trust/announcement.ts';
 export { decodeZ85, encodeZ85 } from './trust/z85.ts';
 export { adminActions, type AdminAction } from './protocol/administration.ts';
 export {

@@ -10,7 +10,7 @@ import { rememberMembership } from './memberships.ts';
  */
 export async function login(token: string, at?: Endpoint): Promise<Enrolment> {
   const name = `${userInfo().username}@${hostname()}`.slice(0, 64);
-  const enrolment = await enrol(Request, token, { name, provider: '', at });
+  const enrolment = await enrol(Request, token, { name, provider: '', at: at === undefined ? [] : [at] });
   rememberMembership(enrolment.membership);
   return enrolment;
 }

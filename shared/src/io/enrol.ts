@@ -15,8 +15,8 @@ export interface Applicant {
   readonly provider: string;
   /** Its own from before, so that asking again enrols nothing twice. Default: new ones. */
   readonly keys?: KeyPair;
-  /** Where the head is reached, before the addresses of the token are tried. */
-  readonly at?: Endpoint | undefined;
+  /** Where the head may be reached, before the addresses of the token are tried. */
+  readonly at?: readonly Endpoint[];
 }
 
 export interface Enrolment {
@@ -33,7 +33,7 @@ export async function enrol(Request: RequestSocketClass, line: string, applicant
   const token = readJoinToken(line);
   const own = { ...applicant, keys: applicant.keys ?? newKeyPair() };
   let failure: unknown = new MusterError('TOKEN_INVALID', 'the join token names no address');
-  for (const endpoint of applicant.at === undefined ? token.endpoints : [applicant.at, ...token.endpoints]) {
+  for (const endpoint of [...(applicant.at ?? []), ...token.endpoints]) {
     try {
       return await enrolAt(Request, { token, endpoint }, own);
     } catch (error) {

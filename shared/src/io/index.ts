@@ -59,6 +59,7 @@ export {
   type RouteWish,
 } from './head-route.ts';
 export { Asker, expectType, type RequestSocketClass } from './asker.ts';
+export { announce, lookAround, type Look, type MdnsOptions } from './mdns.ts';
 export { enrol, type Applicant, type Enrolment } from './enrol.ts';
 export { HandshakeWatch, type SocketEvent } from './handshake.ts';
 export { expectJoinToken, JOIN_TOKEN, takeJoinToken } from './join-line.ts';

@@ -18,3 +18,4 @@ export { ClusterUnderTest } from './cluster-under-test.ts';
 export { writeExactMatrix, wrongRows, type ProductFiles, type ExactMatrix } from './exact-matrices.ts';
 export { TcpProxy, type ProxyOptions } from './tcp-proxy.ts';
 export { TemporaryDirectories } from './temporary-directories.ts';
+export { hasMulticast } from './multicast.ts';

@@ -1,0 +1,29 @@
+import { isIP } from 'node:net';
+import type { Logger } from '@muster/shared';
+import { announce, isLoopback, type MdnsOptions } from '@muster/shared/io';
+import { joinEndpoints } from './join-endpoints.ts';
+import type { Trust } from './trust.ts';
+
+export interface AnnouncingOptions {
+  readonly host: string;
+  readonly portBase: number;
+  readonly announce: boolean;
+  readonly logger: Logger;
+}
+
+/**
+ * Tells the local network where this head is, if others can reach it at all. Returns what ends that. A network that cannot be told costs
+ * nothing but that: an address works always.
+ */
+export async function announceHead(
+  { host, portBase, announce: isWanted, logger }: AnnouncingOptions,
+  { cluster, keys }: Pick<Trust, 'cluster' | 'keys'>,
+  mdns: MdnsOptions = {},
+): Promise<() => Promise<void>> {
+  if (!isWanted || isLoopback(host)) return () => Promise.resolve();
+  const hosts = joinEndpoints({ host, portBase }).map(({ host: each }) => each);
+  const head = { cluster, headKey: keys.publicKey, hosts: hosts.filter((each) => isIP(each) !== 0), portBase };
+  const onError = (error: Error): void =>
+    logger.warn({ why: error.message }, 'the local network is not told of this head');
+  return announce(head, onError, mdns);
+}
