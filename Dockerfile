@@ -26,8 +26,8 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /app ./
 # An empty named volume takes owner and mode from the directory that it is mounted over: nothing has to start as root.
-RUN mkdir -p /var/lib/muster && cd /etc && mkdir -p muster/head muster/provider muster/observer muster/broker \
+RUN mkdir -p /var/lib/muster && cd /etc && mkdir -p muster/head muster/keeper muster/observer muster/broker \
     muster/join/provider muster/join/client \
- && chown -R node:node /var/lib/muster muster && chmod 700 /var/lib/muster muster/head muster/provider muster/observer muster/join/provider muster/join/client
+ && chown -R node:node /var/lib/muster muster && chmod 700 /var/lib/muster muster/head muster/keeper muster/observer muster/join/provider muster/join/client
 USER node
 ENTRYPOINT ["node", "/app/docker/start.mjs"]

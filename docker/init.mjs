@@ -6,15 +6,19 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const ACCOUNTS = ['head', 'provider', 'observer'];
+// `keeper` gives each provider a user of its own, in the head's name; `observer` is for people.
+const ACCOUNTS = ['head', 'keeper', 'observer'];
 const VOLUMES = '/etc/muster';
 const TEMPLATES = fileURLToPath(new URL('../rabbitmq/broker/', import.meta.url));
 
 let definitions = readFileSync(join(TEMPLATES, 'definitions.json'), 'utf8');
 for (const account of ACCOUNTS) {
   const password = passwordOf(account);
-  const url = `amqp://${account}:${password}@rabbitmq:5672/muster\n`;
-  writeFileSync(join(VOLUMES, account, 'amqp-url'), url, { mode: 0o600 });
+  const urls = {
+    'amqp-url': `amqp://${account}:${password}@rabbitmq:5672/muster\n`,
+    'amqp-admin-url': `http://${account}:${password}@rabbitmq:15672\n`,
+  };
+  for (const [file, url] of Object.entries(urls)) writeFileSync(join(VOLUMES, account, file), url, { mode: 0o600 });
   definitions = definitions.replace(`@${account.toUpperCase()}_PASSWORD_HASH@`, hashPassword(password));
 }
 // Readable for all: the broker runs under an account of its own image, and only hashes are in it.

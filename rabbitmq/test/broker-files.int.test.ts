@@ -4,9 +4,9 @@ import { connect, type TcpNetConnectOpts } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RabbitNode } from '@muster/rabbitmq/testkit';
-import type { TaskId } from '@muster/shared';
+import { silentLogger, type ProviderId, type TaskId } from '@muster/shared';
 import { TemporaryDirectories, waitUntil } from '@muster/shared/testkit';
-import { hashPassword, openBackbone, type Delivery } from '../src/index.ts';
+import { hashPassword, openBackbone, ProviderAccounts, type Delivery } from '../src/index.ts';
 
 const broker = (name: string): string =>
   readFileSync(fileURLToPath(new URL(`../broker/${name}`, import.meta.url)), 'utf8');
@@ -39,7 +39,7 @@ describe('a broker with the files that Compose gives it', () => {
       definitions,
       broker('definitions.json')
         .replace('@HEAD_PASSWORD_HASH@', hashPassword('head-secret'))
-        .replace('@PROVIDER_PASSWORD_HASH@', hashPassword('provider-secret'))
+        .replace('@KEEPER_PASSWORD_HASH@', hashPassword('keeper-secret'))
         .replace('@OBSERVER_PASSWORD_HASH@', hashPassword('observer-secret')),
     );
     node = await RabbitNode.start({
@@ -49,13 +49,29 @@ describe('a broker with the files that Compose gives it', () => {
       password: 'head-secret',
       vhost: 'muster',
     });
+    await accounts().prepare();
+    const provider = accounts();
+    provider.admit(PROVIDER, 'provider-secret');
+    const listed = async (): Promise<boolean> =>
+      (await node.control('list_permissions', '-p', 'muster')).includes(PROVIDER);
+    await waitUntil(listed, { what: "the provider's user" });
+    provider.close();
   }, 120_000);
   afterAll(async () => {
     await node.stop();
     directories.removeAll();
   });
 
-  const providerUrl = (): string => node.url.replace('head:head-secret', 'provider:provider-secret');
+  const PROVIDER = '0123456789abcdef' as ProviderId;
+  const accounts = (): ProviderAccounts =>
+    new ProviderAccounts({
+      adminUrl: `http://keeper:keeper-secret@127.0.0.1:${node.managementPort}`,
+      amqpUrl: node.url,
+      publicUrl: null,
+      tls: {},
+      logger: silentLogger,
+    });
+  const providerUrl = (): string => accounts().urlFor(PROVIDER, 'provider-secret');
 
   test('is reached by nothing but its own ports on this machine', async () => {
     const { listeners } = JSON.parse(await node.control('status', '--formatter', 'json')) as Status;
@@ -71,7 +87,7 @@ describe('a broker with the files that Compose gives it', () => {
   test('head and provider work with the rights they have; what they declare is what is there already', async () => {
     const head = openBackbone({ url: node.url, role: 'head', name: 'head' });
     const provider = openBackbone({ url: providerUrl(), role: 'provider', name: 'provider' });
-    const [id, task] = ['0123456789abcdef', 'fedcba9876543210'] as [never, never];
+    const [id, task] = [PROVIDER, 'fedcba9876543210' as TaskId];
     head.admit(id);
     const got: string[] = [];
     provider.consume({ from: { to: 'provider', provider: id }, prefetch: 4 }, (delivery) => {

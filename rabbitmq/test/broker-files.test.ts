@@ -55,7 +55,7 @@ describe("the broker's files", () => {
 
   test('hold placeholders and no secret', () => {
     const hashes = definitions['users']?.map((user) => user['password_hash']);
-    expect(hashes).toEqual(['@HEAD_PASSWORD_HASH@', '@PROVIDER_PASSWORD_HASH@', '@OBSERVER_PASSWORD_HASH@']);
+    expect(hashes).toEqual(['@HEAD_PASSWORD_HASH@', '@KEEPER_PASSWORD_HASH@', '@OBSERVER_PASSWORD_HASH@']);
   });
 
   test('agree with the limits', () => {
