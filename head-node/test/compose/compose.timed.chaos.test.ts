@@ -82,6 +82,21 @@ describe('the cluster of docker-compose.yml', () => {
   );
 
   composeTest(
+    'each provider is at the broker as a user of its own, of which nothing was told to its container',
+    async () => {
+      const connected = async (): Promise<Set<string>> => {
+        const said = await rig.compose('exec', '-T', 'rabbitmq', 'rabbitmqctl', '--quiet', 'list_connections', 'user');
+        return new Set(said.split('\n').filter((user) => user.startsWith('provider.')));
+      };
+      const ids = known.map((node) => node.split(' ')[1]);
+      await waitUntil(async () => (await connected()).size === PROVIDERS, { what: 'all are', timeoutMs: 30_000 });
+      expect([...(await connected())].toSorted()).toEqual(ids.map((id) => `provider.${id}@muster`).toSorted());
+      for (const { Config } of await rig.containers('provider')) expect(Config.Env.join()).not.toContain('AMQP');
+    },
+    60_000,
+  );
+
+  composeTest(
     'its client has a product computed and verified',
     async () => {
       const product = ['--task', 'matrix_mult', '--nodes', String(PROVIDERS), '--json'];
