@@ -26,11 +26,12 @@ import type { SubtaskStates } from './subtask-states.ts';
  * joining   registered; has not confirmed yet that it hears its topic
  * ready     gets work
  * resting   is back, but broke off so often lately that it gets nothing new for a while
+ * drained   an admin has taken it out: it ends what it has and gets nothing new
  * suspect   connection closed or heartbeat missed: its leases are given to others as well; may come back
  * draining  said bye: finishes nothing more
  * lost      gone; its leases are void
  */
-export type ProviderPhase = 'joining' | 'ready' | 'resting' | 'suspect' | 'draining' | 'lost';
+export type ProviderPhase = 'joining' | 'ready' | 'resting' | 'drained' | 'suspect' | 'draining' | 'lost';
 
 export interface Provider {
   readonly id: ProviderId;
@@ -193,6 +194,8 @@ export interface ClusterState {
   /** See readyProviders; null when a phase has changed since it was asked for. */
   ready: readonly Provider[] | null;
   readonly sessions: Map<SessionId, ProviderId>;
+  /** Nodes that an admin has taken out, here or not. */
+  readonly drained: Set<ProviderId>;
   readonly tasks: Map<TaskId, Task>;
   /** The tasks that have not ended. */
   readonly open: Set<Task>;
@@ -232,6 +235,7 @@ export function newClusterState(policy: Policy, epoch: number, nowMs: number): C
     providers: new Map(),
     ready: null,
     sessions: new Map(),
+    drained: new Set(),
     tasks: new Map(),
     open: new Set(),
     ended: [],

@@ -59,6 +59,8 @@ export type HeadEvent =
   | { readonly type: 'connection-closed'; readonly session: SessionId }
   | { readonly type: 'heartbeat'; readonly session: SessionId }
   | { readonly type: 'bye'; readonly session: SessionId; readonly handBack: readonly number[] }
+  /** An admin takes a node out, or lets it have work again. */
+  | { readonly type: 'drained'; readonly provider: ProviderId; readonly on: boolean }
   /** A lease of a strict task has gone out: the broker has it. */
   | { readonly type: 'lease-sent'; readonly lease: number }
   /** A lease could not be put on the wire. */

@@ -15,6 +15,7 @@ import {
   heard,
   onBye,
   onConnectionClosed,
+  onDrained,
   onProviderReady,
   onRegistered,
   watchProviders,
@@ -37,6 +38,7 @@ import type { Turn } from './turn.ts';
 export function handle(state: ClusterState, event: HeadEvent, moment: Moment): HeadEffect[] {
   const turn: Turn = { ...moment, state, effects: [] };
   apply(turn, event);
+  if (event.type === 'provider-ready' || event.type === 'drained') startWaiting(turn);
   dispatch(turn);
   closeLeases(turn);
   return turn.effects;
@@ -57,6 +59,8 @@ function apply(turn: Turn, event: HeadEvent): void {
       return onHeartbeat(turn, event);
     case 'bye':
       return onBye(turn, event);
+    case 'drained':
+      return onDrained(turn, event);
     case 'lease-sent':
       return onSent(turn, event);
     case 'lease-undelivered':

@@ -18,6 +18,7 @@ export const auditActions = [
   'enrolled',
   'node-approved',
   'node-drained',
+  'node-undrained',
   'node-revoked',
   'registered',
   'submitted',

@@ -41,13 +41,15 @@ export class Roster {
   readonly #ports: RosterPorts;
   #members: Member[];
   #tokens: IssuedToken[];
+  readonly #drained: Set<ProviderId>;
   /** Of members that are active and of tokens, by seal. */
   #peers = new Map<string, Peer>();
 
-  constructor({ members, tokens }: RosterRecord, ports: RosterPorts) {
+  constructor({ members, tokens, drained }: RosterRecord, ports: RosterPorts) {
     this.#ports = ports;
     this.#members = members;
     this.#tokens = tokens;
+    this.#drained = new Set(drained as ProviderId[]);
     this.#index();
   }
 
@@ -57,6 +59,20 @@ export class Roster {
 
   get tokens(): readonly IssuedToken[] {
     return this.#tokens;
+  }
+
+  /** Nodes that an admin has taken out. */
+  get drained(): ReadonlySet<ProviderId> {
+    return this.#drained;
+  }
+
+  /** False when it was so before. */
+  drain(provider: ProviderId, on: boolean): boolean {
+    if (this.#drained.has(provider) === on) return false;
+    if (on) this.#drained.add(provider);
+    else this.#drained.delete(provider);
+    this.#changed();
+    return true;
   }
 
   memberWithKey(publicKey: string): Member | undefined {
@@ -158,7 +174,7 @@ export class Roster {
 
   #changed(): void {
     this.#index();
-    this.#ports.save({ members: this.#members, tokens: this.#tokens });
+    this.#ports.save({ members: this.#members, tokens: this.#tokens, drained: [...this.#drained] });
   }
 
   #index(): void {

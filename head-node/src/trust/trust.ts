@@ -176,7 +176,8 @@ export const byPeer = ({ identity, roles }: Peer): Pick<AuditEntry, 'actor' | 'r
 
 function openRoster(path: string, keys: KeyPair): Roster {
   const text = readPrivateFile(path);
-  const record = text === null ? { members: [], tokens: [] } : parsePrivate({ path, text, schema: rosterRecord });
+  const record =
+    text === null ? { members: [], tokens: [], drained: [] } : parsePrivate({ path, text, schema: rosterRecord });
   return new Roster(record, {
     keys,
     save: (changed) => writePrivateFile(path, `${JSON.stringify(changed)}\n`),

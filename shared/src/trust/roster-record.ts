@@ -31,7 +31,12 @@ export const tokenRecord = z.object({
 });
 export type IssuedToken = z.infer<typeof tokenRecord>;
 
-export const rosterRecord = z.object({ members: z.array(memberRecord), tokens: z.array(tokenRecord) });
+export const rosterRecord = z.object({
+  members: z.array(memberRecord),
+  tokens: z.array(tokenRecord),
+  /** Provider ids of nodes that get no work until an admin undoes it; those of the head's own account have no member. */
+  drained: z.array(z.string()).default([]),
+});
 export type RosterRecord = z.infer<typeof rosterRecord>;
 
 export const isTokenUsable = ({ revoked, usesLeft, expiresWallMs }: IssuedToken, nowWallMs: number): boolean =>
