@@ -1,5 +1,6 @@
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@muster/shared';
 import { defaultStateDirectory, isLoopback } from '@muster/shared/io';
+import { defaultQuota, type Quota } from './core/policy.ts';
 import type { BlockMirrorPolicy } from './io/block-mirror.ts';
 
 export interface HeadNodeOptions {
@@ -15,6 +16,8 @@ export interface HeadNodeOptions {
   readonly resultTtlMs?: number;
   /** Operands and results may take this much disk. Default 64 GiB. */
   readonly maxDiskBytes?: number;
+  /** What each submitter may have at a time. Default: 100 unfinished tasks, half of the disk, 400 leases. */
+  readonly quota?: Partial<Quota>;
   /** Broker that keeps a copy of all task and result traffic: `amqp://user:password@host:5672/vhost`; null for none. Default none. */
   readonly amqpUrl?: string | null;
   /** Operand blocks in the broker. Default `always`, up to 2 GiB for each task. */
@@ -25,8 +28,8 @@ export interface HeadNodeOptions {
 }
 
 export type ResolvedHeadNodeOptions = {
-  readonly [K in keyof HeadNodeOptions]-?: Exclude<HeadNodeOptions[K], undefined>;
-};
+  readonly [K in keyof Omit<HeadNodeOptions, 'quota'>]-?: Exclude<HeadNodeOptions[K], undefined>;
+} & { readonly quota: Quota };
 
 const DEFAULT_BLOCK_MIRROR: BlockMirrorPolicy = { mode: 'always', budgetBytes: 2 * 2 ** 30 };
 
@@ -38,7 +41,7 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
       fix: `--port-base ${DEFAULT_PORT_BASE}`,
     });
   }
-  const { host = '127.0.0.1', insecure = false } = options;
+  const { host = '127.0.0.1', insecure = false, maxDiskBytes = 64 * 2 ** 30 } = options;
   if (insecure && !isLoopback(host)) throw insecureOutside(host);
   return Object.freeze({
     host,
@@ -46,7 +49,8 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
     stateDirectory: options.stateDirectory ?? defaultStateDirectory(`head-${portBase}`),
     httpPort: options.httpPort === undefined ? DEFAULT_HTTP_PORT : options.httpPort,
     resultTtlMs: options.resultTtlMs ?? 24 * 3_600_000,
-    maxDiskBytes: options.maxDiskBytes ?? 64 * 2 ** 30,
+    maxDiskBytes,
+    quota: { ...defaultQuota, bytes: maxDiskBytes / 2, ...options.quota },
     amqpUrl: options.amqpUrl ?? null,
     blockMirror: options.blockMirror ?? DEFAULT_BLOCK_MIRROR,
     insecure,

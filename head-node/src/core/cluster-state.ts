@@ -133,8 +133,23 @@ export interface Running {
   readonly notBeforeMs: Map<number, number>;
 }
 
+/** What one user has at the head. */
+export interface Account {
+  readonly user: string;
+  /** Tasks that have not ended. */
+  openTasks: number;
+  /** Of those: operands and results in full from the start, so that nobody is refused in the middle of sending them. */
+  openBytes: number;
+  /** Results of tasks that have ended. */
+  keptBytes: number;
+  /** Leases that nodes work on. */
+  openLeases: number;
+}
+
 export interface Task {
   readonly id: TaskId;
+  /** Of who submitted it; null where there is no quota: for admins and programs of the head's own account. */
+  readonly account: Account | null;
   readonly type: TaskType<unknown>;
   readonly spec: unknown;
   readonly nodes: number;
@@ -164,6 +179,8 @@ export interface Task {
   } | null;
   /** Of its results in the result store. */
   resultBytes: number;
+  /** What it counts in its account. */
+  heldBytes: number;
   readonly leases: Set<number>;
   readonly tallies: Map<ProviderId, NodeTally>;
   readonly latency: LatencySample;
@@ -197,6 +214,8 @@ export interface ClusterState {
   /** Nodes that an admin has taken out, here or not. */
   readonly drained: Set<ProviderId>;
   readonly tasks: Map<TaskId, Task>;
+  /** Of users that have something here. */
+  readonly accounts: Map<string, Account>;
   /** The tasks that have not ended. */
   readonly open: Set<Task>;
   /** The one that ended first comes first. */
@@ -237,6 +256,7 @@ export function newClusterState(policy: Policy, epoch: number, nowMs: number): C
     sessions: new Map(),
     drained: new Set(),
     tasks: new Map(),
+    accounts: new Map(),
     open: new Set(),
     ended: [],
     running: new Set(),

@@ -39,6 +39,8 @@ export interface Submission {
   readonly waitNodesMs: number;
   readonly timeoutMs: number;
   readonly durability: Durability;
+  /** Whose quota it counts in; null: nobody's. */
+  readonly user: string | null;
 }
 
 export type { ReturnedResult } from './cluster-state.ts';
@@ -51,7 +53,12 @@ export interface CheckedBytes {
 
 export type HeadEvent =
   /** From the journal, before anything else. Blocks that the store lost are absent from `bound`. */
-  | { readonly type: 'restored'; readonly history: TaskHistory; readonly taskType: TaskType<unknown> }
+  | {
+      readonly type: 'restored';
+      readonly history: TaskHistory;
+      readonly taskType: TaskType<unknown>;
+      readonly user: string | null;
+    }
   | ({ readonly type: 'registered' } & Registration)
   /** The provider hears its topic and may get work. */
   | { readonly type: 'provider-ready'; readonly session: SessionId; readonly sharesStore: boolean }

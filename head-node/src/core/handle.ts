@@ -51,8 +51,7 @@ function apply(turn: Turn, event: HeadEvent): void {
     case 'registered':
       return onRegistered(turn, event);
     case 'provider-ready':
-      onProviderReady(turn, event);
-      return startWaiting(turn);
+      return onProviderReady(turn, event);
     case 'connection-closed':
       return onConnectionClosed(turn, event);
     case 'heartbeat':

@@ -24,6 +24,7 @@ import {
   discardLease,
   dropLease,
   freeCredit,
+  moveLease,
   retryLater,
   rivalsOf,
   voidLease,
@@ -91,7 +92,7 @@ function check(turn: Turn, { lease, task, run }: LeaseOfRun, returned: ReturnedR
     if (run.states.at(index) === subtaskState.pending) run.pending.discard(index);
     run.states.move(index, subtaskState.checking);
   }
-  lease.phase = 'checking';
+  moveLease(turn, lease, 'checking');
   lease.returned = returned;
   task.bytesReceived += returned.bytes;
   task.latency.add(turn.nowMs - lease.givenAtMs);

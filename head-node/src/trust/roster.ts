@@ -79,6 +79,11 @@ export class Roster {
     return this.#members.find((found) => found.publicKey === publicKey && found.state !== 'revoked');
   }
 
+  /** Also of one that was revoked. */
+  roleOf(identity: string): Role | undefined {
+    return this.#members.find(({ id }) => id === identity)?.role;
+  }
+
   isTokenKey(publicKey: string): boolean {
     return this.#tokens.some((token) => token.publicKey === publicKey);
   }

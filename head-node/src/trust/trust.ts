@@ -107,7 +107,7 @@ export class Trust {
       this.audit({ ...entry, outcome: 'done', detail: `${member.role} ${member.id}, ${member.state}` });
       return member;
     } catch (error) {
-      this.audit({ ...entry, outcome: 'refused', detail: error instanceof Error ? error.message : String(error) });
+      this.audit({ ...entry, outcome: 'refused', detail: reasonOf(error) });
       throw error;
     }
   }
@@ -118,13 +118,25 @@ export class Trust {
     this.audit({ ...byPeer(peer), action: 'registered', outcome: 'done', object: provider, detail: name });
   }
 
-  /** Before the task is there: a crash must not leave one that is nobody's. */
-  claim(task: TaskId, peer: Peer): void {
-    if (peer !== LOCAL_PEER) this.owners.set(task, peer.identity);
+  /** Whose quota his tasks count in; null: in nobody's, for admins and programs of this account. */
+  userOf({ identity, roles }: Peer): string | null {
+    return roles.includes('admin') ? null : identity;
   }
 
-  submitted(task: TaskId, peer: Peer, taskType: string): void {
+  /** The same after a restart. */
+  userOfTask(task: TaskId): string | null {
+    const owner = this.owners.ownerOf(task);
+    return owner === undefined || this.roster.roleOf(owner) === 'admin' ? null : owner;
+  }
+
+  /** Before the task is there: a crash must not leave one that is nobody's. */
+  submitting(task: TaskId, peer: Peer, taskType: string): void {
+    if (peer !== LOCAL_PEER) this.owners.set(task, peer.identity);
     this.audit({ ...byPeer(peer), action: 'submitted', outcome: 'done', object: task, detail: taskType });
+  }
+
+  submissionRefused(task: TaskId, peer: Peer, error: unknown): void {
+    this.audit({ ...byPeer(peer), action: 'submitted', outcome: 'refused', object: task, detail: reasonOf(error) });
   }
 
   cancelled(task: TaskId, peer: Peer): void {
@@ -164,6 +176,8 @@ export class Trust {
     });
   }
 }
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const NOBODY = { actor: '', role: '' } as const;
 

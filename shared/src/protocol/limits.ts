@@ -65,6 +65,22 @@ export const limits = {
     reason: 'the head keeps a table of the blocks, and of who is to have which',
   },
   openTasksMax: { value: 1000, unit: 'tasks', reason: 'bounds the memory of the head' },
+  tasksPerUser: {
+    value: 100,
+    unit: 'unfinished tasks',
+    reason: 'of one submitter, unless head-node --max-tasks-per-user says otherwise: none takes all of openTasksMax',
+  },
+  bytesPerUser: {
+    value: 32 * 2 ** 30,
+    unit: 'bytes',
+    reason:
+      'of one submitter on the disk of the head, or half of --max-disk, or --max-disk-per-user: none fills it alone',
+  },
+  leasesPerUser: {
+    value: 400,
+    unit: 'leases',
+    reason: 'of one submitter at a time, or --max-leases-per-user: half of what 50 nodes hold; what is beyond waits',
+  },
   endedTasksMax: {
     value: 10_000,
     unit: 'tasks',
