@@ -151,8 +151,7 @@ export class ClientEndpoint implements Audience {
       case 'watch':
         return this.#watch({ client, peer }, message, requests);
       case 'cancel':
-        requests.cancel(message.task);
-        this.#options.trust.cancelled(message.task, peer);
+        if (requests.cancel(message.task)) this.#options.trust.cancelled(message.task, peer);
         return [{ type: 'done', fields: { request: message.request } }];
       case 'audit':
         void this.#audit(client, message, requests);

@@ -161,8 +161,9 @@ export class ClientRequests {
     if (!blocks.has(block)) blocks.remove(block);
   }
 
-  cancel(task: TaskId): void {
-    this.#task(task);
+  /** False when it was over. */
+  cancel(task: TaskId): boolean {
+    if (!isActive(this.#task(task))) return false;
     this.#ports.driver.post({ type: 'cancelled', task });
     return true;
   }

@@ -82,8 +82,10 @@ export class Administration {
     'token-create': (peer, given) => this.createToken(peer, given),
     'token-ls': () => ({ tokens: this.#ports.trust.roster.tokens }),
     'token-revoke': (peer, { id = '' }) => {
-      const token = this.#ports.trust.roster.revokeToken(id);
-      this.#note(peer, 'token-revoked', { object: id, detail: token.role });
+      const { roster } = this.#ports.trust;
+      const wasRevoked = roster.tokens.some((token) => token.id === id && token.revoked);
+      const { role } = roster.revokeToken(id);
+      if (!wasRevoked) this.#note(peer, 'token-revoked', { object: id, detail: role });
       return {};
     },
     'node-ls': () => {
@@ -91,8 +93,10 @@ export class Administration {
       return { members, nodes: this.#ports.nodes(), drained: [...drained] };
     },
     'node-approve': (peer, { id = '' }) => {
-      const member = this.#ports.trust.roster.approve(id);
-      this.#note(peer, 'node-approved', { object: member.id, detail: member.name });
+      const { roster } = this.#ports.trust;
+      const wasPending = roster.find(id)?.state === 'pending';
+      const member = roster.approve(id);
+      if (wasPending) this.#note(peer, 'node-approved', { object: member.id, detail: member.name });
       return { member };
     },
     'node-drain': (peer, { id = '' }) => this.#drain(peer, id, true),

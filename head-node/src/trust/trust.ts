@@ -3,6 +3,7 @@ import {
   derivedKeyPair,
   decodeZ85,
   fingerprintOf,
+  formatBytes,
   limits,
   newKeyPair,
   rosterRecord,
@@ -12,11 +13,13 @@ import {
   type KeyPair,
   type Logger,
   type Member,
+  type ProviderId,
   type SessionId,
   type TaskId,
 } from '@muster/shared';
 import { loadKeyPair, parsePrivate, readPrivateFile, writePrivateFile } from '@muster/shared/io';
 import { join } from 'node:path';
+import type { Quota } from '../core/policy.ts';
 import { AuditLog, type AuditEntry } from './audit-log.ts';
 import { clusterName } from './cluster-name.ts';
 import { Gate } from './gate.ts';
@@ -33,11 +36,21 @@ export interface TrustOptions {
   readonly isTask: (task: TaskId) => boolean;
 }
 
+export interface Quarantine {
+  readonly provider: ProviderId;
+  readonly name: string;
+  readonly task: TaskId;
+  readonly rejected: number;
+}
+
 export interface StartedWith {
   readonly host: string;
   readonly portBase: number;
   readonly insecure: boolean;
   readonly amqpUrl: string | null;
+  readonly httpPort: number | null;
+  readonly maxDiskBytes: number;
+  readonly quota: Quota;
 }
 
 export class Trust {
@@ -92,9 +105,15 @@ export class Trust {
     return welcome;
   }
 
-  /** Options that matter for trust. */
-  started({ host, portBase, insecure, amqpUrl }: StartedWith): void {
-    const detail = `${host}:${portBase}${insecure ? ', insecure' : ''}${amqpUrl === null ? '' : ', broker'}`;
+  /** The configuration, as far as it says who may do what: a change shows beside the line of the start before. */
+  started({ host, portBase, insecure, amqpUrl, httpPort, maxDiskBytes, quota }: StartedWith): void {
+    const detail = [
+      `${host}:${portBase}${insecure ? ' insecure' : ''}`,
+      httpPort === null ? 'no HTTP' : `HTTP ${httpPort}`,
+      amqpUrl === null ? 'no broker' : 'broker',
+      `disk ${formatBytes(maxDiskBytes)}`,
+      `each user ${quota.tasks} tasks, ${formatBytes(quota.bytes)}, ${quota.leases} leases`,
+    ].join('; ');
     this.audit({ ...byPeer(LOCAL_PEER), action: 'head-started', outcome: 'done', object: this.cluster, detail });
   }
 
@@ -102,9 +121,12 @@ export class Trust {
   enrol(peer: Peer, newcomer: Newcomer): Member {
     const object = `${newcomer.name} ${fingerprintOf(newcomer.publicKey)}`;
     const entry = { action: 'enrolled', actor: peer.identity, role: '', address: '', object } as const;
+    const before = this.roster.members.length;
     try {
       const member = this.roster.enrol(peer.identity, newcomer);
-      this.audit({ ...entry, outcome: 'done', detail: `${member.role} ${member.id}, ${member.state}` });
+      // Who asks again, because the answer was lost, has been enrolled already.
+      if (this.roster.members.length > before)
+        this.audit({ ...entry, outcome: 'done', detail: `${member.role} ${member.id}, ${member.state}` });
       return member;
     } catch (error) {
       this.audit({ ...entry, outcome: 'refused', detail: reasonOf(error) });
@@ -141,6 +163,20 @@ export class Trust {
 
   cancelled(task: TaskId, peer: Peer): void {
     this.audit({ ...byPeer(peer), action: 'cancelled', outcome: 'done', object: task, detail: '' });
+  }
+
+  /** By the head itself: a node that returns wrong results. */
+  quarantined({ provider, name, task, rejected }: Quarantine): void {
+    const detail = `${name}: ${rejected} wrong results in task ${task}, of which it gets no more`;
+    this.audit({
+      ...NOBODY,
+      actor: 'head',
+      action: 'quarantined',
+      outcome: 'done',
+      address: '',
+      object: provider,
+      detail,
+    });
   }
 
   /** Without a key, or meant for another head: ZeroMQ does not tell from where. */
