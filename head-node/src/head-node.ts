@@ -110,7 +110,7 @@ export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode
 function openSockets(options: ResolvedHeadNodeOptions, { journal, trust }: Stores): Promise<HeadSockets> {
   const { insecure, logger } = options;
   const { keys, trialKeys } = trust;
-  const curve = insecure ? null : { keys, trialKeys, doorkeeper: trust.mayEnter.bind(trust) };
+  const curve = insecure ? null : { keys, trialKeys, doorkeeper: trust.answer.bind(trust) };
   return openHeadSockets({ endpoint: options, headId: journal.headId, curve, logger });
 }
 

@@ -11,6 +11,7 @@ import type { Logger } from '@muster/shared';
 export const auditActions = [
   'head-started',
   'handshake',
+  'address-paused',
   'message',
   'subscription',
   'token-created',

@@ -8,6 +8,7 @@ import {
   newKeyPair,
   rosterRecord,
   sealBetween,
+  systemClock,
   type Channel,
   type Fields,
   type KeyPair,
@@ -23,11 +24,12 @@ import type { Quota } from '../core/policy.ts';
 import { AuditLog, type AuditEntry } from './audit-log.ts';
 import { clusterName } from './cluster-name.ts';
 import { Gate } from './gate.ts';
+import { HandshakeLimits } from './handshake-limits.ts';
 import { LOCAL_PEER, type Peer } from './peer.ts';
 import { Roster, type Newcomer } from './roster.ts';
 import { RefusalThrottle } from './refusal-throttle.ts';
 import { TaskOwners } from './task-owners.ts';
-import type { Knock } from './zap.ts';
+import type { Knock, Verdict } from './zap.ts';
 
 export interface TrustOptions {
   readonly stateDirectory: string;
@@ -64,7 +66,8 @@ export class Trust {
   readonly owners: TaskOwners;
   readonly gate: Gate;
   readonly #log: AuditLog;
-  readonly #counters = { handshakesRefused: 0 };
+  readonly #counters = { handshakesRefused: 0, handshakesCut: 0 };
+  readonly #limits = new HandshakeLimits();
   readonly #throttle = new RefusalThrottle(limits.refusalsWritten.value);
 
   static folderIn = (stateDirectory: string): string => join(stateDirectory, 'trust');
@@ -99,10 +102,15 @@ export class Trust {
   }
 
   /** Each port lets in only who has business there; who comes with a token, only where one enrols. */
-  mayEnter({ domain, address, publicKey }: Knock): boolean {
-    const welcome = this.#isWelcome(domain as Channel, publicKey);
-    if (!welcome && publicKey !== this.trialKeys.publicKey) this.#refused({ domain, address, publicKey });
-    return welcome;
+  answer(knock: Knock): Verdict {
+    const { domain, address, publicKey } = knock;
+    if (publicKey === this.localKeys.publicKey) return 'in';
+    if (publicKey === this.trialKeys.publicKey) return 'refused';
+    const nowMs = systemClock.nowMs();
+    if (!this.#limits.allows(address, nowMs)) return this.#cut();
+    if (this.#isWelcome(domain as Channel, publicKey)) return 'in';
+    // Not who is enrolled: somebody else at his address could shut him out.
+    return this.#limits.isPaused(address, nowMs) ? this.#cut() : this.#refused(knock, nowMs);
   }
 
   /** The configuration, as far as it says who may do what: a change shows beside the line of the start before. */
@@ -191,7 +199,6 @@ export class Trust {
   }
 
   #isWelcome(channel: Channel, publicKey: string): boolean {
-    if (publicKey === this.localKeys.publicKey) return true;
     if (channel === 'registration' && this.roster.isTokenKey(publicKey)) return true;
     const member = this.roster.memberWithKey(publicKey);
     if (member === undefined || member.state !== 'active') return false;
@@ -199,7 +206,25 @@ export class Trust {
     return channel === 'clients' || member.role === 'provider';
   }
 
-  #refused({ domain, address, publicKey }: Knock): void {
+  #cut(): Verdict {
+    this.#counters.handshakesCut += 1;
+    return 'cut';
+  }
+
+  #paused(address: string, ms: number): void {
+    const detail = `its strangers get no answer for ${ms / 1000} s`;
+    this.audit({
+      ...NOBODY,
+      actor: 'head',
+      action: 'address-paused',
+      outcome: 'done',
+      address,
+      object: address,
+      detail,
+    });
+  }
+
+  #refused({ domain, address, publicKey }: Knock, nowMs: number): Verdict {
     this.#counters.handshakesRefused += 1;
     const detail = `port for ${domain}, key unknown or revoked`;
     this.audit({
@@ -210,6 +235,9 @@ export class Trust {
       object: fingerprintOf(publicKey),
       detail,
     });
+    const pause = this.#limits.failed(address, nowMs);
+    if (pause !== null) this.#paused(address, pause.ms);
+    return 'refused';
   }
 }
 
