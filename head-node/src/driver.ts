@@ -28,6 +28,7 @@ import type { ResultStore } from './io/result-store.ts';
 import type { TaskPublisher } from './io/task-publisher.ts';
 import type { TrainingRuns } from './io/training-runs.ts';
 import type { Judge, Judges, Verdict } from './judges/index.ts';
+import type { Trust } from './trust/trust.ts';
 
 export interface DriverPorts {
   readonly clock: Clock;
@@ -47,6 +48,7 @@ export interface DriverPorts {
   readonly mirror: Mirror;
   readonly epoch: number;
   readonly audience: Audience;
+  readonly trust: Pick<Trust, 'quarantined'>;
 }
 
 /** Clients that wait for a task. */
@@ -168,6 +170,8 @@ export class Driver implements MirrorListener {
         return this.#confirm(effect.task);
       case 'await-mirror':
         return void this.#awaitMirror(effect.task);
+      case 'quarantined':
+        return this.#ports.trust.quarantined(effect);
       case 'dismiss':
         return this.#ports.mirror.dismiss(effect.provider);
       case 'mirror-kept':
@@ -191,16 +195,20 @@ export class Driver implements MirrorListener {
       case 'fold':
         return this.#ports.runs.fold(effect);
       case 'ended':
-        this.#judgeOf(effect.status.task).close(effect.task);
-        publisher.closeTask(effect.task);
-        this.#ports.incoming.end(effect.task);
-        this.#unpin(effect.task);
-        return this.#tellEnd(effect.task, effect.status);
+        return this.#ended(effect.task, effect.status);
       case 'forget':
         return this.#removeResults(effect.task);
       case 'log':
         return this.#ports.logger[effect.level]({ node: effect.node }, effect.text);
     }
+  }
+
+  #ended(task: TaskId, status: TaskStatus): void {
+    this.#judgeOf(status.task).close(task);
+    this.#ports.publisher.closeTask(task);
+    this.#ports.incoming.end(task);
+    this.#unpin(task);
+    this.#tellEnd(task, status);
   }
 
   /** A client believes it for good, and the broker lets go of all that it has: not before a crash cannot take it back. */

@@ -2,7 +2,6 @@
 import {
   isTerminal,
   systemClock,
-  taskTypeNamed,
   type BackboneReport,
   type Channel,
   type Clock,
@@ -18,9 +17,7 @@ import {
   taskOfIncoming,
 } from '@muster/shared/io';
 import { join } from 'node:path';
-import { newClusterState, type Task } from './core/cluster-state.ts';
-import type { TaskHistory } from './core/journal-record.ts';
-import { lostBetween, recordsOf } from './core/history.ts';
+import { newClusterState } from './core/cluster-state.ts';
 import { defaultPolicy, type Policy } from './core/policy.ts';
 import { briefOf, nodeStatuses, statusOf } from './core/views.ts';
 import { Driver } from './driver.ts';
@@ -38,6 +35,7 @@ import { serveReplies, type ReplyOptions } from './io/reply-endpoint.ts';
 import { ResultCollector } from './io/result-collector.ts';
 import { ResultStore } from './io/result-store.ts';
 import { TaskPublisher } from './io/task-publisher.ts';
+import { restore } from './restore.ts';
 import { resolveHeadNodeOptions, type HeadNodeOptions, type ResolvedHeadNodeOptions } from './options.ts';
 import type { Administration } from './trust/administration.ts';
 import { announceHead } from './trust/announcing.ts';
@@ -110,7 +108,7 @@ export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode
 function openSockets(options: ResolvedHeadNodeOptions, { journal, trust }: Stores): Promise<HeadSockets> {
   const { insecure, logger } = options;
   const { keys, trialKeys } = trust;
-  const curve = insecure ? null : { keys, trialKeys, doorkeeper: trust.mayEnter.bind(trust) };
+  const curve = insecure ? null : { keys, trialKeys, doorkeeper: trust.answer.bind(trust) };
   return openHeadSockets({ endpoint: options, headId: journal.headId, curve, logger });
 }
 
@@ -194,10 +192,10 @@ interface Parts {
 }
 
 function assemble({ options, stores, sockets }: Opened): Parts {
-  const { logger, resultTtlMs, maxDiskBytes } = options;
+  const { logger, resultTtlMs, maxDiskBytes, quota } = options;
   const { epoch, headId } = stores.journal;
   const store = offerStore(storeDirectory(options.stateDirectory));
-  const policy: Policy = { ...defaultPolicy, resultTtlMs };
+  const policy: Policy = { ...defaultPolicy, resultTtlMs, quota };
   const { trust, blocks } = stores;
   const publisher = new TaskPublisher(sockets.sets, epoch, logger);
   const clients = new ClientEndpoint(sockets.sets, { epoch, headId, store, blocks, trust, logger });
@@ -295,40 +293,6 @@ async function serve(opened: Opened): Promise<HeadNode> {
   const named = { options, epoch, headId, cluster, administration, httpPort: http?.port ?? 0 };
   return { ...named, nodes, backbone, counters, stop };
 }
-
-/**
- * Tasks as they were accepted, in that order. Blocks that are not in the store any more are waited for again, results that are not
- * there as they were accepted are computed again; those of an ended task are looked at when somebody asks for them.
- */
-function restore(driver: Driver, stores: Stores): void {
-  const histories = [...stores.journal.replay()];
-  for (const history of histories.toSorted((a, b) => a.record.acceptedWallMs - b.record.acceptedWallMs)) {
-    const found = history.ended === null ? whatIsLeft(history, stores) : history;
-    // Before the event, which may end the task and let go of them.
-    if (history.ended === null) for (const { task, id } of found.bound) driver.pin(task, id);
-    if (history.ended === null) writeAgain(history, found, stores);
-    driver.post({ type: 'restored', history: found, taskType: taskTypeNamed(history.record.name) });
-  }
-  const { results, runs, trainer } = stores;
-  for (const task of results.tasks()) if (!mayHaveResults(driver.state.tasks.get(task))) results.remove(task);
-  for (const task of trainer.tasks()) if (!driver.state.tasks.has(task)) runs.forget(task);
-}
-
-/** A crash may have come between the journal and the broker, so the broker gets all again; an audit counts what it has twice. */
-function writeAgain(history: TaskHistory, found: TaskHistory, { journal, mirror }: Stores): void {
-  const lost = lostBetween(history, found);
-  journal.append(lost);
-  if (history.record.durability === 'local') return;
-  for (const record of [...recordsOf(found), ...lost]) mirror.record(record);
-}
-
-const whatIsLeft = (history: TaskHistory, { blocks, results }: Stores): TaskHistory => ({
-  ...history,
-  bound: history.bound.filter(({ id }) => blocks.has(id)),
-  subtasks: history.subtasks.filter((subtask) => results.holds(subtask)),
-});
-
-const mayHaveResults = (task: Task | undefined): boolean => task?.state === 'running' || task?.state === 'done';
 
 interface Ticking {
   readonly clients: ClientEndpoint;

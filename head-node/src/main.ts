@@ -39,6 +39,9 @@ interface Flags extends BrokerFlags, JwtFlags {
   readonly httpPort: number;
   readonly resultTtl: number;
   readonly maxDisk: number;
+  readonly maxTasksPerUser: number;
+  readonly maxDiskPerUser?: number;
+  readonly maxLeasesPerUser: number;
   readonly mirrorBlocks: BlockMirrorMode;
   readonly mirrorBudget: number;
   readonly joinFiles?: string;
@@ -73,6 +76,27 @@ const program = new Command('head-node')
     option('--max-disk <size>', 'disk for operands and results', 'MUSTER_MAX_DISK')
       .default(64 * 2 ** 30, '64G')
       .argParser((text) => parseSizeBytes(text, '--max-disk')),
+  )
+  .addOption(
+    option('--max-tasks-per-user <count>', 'unfinished tasks of one submitter', 'MUSTER_MAX_TASKS_PER_USER')
+      .default(limits.tasksPerUser.value)
+      .argParser((text) => parseWhole(text, '--max-tasks-per-user', [1, limits.openTasksMax.value])),
+  )
+  .addOption(
+    option(
+      '--max-disk-per-user <size>',
+      'disk for operands and results of one submitter (default: half of --max-disk)',
+      'MUSTER_MAX_DISK_PER_USER',
+    ).argParser((text) => parseSizeBytes(text, '--max-disk-per-user')),
+  )
+  .addOption(
+    option(
+      '--max-leases-per-user <count>',
+      'leases that nodes work on at a time for one submitter; more wait',
+      'MUSTER_MAX_LEASES_PER_USER',
+    )
+      .default(limits.leasesPerUser.value)
+      .argParser((text) => parseWhole(text, '--max-leases-per-user', [1, 1_000_000])),
   )
   .addOption(
     option(
@@ -156,6 +180,9 @@ function optionsFrom({
   httpPort,
   resultTtl,
   maxDisk,
+  maxTasksPerUser,
+  maxDiskPerUser,
+  maxLeasesPerUser,
   logLevel,
   insecure = false,
   host,
@@ -169,6 +196,11 @@ function optionsFrom({
     httpPort: httpPort === 0 ? null : httpPort,
     resultTtlMs: resultTtl,
     maxDiskBytes: maxDisk,
+    quota: {
+      tasks: maxTasksPerUser,
+      leases: maxLeasesPerUser,
+      ...(maxDiskPerUser === undefined ? {} : { bytes: maxDiskPerUser }),
+    },
     ...brokerOptionsFrom(rest),
     jwt: jwtOptionsFrom(rest),
     announce: rest.announce,

@@ -1,6 +1,7 @@
 import { expectBrokerUsable, type BrokerTls } from '@muster/rabbitmq';
 import { DEFAULT_HTTP_PORT, DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@muster/shared';
 import { defaultStateDirectory, isLoopback } from '@muster/shared/io';
+import { defaultQuota, type Quota } from './core/policy.ts';
 import type { BlockMirrorPolicy } from './io/block-mirror.ts';
 import type { JwtOptions } from './trust/jwt.ts';
 
@@ -17,6 +18,8 @@ export interface HeadNodeOptions {
   readonly resultTtlMs?: number;
   /** Operands and results may take this much disk. Default 64 GiB. */
   readonly maxDiskBytes?: number;
+  /** What each submitter may have at a time. Default: 100 unfinished tasks, half of the disk, 400 leases. */
+  readonly quota?: Partial<Quota>;
   /** Broker that keeps a copy of all task and result traffic: `amqp://user:password@host:5672/vhost`; null for none. Default none. */
   readonly amqpUrl?: string | null;
   /** The broker's management interface: with it each provider gets a user of its own there. Null for none. Default none. */
@@ -37,8 +40,8 @@ export interface HeadNodeOptions {
 }
 
 export type ResolvedHeadNodeOptions = {
-  readonly [K in keyof HeadNodeOptions]-?: Exclude<HeadNodeOptions[K], undefined>;
-};
+  readonly [K in keyof Omit<HeadNodeOptions, 'quota'>]-?: Exclude<HeadNodeOptions[K], undefined>;
+} & { readonly quota: Quota };
 
 const DEFAULT_BLOCK_MIRROR: BlockMirrorPolicy = { mode: 'always', budgetBytes: 2 * 2 ** 30 };
 
@@ -50,7 +53,7 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
       fix: `--port-base ${DEFAULT_PORT_BASE}`,
     });
   }
-  const { host = '127.0.0.1', insecure = false } = options;
+  const { host = '127.0.0.1', insecure = false, maxDiskBytes = 64 * 2 ** 30 } = options;
   if (insecure && !isLoopback(host)) throw insecureOutside(host);
   const broker = brokerOf(options);
   return Object.freeze({
@@ -59,7 +62,8 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
     stateDirectory: options.stateDirectory ?? defaultStateDirectory(`head-${portBase}`),
     httpPort: options.httpPort === undefined ? DEFAULT_HTTP_PORT : options.httpPort,
     resultTtlMs: options.resultTtlMs ?? 24 * 3_600_000,
-    maxDiskBytes: options.maxDiskBytes ?? 64 * 2 ** 30,
+    maxDiskBytes,
+    quota: { ...defaultQuota, bytes: maxDiskBytes / 2, ...options.quota },
     ...broker,
     blockMirror: options.blockMirror ?? DEFAULT_BLOCK_MIRROR,
     announce: options.announce ?? true,

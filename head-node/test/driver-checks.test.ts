@@ -53,7 +53,7 @@ function submitProduct(driver: Driver): void {
   const taskType = taskTypeNamed('matrix_mult');
   const spec = taskType.parseSpec({ m: 4, k: 4, n: 4, dtype: 'float32', grid: 'auto' });
   const terms = { nodes: 1, waitNodesMs: 1000, timeoutMs: 1000, durability: 'local' } as const;
-  driver.post({ ...terms, type: 'submitted', task, taskType, spec });
+  driver.post({ ...terms, type: 'submitted', task, taskType, spec, user: null });
   for (const operand of ['a', 'b'])
     driver.post({ type: 'bound', task, operand, block: 0, id: operand.repeat(32) as BlockId, bytes: 64 });
 }

@@ -37,7 +37,7 @@ async function headOnSlowDisk(rig: MirrorRig): Promise<{ driver: Driver; sync: (
   driver.post({ ...facts, type: 'registered', held: [] });
   driver.post({ type: 'provider-ready', session, sharesStore: true });
   const terms = { nodes: 1, waitNodesMs: 1000, timeoutMs: 1000, durability: 'mirrored' } as const;
-  driver.post({ ...terms, type: 'submitted', task: TASK, taskType: echo, spec });
+  driver.post({ ...terms, type: 'submitted', task: TASK, taskType: echo, spec, user: null });
   const sync = async (): Promise<void> => {
     synced.resolve();
     await synced.promise;

@@ -30,6 +30,7 @@ const submitted = {
   waitNodesMs: 1000,
   timeoutMs: 1000,
   durability: 'local',
+  user: null,
 } as const;
 
 interface SlowDisk {

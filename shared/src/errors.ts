@@ -94,6 +94,11 @@ export const errorKinds = {
     meaning: 'A compute process failed or died at a subtask.',
   },
   BLOCK_MISSING: { exit: exitCode.taskFailed, retryable: true, meaning: 'A block is not, or no longer, in the store.' },
+  QUOTA: {
+    exit: exitCode.taskFailed,
+    retryable: true,
+    meaning: 'The user has as many unfinished tasks, or as much on the disk of the head, as each user may.',
+  },
   DISK_FULL: {
     exit: exitCode.taskFailed,
     retryable: true,

@@ -38,6 +38,6 @@ describe('docs', () => {
       `${value.toLocaleString('en-US')} ${unit}`,
       reason,
     ]);
-    expect(tableRows('limits.md', 0)).toEqual(expected);
+    expect(tableRows('limits.md', 2)).toEqual(expected);
   });
 });

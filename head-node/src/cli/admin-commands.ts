@@ -131,7 +131,12 @@ function addNodeCommands(program: Command, { chosen, portBase }: AdminEnvironmen
 
 const NODE_COMMANDS = {
   approve: { action: 'node-approve', description: 'let in one that waits for it', done: 'is let in' },
-  drain: { action: 'node-drain', description: 'no new work for one; it ends what it has', done: 'gets no new work' },
+  drain: {
+    action: 'node-drain',
+    description: 'no new work for one, also when it comes again; it ends what it has',
+    done: 'gets no new work until head-node node undrain',
+  },
+  undrain: { action: 'node-undrain', description: 'work again for one that was drained', done: 'gets work again' },
   revoke: {
     action: 'node-revoke',
     description: 'shut one out at once and for good; its work goes to others',
@@ -161,6 +166,7 @@ interface ListedTokens {
 interface Listing {
   readonly members: readonly Member[];
   readonly nodes: readonly NodeStatus[];
+  readonly drained: readonly string[];
 }
 
 const tokenTable = ({ tokens, apiTokens }: ListedTokens): string[] =>
@@ -189,14 +195,14 @@ function stateOf({ revoked }: { readonly revoked: boolean }, isUsable: boolean):
   return isUsable ? 'usable' : 'over';
 }
 
-const memberTable = ({ members, nodes }: Listing): string[] =>
+const memberTable = ({ members, nodes, drained }: Listing): string[] =>
   table([
     ['ID', 'NAME', 'ROLE', 'STATE', 'CONNECTED', 'SINCE'],
     ...members.map((member) => [
       member.id,
       member.name,
       member.role,
-      member.state,
+      drained.includes(member.provider) ? `${member.state}, drained` : member.state,
       nodes.find(({ id }) => id === member.provider)?.state ?? '-',
       dateOf(member.enrolledWallMs),
     ]),

@@ -26,11 +26,12 @@ import type { SubtaskStates } from './subtask-states.ts';
  * joining   registered; has not confirmed yet that it hears its topic
  * ready     gets work
  * resting   is back, but broke off so often lately that it gets nothing new for a while
+ * drained   an admin has taken it out: it ends what it has and gets nothing new
  * suspect   connection closed or heartbeat missed: its leases are given to others as well; may come back
  * draining  said bye: finishes nothing more
  * lost      gone; its leases are void
  */
-export type ProviderPhase = 'joining' | 'ready' | 'resting' | 'suspect' | 'draining' | 'lost';
+export type ProviderPhase = 'joining' | 'ready' | 'resting' | 'drained' | 'suspect' | 'draining' | 'lost';
 
 export interface Provider {
   readonly id: ProviderId;
@@ -132,8 +133,23 @@ export interface Running {
   readonly notBeforeMs: Map<number, number>;
 }
 
+/** What one user has at the head. */
+export interface Account {
+  readonly user: string;
+  /** Tasks that have not ended. */
+  openTasks: number;
+  /** Of those: operands and results in full from the start, so that nobody is refused in the middle of sending them. */
+  openBytes: number;
+  /** Results of tasks that have ended. */
+  keptBytes: number;
+  /** Leases that nodes work on. */
+  openLeases: number;
+}
+
 export interface Task {
   readonly id: TaskId;
+  /** Of who submitted it; null where there is no quota: for admins and programs of the head's own account. */
+  readonly account: Account | null;
   readonly type: TaskType<unknown>;
   readonly spec: unknown;
   readonly nodes: number;
@@ -163,6 +179,8 @@ export interface Task {
   } | null;
   /** Of its results in the result store. */
   resultBytes: number;
+  /** What it counts in its account. */
+  heldBytes: number;
   readonly leases: Set<number>;
   readonly tallies: Map<ProviderId, NodeTally>;
   readonly latency: LatencySample;
@@ -193,7 +211,11 @@ export interface ClusterState {
   /** See readyProviders; null when a phase has changed since it was asked for. */
   ready: readonly Provider[] | null;
   readonly sessions: Map<SessionId, ProviderId>;
+  /** Nodes that an admin has taken out, here or not. */
+  readonly drained: Set<ProviderId>;
   readonly tasks: Map<TaskId, Task>;
+  /** Of users that have something here. */
+  readonly accounts: Map<string, Account>;
   /** The tasks that have not ended. */
   readonly open: Set<Task>;
   /** The one that ended first comes first. */
@@ -232,7 +254,9 @@ export function newClusterState(policy: Policy, epoch: number, nowMs: number): C
     providers: new Map(),
     ready: null,
     sessions: new Map(),
+    drained: new Set(),
     tasks: new Map(),
+    accounts: new Map(),
     open: new Set(),
     ended: [],
     running: new Set(),

@@ -1,5 +1,6 @@
 /** Gives pending subtasks to providers with free credit, and copies late leases to idle ones. */
 import type { BlockId, BlockNeed } from '@muster/shared';
+import { mayHaveLease } from './accounts.ts';
 import type { Lease, Provider, Running, Task } from './cluster-state.ts';
 import { hasLied, isDistrusted } from './distrust.ts';
 import { toRanges } from './index-ranges.ts';
@@ -38,7 +39,8 @@ function hasCredit({ state: { policy } }: Turn, provider: Provider): boolean {
  */
 function serve(turn: Turn, provider: Provider, { steal }: { steal: boolean }): boolean {
   const tasks = [...turn.state.running].filter(
-    (task) => task.run !== null && task.run.pending.size > 0 && mayMirror(turn.state, task),
+    (task) =>
+      task.run !== null && task.run.pending.size > 0 && mayMirror(turn.state, task) && mayHaveLease(turn.state, task),
   );
   if (tasks.length > 1) tasks.sort((a, b) => a.leases.size - b.leases.size);
   const served = tasks.find((task) => task.run !== null && serveFrom(turn, provider, { task, run: task.run, steal }));
@@ -221,7 +223,7 @@ function overdue(turn: Turn, idle: Provider): Lease | undefined {
 }
 
 const isAtItsEnd = ({ state }: Turn, task: Task | undefined, { id }: Provider): boolean =>
-  task?.run?.pending.size === 0 && mayMirror(state, task) && !hasLied(state, task, id);
+  task?.run?.pending.size === 0 && mayMirror(state, task) && mayHaveLease(state, task) && !hasLied(state, task, id);
 
 function copyLease(turn: Turn, lease: Lease, provider: Provider): void {
   const task = turn.state.tasks.get(lease.task);

@@ -42,6 +42,14 @@ export type HeadEffect =
   | { readonly type: 'mirror-block'; readonly task: TaskId; readonly block: BlockId }
   /** A node of the task is cut off: what the broker was not to have before, it may need now. */
   | { readonly type: 'mirror-kept'; readonly task: TaskId }
+  /** It has returned so many wrong results in this task that it gets no more of it. */
+  | {
+      readonly type: 'quarantined';
+      readonly provider: ProviderId;
+      readonly name: string;
+      readonly task: TaskId;
+      readonly rejected: number;
+    }
   /** The provider is forgotten; what waits for it in the broker may go. */
   | { readonly type: 'dismiss'; readonly provider: ProviderId }
   /** Put this operand block on the task's topic, before the lease that needs it. */

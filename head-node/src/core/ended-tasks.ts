@@ -1,5 +1,6 @@
 /** Tasks that have ended: kept for a time, a number and a size, then forgotten, the one that ended first before all others. */
 import { formatBytes, MusterError, toWireError, type WireError } from '@muster/shared';
+import { countForgotten, excessOf } from './accounts.ts';
 import type { Task } from './cluster-state.ts';
 import type { HeadEvent } from './events.ts';
 import { log, type Turn } from './turn.ts';
@@ -41,20 +42,39 @@ export function makeRoom(
   turn: Turn,
   { task: id, excessBytes }: HeadEvent & { type: 'results-too-large' },
 ): WireError | null {
+  const excess = dropKept(turn, excessBytes, { why: 'the disk is bounded', mayGo: (task) => task.id !== id });
+  return excess > 0 ? noRoom(excess) : null;
+}
+
+/** What one user may have on it is bounded as well: with a task of his that is new, his own results go. */
+export function makeRoomForUser(turn: Turn, { account }: Task): void {
+  const excess = excessOf(turn.state, account);
+  if (excess <= 0) return;
+  dropKept(turn, excess, { why: 'its user has as much as one may have', mayGo: (task) => task.account === account });
+}
+
+interface Dropping {
+  readonly why: string;
+  readonly mayGo: (task: Task) => boolean;
+}
+
+/** What is still too much when nothing is left that may go. */
+function dropKept(turn: Turn, excessBytes: number, { why, mayGo }: Dropping): number {
   let excess = excessBytes;
-  for (const task of turn.state.ended.filter(({ resultBytes, id: ended }) => resultBytes > 0 && ended !== id)) {
-    if (excess <= 0) return null;
+  for (const task of turn.state.ended.filter((ended) => ended.resultBytes > 0 && mayGo(ended))) {
+    if (excess <= 0) return excess;
     excess -= task.resultBytes;
-    log(turn, 'info', { text: `the result of task ${task.id} is dropped before its time: the disk is bounded` });
+    log(turn, 'info', { text: `the result of task ${task.id} is dropped before its time: ${why}` });
     forget(turn, task);
   }
-  return excess <= 0 ? null : noRoom(excess);
+  return excess;
 }
 
 function forget(turn: Turn, task: Task): void {
   const { tasks, ended } = turn.state;
   tasks.delete(task.id);
   ended.splice(ended.indexOf(task), 1);
+  countForgotten(turn.state, task);
   turn.effects.push(
     { type: 'append', record: { type: 'forgotten', task: task.id } },
     { type: 'forget', task: task.id },

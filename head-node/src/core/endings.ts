@@ -1,6 +1,7 @@
 /** How a task ends, whatever it ends of. */
 import type { TaskStatus, WireError } from '@muster/shared';
 import type { Provider, Task } from './cluster-state.ts';
+import { countEnded } from './accounts.ts';
 import { addEnded } from './ended-tasks.ts';
 import { discardLease } from './leases.ts';
 import { log, type Turn } from './turn.ts';
@@ -32,6 +33,7 @@ export function end(turn: Turn, task: Task, { state, error }: Ending): void {
   turn.effects.push({ type: 'append', record: { type: 'ended', task: task.id, status, endedWallMs } });
   turn.effects.push({ type: 'ended', task: task.id, status });
   if (state !== 'done' && task.rounds === null) dropResults(turn, task);
+  countEnded(turn.state, task);
   addEnded(turn, task);
   log(turn, state === 'done' ? 'info' : 'warn', {
     text: `task ${task.id} ${state}${error === null ? '' : `: ${error.what}`}`,

@@ -39,6 +39,8 @@ export interface Submission {
   readonly waitNodesMs: number;
   readonly timeoutMs: number;
   readonly durability: Durability;
+  /** Whose quota it counts in; null: nobody's. */
+  readonly user: string | null;
 }
 
 export type { ReturnedResult } from './cluster-state.ts';
@@ -51,7 +53,12 @@ export interface CheckedBytes {
 
 export type HeadEvent =
   /** From the journal, before anything else. Blocks that the store lost are absent from `bound`. */
-  | { readonly type: 'restored'; readonly history: TaskHistory; readonly taskType: TaskType<unknown> }
+  | {
+      readonly type: 'restored';
+      readonly history: TaskHistory;
+      readonly taskType: TaskType<unknown>;
+      readonly user: string | null;
+    }
   | ({ readonly type: 'registered' } & Registration)
   /** The provider hears its topic and may get work. */
   | { readonly type: 'provider-ready'; readonly session: SessionId; readonly sharesStore: boolean }
@@ -59,6 +66,8 @@ export type HeadEvent =
   | { readonly type: 'connection-closed'; readonly session: SessionId }
   | { readonly type: 'heartbeat'; readonly session: SessionId }
   | { readonly type: 'bye'; readonly session: SessionId; readonly handBack: readonly number[] }
+  /** An admin takes a node out, or lets it have work again. */
+  | { readonly type: 'drained'; readonly provider: ProviderId; readonly on: boolean }
   /** A lease of a strict task has gone out: the broker has it. */
   | { readonly type: 'lease-sent'; readonly lease: number }
   /** A lease could not be put on the wire. */

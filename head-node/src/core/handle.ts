@@ -15,6 +15,7 @@ import {
   heard,
   onBye,
   onConnectionClosed,
+  onDrained,
   onProviderReady,
   onRegistered,
   watchProviders,
@@ -37,6 +38,7 @@ import type { Turn } from './turn.ts';
 export function handle(state: ClusterState, event: HeadEvent, moment: Moment): HeadEffect[] {
   const turn: Turn = { ...moment, state, effects: [] };
   apply(turn, event);
+  if (event.type === 'provider-ready' || event.type === 'drained') startWaiting(turn);
   dispatch(turn);
   closeLeases(turn);
   return turn.effects;
@@ -49,14 +51,15 @@ function apply(turn: Turn, event: HeadEvent): void {
     case 'registered':
       return onRegistered(turn, event);
     case 'provider-ready':
-      onProviderReady(turn, event);
-      return startWaiting(turn);
+      return onProviderReady(turn, event);
     case 'connection-closed':
       return onConnectionClosed(turn, event);
     case 'heartbeat':
       return onHeartbeat(turn, event);
     case 'bye':
       return onBye(turn, event);
+    case 'drained':
+      return onDrained(turn, event);
     case 'lease-sent':
       return onSent(turn, event);
     case 'lease-undelivered':

@@ -16,7 +16,7 @@ export { historyOf, lostBetween, recordsOf } from './history.ts';
 export { fromRanges } from './index-ranges.ts';
 export { assertInvariants } from './invariants.ts';
 export type { JournalRecord, TaskHistory } from './journal-record.ts';
-export { defaultPolicy, type Policy } from './policy.ts';
+export { defaultPolicy, type Policy, type Quota } from './policy.ts';
 export { ResultCopies } from './result-copies.ts';
 export { settledMessages, Settlements, type Settlement } from './settlements.ts';
 export { streamedHistoryOf, type StreamedRecord } from './streamed-records.ts';

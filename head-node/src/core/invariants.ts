@@ -23,6 +23,20 @@ export function assertInvariants(state: ClusterState): void {
     for (const id of provider.leases) must(state.leases.has(id), `lease ${id} of ${provider.name} exists`);
   }
   for (const task of state.tasks.values()) assertTask(state, task);
+  assertAccounts(state);
+}
+
+function assertAccounts(state: ClusterState): void {
+  for (const account of state.accounts.values()) {
+    const { user, openTasks, openBytes, keptBytes, openLeases } = account;
+    const own = [...state.tasks.values()].filter((task) => task.account === account);
+    const open = own.filter(isActive);
+    const leases = open.flatMap((task) => [...task.leases]).filter((id) => state.leases.get(id)?.phase === 'open');
+    must(openTasks === open.length, `${user} has ${open.length} open tasks, not ${openTasks}`);
+    must(openBytes === heldBy(open), `open tasks of ${user} hold ${heldBy(open)} bytes, not ${openBytes}`);
+    must(keptBytes === heldBy(own) - heldBy(open), `ended tasks of ${user} hold other than ${keptBytes} bytes`);
+    must(openLeases === leases.length, `nodes work on ${leases.length} leases of ${user}, not on ${openLeases}`);
+  }
 }
 
 function assertTask(state: ClusterState, task: Task): void {
@@ -56,6 +70,8 @@ function assertTask(state: ClusterState, task: Task): void {
   }
   must(pending === run.pending.size, `${pending} subtasks are pending, ${run.pending.size} are in line`);
 }
+
+const heldBy = (tasks: readonly Task[]): number => tasks.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
 
 function must(holds: boolean, invariant: string): void {
   if (!holds) throw new Error(`invariant broken: ${invariant}`);

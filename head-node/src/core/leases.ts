@@ -1,5 +1,6 @@
 /** The life of a lease: given, given up, taken up again, void. */
 import { backoffMs, type HeldLease, type ProviderId } from '@muster/shared';
+import { countLease } from './accounts.ts';
 import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
 import { fromRanges } from './index-ranges.ts';
 import { expectedMsOf } from './lease-cost.ts';
@@ -37,9 +38,15 @@ export function openLease(
   };
   turn.state.leases.set(id, lease);
   task.leases.add(id);
+  countLease(task, { before: null, after: 'open' });
   holdLease(turn.state.providers.get(provider), { id, expectedMs });
   turn.state.counters.leasesGiven += 1;
   return lease;
+}
+
+export function moveLease(turn: Turn, lease: Lease, phase: Lease['phase']): void {
+  countLease(taskOf(turn, lease), { before: lease.phase, after: phase });
+  lease.phase = phase;
 }
 
 /** How long its node has had it. */
@@ -62,6 +69,7 @@ export function freeCredit({ state }: Turn, lease: Lease): void {
 export function dropLease(turn: Turn, lease: Lease): void {
   freeCredit(turn, lease);
   const task = taskOf(turn, lease);
+  countLease(task, { before: lease.phase, after: null });
   task?.leases.delete(lease.id);
   task?.run?.overlapping.delete(lease.id);
   turn.state.leases.delete(lease.id);
@@ -71,7 +79,7 @@ export function dropLease(turn: Turn, lease: Lease): void {
 export function giveUpLease(turn: Turn, id: number): void {
   const lease = turn.state.leases.get(id);
   if (lease === undefined || lease.phase !== 'open') return;
-  lease.phase = 'given-up';
+  moveLease(turn, lease, 'given-up');
   returnSubtasks(turn, lease, { retry: true });
   taskOf(turn, lease)?.run?.overlapping.add(id);
 }
@@ -81,7 +89,7 @@ export function reclaimLease(turn: Turn, id: number): void {
   const lease = turn.state.leases.get(id);
   const run = lease === undefined ? null : (taskOf(turn, lease)?.run ?? null);
   if (lease === undefined || run === null || lease.phase !== 'given-up') return;
-  lease.phase = 'open';
+  moveLease(turn, lease, 'open');
   takePending(run, lease.indices);
 }
 

@@ -1,5 +1,15 @@
 import { limits, type Backoff } from '@muster/shared';
 
+/** What one user may have at a time. */
+export interface Quota {
+  /** Tasks that have not ended. */
+  readonly tasks: number;
+  /** Operands of those, and results of all that are kept. */
+  readonly bytes: number;
+  /** Leases that nodes work on; what is beyond waits. */
+  readonly leases: number;
+}
+
 /** Times and counts that the core decides by. One value each, here, so that tests and the simulator can shorten them. */
 export interface Policy {
   readonly heartbeatMs: number;
@@ -38,7 +48,14 @@ export interface Policy {
   readonly retry: Backoff;
   readonly resultTtlMs: number;
   readonly endedTasksMax: number;
+  readonly quota: Quota;
 }
+
+export const defaultQuota: Quota = {
+  tasks: limits.tasksPerUser.value,
+  bytes: limits.bytesPerUser.value,
+  leases: limits.leasesPerUser.value,
+};
 
 export const defaultPolicy: Policy = {
   heartbeatMs: 5000,
@@ -63,4 +80,5 @@ export const defaultPolicy: Policy = {
   retry: { firstMs: 100, factor: 2, maxMs: 10_000 },
   resultTtlMs: 24 * 3_600_000,
   endedTasksMax: limits.endedTasksMax.value,
+  quota: defaultQuota,
 };

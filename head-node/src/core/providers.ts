@@ -8,10 +8,11 @@ import { log, readyProviders, type Turn } from './turn.ts';
 
 /** Legal moves of a provider's phase. A new registration starts again at `joining` from anywhere. */
 const moves: Readonly<Record<ProviderPhase, readonly ProviderPhase[]>> = {
-  joining: ['ready', 'resting', 'joining', 'suspect', 'draining', 'lost'],
-  ready: ['joining', 'suspect', 'draining', 'lost'],
-  resting: ['joining', 'ready', 'suspect', 'draining', 'lost'],
-  suspect: ['joining', 'ready', 'resting', 'draining', 'lost'],
+  joining: ['ready', 'resting', 'drained', 'joining', 'suspect', 'draining', 'lost'],
+  ready: ['joining', 'drained', 'suspect', 'draining', 'lost'],
+  resting: ['joining', 'ready', 'drained', 'suspect', 'draining', 'lost'],
+  drained: ['joining', 'ready', 'resting', 'suspect', 'draining', 'lost'],
+  suspect: ['joining', 'ready', 'resting', 'drained', 'draining', 'lost'],
   draining: ['joining', 'lost'],
   lost: ['joining'],
 };
@@ -41,7 +42,8 @@ export function heard(turn: Turn, provider: Provider): void {
 
 /** A node that comes and goes would take leases with it each time. Where there is no other it is better than none. */
 function welcomeBack(turn: Turn, provider: Provider, reason: string): void {
-  const { policy } = turn.state;
+  const { policy, drained } = turn.state;
+  if (drained.has(provider.id)) return takeOut(turn, provider);
   const breaks = provider.breaksAtMs.filter((atMs) => turn.nowMs - atMs < policy.breakerWindowMs).length;
   if (breaks < policy.breakerBreaks || readyProviders(turn.state).length === 0)
     return makeReady(turn, provider, reason);
@@ -56,6 +58,22 @@ function welcomeBack(turn: Turn, provider: Provider, reason: string): void {
 function makeReady(turn: Turn, provider: Provider, reason: string): void {
   moveProvider(turn, provider, { phase: 'ready', reason });
   for (const id of provider.leases) reclaimLease(turn, id);
+}
+
+/** It ends what it has. */
+function takeOut(turn: Turn, provider: Provider): void {
+  moveProvider(turn, provider, { phase: 'drained', reason: 'drained by an admin' });
+  for (const id of provider.leases) reclaimLease(turn, id);
+}
+
+/** Holds for the node, whatever sessions it has, until it is undone. */
+export function onDrained(turn: Turn, { provider: id, on }: HeadEvent & { type: 'drained' }): void {
+  const { drained, providers } = turn.state;
+  if (on) drained.add(id);
+  else drained.delete(id);
+  const provider = providers.get(id);
+  if (on && (provider?.phase === 'ready' || provider?.phase === 'resting')) takeOut(turn, provider);
+  else if (!on && provider?.phase === 'drained') welcomeBack(turn, provider, 'gets work again');
 }
 
 const CLOSED = 'connection closed';
@@ -150,8 +168,7 @@ export function onConnectionClosed(turn: Turn, event: HeadEvent & { type: 'conne
   const provider = bySession(turn, event.session);
   if (provider === undefined) return;
   if (provider.phase === 'draining') lose(turn, provider, 'left');
-  else if (provider.phase === 'ready' || provider.phase === 'resting' || provider.phase === 'joining')
-    suspect(turn, provider, CLOSED);
+  else if (isHere(provider) || provider.phase === 'joining') suspect(turn, provider, CLOSED);
 }
 
 /** Its leases are given to others at once; if it delivers after all, the first valid result wins. */
@@ -195,7 +212,7 @@ export function watchProviders(turn: Turn): void {
   for (const provider of providers.values()) {
     const silentMs = turn.nowMs - provider.lastHeardMs;
     const awayMs = turn.nowMs - provider.phaseSinceMs;
-    if ((provider.phase === 'ready' || provider.phase === 'resting') && silentMs > policy.suspectAfterMs)
+    if (isHere(provider) && silentMs > policy.suspectAfterMs)
       suspect(turn, provider, `no heartbeat for ${(silentMs / 1000).toFixed(1)} s`);
     else if (provider.phase === 'resting' && mayEndRest(turn, provider)) makeReady(turn, provider, 'rested');
     else if (isAway(provider) && Math.max(silentMs, awayMs) > policy.lostAfterMs) lose(turn, provider, provider.reason);
@@ -214,6 +231,7 @@ const mayEndRest = ({ state, nowMs }: Turn, { restUntilMs }: Provider): boolean 
 const BREAKS_REMEMBERED = 16;
 const FORGET_AFTER_MS = 600_000;
 
+const isHere = ({ phase }: Provider): boolean => phase === 'ready' || phase === 'resting' || phase === 'drained';
 const isAway = ({ phase }: Provider): boolean => phase === 'suspect' || phase === 'draining' || phase === 'joining';
 
 /** This process was frozen (sleep, SIGSTOP): everybody's silence is ours, so everybody gets one grace period, and no lease is late. */

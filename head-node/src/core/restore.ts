@@ -2,6 +2,7 @@
 import type { TaskPlan } from '@muster/shared';
 import type { Task } from './cluster-state.ts';
 import type { HeadEvent } from './events.ts';
+import { countKept, countOpened } from './accounts.ts';
 import { fromRanges } from './index-ranges.ts';
 import type { EndedRecord, SubtaskRecord, SubtasksRecord, TaskHistory } from './journal-record.ts';
 import { addEnded } from './ended-tasks.ts';
@@ -11,14 +12,15 @@ import { tallyOf } from './results.ts';
 import { announceOperands, bindBlock, endIfComplete, newTask } from './tasks.ts';
 import type { Turn } from './turn.ts';
 
-export function onRestored(turn: Turn, { history, taskType }: HeadEvent & { type: 'restored' }): void {
+export function onRestored(turn: Turn, { history, taskType, user }: HeadEvent & { type: 'restored' }): void {
   const { record, plan, ended } = history;
-  const task = newTask({ ...record, taskType }, turn.nowMs, sinceStart(turn, record.acceptedWallMs));
+  const task = newTask(turn, { ...record, taskType, user }, sinceStart(turn, record.acceptedWallMs));
   turn.state.tasks.set(task.id, task);
   task.durable = true;
   task.resultBytes = history.subtasks.reduce((sum, { bytes }) => sum + bytes, 0);
   if (ended !== null) return restoreEnded(turn, task, ended);
   turn.state.open.add(task);
+  countOpened(task);
   task.state = 'waiting';
   bindBlocks(task, history);
   if (plan !== null) resume(turn, task, { history, plan });
@@ -30,6 +32,7 @@ function restoreEnded(turn: Turn, task: Task, { status, endedWallMs }: EndedReco
   task.operands.clear();
   if (task.rounds !== null) task.resultBytes = checkpointBytesOf(status);
   else if (state !== 'done') task.resultBytes = 0;
+  countKept(turn.state, task);
   addEnded(turn, task);
 }
 

@@ -24,6 +24,7 @@ import {
   discardLease,
   dropLease,
   freeCredit,
+  moveLease,
   retryLater,
   rivalsOf,
   voidLease,
@@ -91,7 +92,7 @@ function check(turn: Turn, { lease, task, run }: LeaseOfRun, returned: ReturnedR
     if (run.states.at(index) === subtaskState.pending) run.pending.discard(index);
     run.states.move(index, subtaskState.checking);
   }
-  lease.phase = 'checking';
+  moveLease(turn, lease, 'checking');
   lease.returned = returned;
   task.bytesReceived += returned.bytes;
   task.latency.add(turn.nowMs - lease.givenAtMs);
@@ -263,7 +264,7 @@ function reject(turn: Turn, context: LeaseOfRun, why: string): void {
   const provider = turn.state.providers.get(lease.provider);
   task.rejected += 1;
   turn.state.counters.resultsRejected += 1;
-  tallyOf(task, lease.provider).rejected += 1;
+  countLie(turn, context);
   if (provider !== undefined) provider.rejected += 1;
   const covered = coveredByRivals(turn.state, context);
   for (const index of lease.indices) {
@@ -278,6 +279,21 @@ function reject(turn: Turn, context: LeaseOfRun, why: string): void {
   });
   discardLease(turn, lease);
   blame(turn, context, { error: rejected(nameOf(turn, lease.provider), why), backoff: false });
+}
+
+/** Once for each node and task the limit is reached. */
+function countLie({ state, effects }: Turn, { lease, task }: LeaseOfRun): void {
+  const tally = tallyOf(task, lease.provider);
+  tally.rejected += 1;
+  if (tally.rejected !== state.policy.distrustAfter) return;
+  const name = state.providers.get(lease.provider)?.name ?? lease.provider;
+  effects.push({
+    type: 'quarantined',
+    provider: lease.provider,
+    name,
+    task: task.id,
+    rejected: tally.rejected,
+  });
 }
 
 const rejected = (node: string, why: string): WireError =>

@@ -3,7 +3,8 @@ import { formatDuration, MusterError, toWireError, type BlockId, type TaskId, ty
 import type { OperandTable, Task } from './cluster-state.ts';
 import type { HeadEvent, Submission } from './events.ts';
 import { LatencySample } from './latency-sample.ts';
-import { makeRoom } from './ended-tasks.ts';
+import { accountOf, countOpened } from './accounts.ts';
+import { makeRoom, makeRoomForUser } from './ended-tasks.ts';
 import { end } from './endings.ts';
 import { isMirrored } from './mirror.ts';
 import { nodeFactsOf, startRun } from './plan-task.ts';
@@ -20,9 +21,11 @@ export function onSubmitted(turn: Turn, event: Submission): void {
     if (known.durable) turn.effects.push({ type: 'confirm', task: event.task });
     return;
   }
-  const fresh = newTask(event, turn.nowMs);
+  const fresh = newTask(turn, event);
   turn.state.tasks.set(event.task, fresh);
   turn.state.open.add(fresh);
+  countOpened(fresh);
+  makeRoomForUser(turn, fresh);
   const acceptedWallMs = turn.nowMs + turn.state.wallOffsetMs;
   const { task, taskType, spec, nodes, waitNodesMs, timeoutMs, durability } = event;
   turn.effects.push({
@@ -43,9 +46,10 @@ export function onSubmitted(turn: Turn, event: Submission): void {
   tryStart(turn, fresh);
 }
 
-export function newTask(event: Submission, nowMs: number, acceptedAtMs = nowMs): Task {
+export function newTask({ state, nowMs }: Turn, event: Submission, acceptedAtMs = nowMs): Task {
   return {
     id: event.task,
+    account: accountOf(state, event.user),
     type: event.taskType,
     spec: event.spec,
     nodes: event.nodes,
@@ -62,6 +66,7 @@ export function newTask(event: Submission, nowMs: number, acceptedAtMs = nowMs):
     rounds: event.taskType.rounds === null ? null : newRounds(event.taskType.rounds),
     outcome: null,
     resultBytes: 0,
+    heldBytes: 0,
     leases: new Set(),
     tallies: new Map(),
     latency: new LatencySample(),

@@ -6,6 +6,7 @@ import { durabilityOf } from './mirror.ts';
 
 export function nodeState({ phase, leases }: Provider): NodeState {
   if (phase === 'ready') return leases.size > 0 ? 'busy' : 'ready';
+  if (phase === 'drained') return 'draining';
   return phase === 'joining' || phase === 'resting' ? 'suspect' : phase;
 }
 

@@ -151,8 +151,7 @@ export class ClientEndpoint implements Audience {
       case 'watch':
         return this.#watch({ client, peer }, message, requests);
       case 'cancel':
-        requests.cancel(message.task);
-        this.#options.trust.cancelled(message.task, peer);
+        if (requests.cancel(message.task)) this.#options.trust.cancelled(message.task, peer);
         return [{ type: 'done', fields: { request: message.request } }];
       case 'audit':
         void this.#audit(client, message, requests);
@@ -174,14 +173,26 @@ export class ClientEndpoint implements Audience {
   }
 
   #submit({ client, peer }: Asking, message: Fields<'submit'>, requests: ClientRequests): void {
-    const { task, request, taskType } = message;
+    const { task, request } = message;
+    const { trust } = this.#options;
+    const isNew = !requests.isKnown(task);
+    const submission = this.#admitted({ client, peer }, message, requests);
     this.#submitters.set(task, [...(this.#submitters.get(task) ?? []), { client, request }]);
+    if (isNew) trust.submitting(task, peer, message.taskType);
+    requests.submit(submission);
+  }
+
+  /** Only who gets in has a task to his name. */
+  #admitted(
+    { peer }: Asking,
+    message: Fields<'submit'>,
+    requests: ClientRequests,
+  ): ReturnType<ClientRequests['admit']> {
+    const { trust } = this.#options;
     try {
-      this.#options.trust.claim(task, peer);
-      requests.submit(message);
-      this.#options.trust.submitted(task, peer, taskType);
+      return requests.admit(message, trust.userOf(peer));
     } catch (error) {
-      this.#submitters.delete(task);
+      trust.submissionRefused(message.task, peer, error);
       throw error;
     }
   }

@@ -16,7 +16,9 @@ import {
   type TileNotice,
 } from '@muster/shared';
 import type { BlockStore, SpareStock } from '@muster/shared/io';
+import { expectQuota } from '../core/accounts.ts';
 import type { Task } from '../core/cluster-state.ts';
+import type { HeadEvent, Submission } from '../core/events.ts';
 import type { TaskHistory } from '../core/journal-record.ts';
 import { isActive } from '../core/turn.ts';
 import { briefOf, nodeStatuses, statusOf } from '../core/views.ts';
@@ -45,6 +47,8 @@ export class ClientRequests {
   readonly #ports: ClientRequestPorts;
   /** Blocks that were promised by `bind` and are still on their way. */
   readonly #expected = new Map<BlockId, Fields<'bind'>[]>();
+  /** The same by place: one block for each. */
+  readonly #announced = new Map<string, BlockId>();
   readonly #audits: TaskAudits;
 
   constructor(ports: ClientRequestPorts) {
@@ -52,49 +56,73 @@ export class ClientRequests {
     this.#audits = new TaskAudits(ports);
   }
 
-  submit({ task, taskType: name, spec, nodes, waitNodesMs, timeoutMs, durability }: Fields<'submit'>): void {
+  /**
+   * What the core is told of a submission, once nothing is in its way. Throws USAGE, TOO_LARGE, QUOTA and DISK_FULL; for a task that is
+   * known already, which the client submits again after a reconnect, only what its own fields are wrong with.
+   */
+  admit({ taskType: name, ...fields }: Fields<'submit'>, user: string | null): HeadEvent & { type: 'submitted' } {
     const taskType = taskTypeNamed(name);
+    const { task, nodes, waitNodesMs, timeoutMs, durability } = fields;
     if (nodes < 1 || nodes > limits.nodesMax.value) throw badNodeCount(nodes);
     if (durability === 'strict' && this.backbone().state === 'off') throw noBroker();
-    const open = this.#ports.driver.state.open.size;
+    const spec = taskType.parseSpec(fields.spec);
+    if (!this.isKnown(task)) this.#expectRoom({ user, taskType, spec });
+    return { type: 'submitted', task, taskType, spec, nodes, waitNodesMs, timeoutMs, durability, user };
+  }
+
+  submit(submission: HeadEvent & { type: 'submitted' }): void {
+    this.#ports.driver.post(submission);
+  }
+
+  isKnown(task: TaskId): boolean {
+    return this.#ports.driver.state.tasks.has(task);
+  }
+
+  #expectRoom(submission: Pick<Submission, 'user' | 'taskType' | 'spec'>): void {
+    const { driver, journal } = this.#ports;
+    const open = driver.state.open.size;
     if (open >= limits.openTasksMax.value) throw tooManyTasks(open);
-    if (!this.#ports.driver.state.tasks.has(task)) this.#ports.journal.expectRoomForTask();
-    this.#ports.driver.post({
-      type: 'submitted',
-      task,
-      taskType,
-      spec: taskType.parseSpec(spec),
-      nodes,
-      waitNodesMs,
-      timeoutMs,
-      durability,
-    });
+    expectQuota(driver.state, submission);
+    journal.expectRoomForTask();
   }
 
   /** True when the block's bytes are wanted over the wire. */
   bind(bind: Fields<'bind'>): boolean {
-    const { type, spec } = this.#task(bind.task);
-    const expected = type.blockBytes(spec, bind);
-    if (bind.bytes !== expected) {
-      throw new MusterError('BAD_DATA', `block ${bind.operand}/${bind.block} has the wrong size`, {
-        why: `${bind.bytes} bytes, not ${expected}`,
-      });
-    }
+    const task = this.#task(bind.task);
+    if (!isActive(task)) return false;
     const { blocks } = this.#ports;
+    const bound = expectPlace(task, bind);
+    // What a task holds is what it was admitted with: never a second block in a place. One that was lost is wanted again.
+    if (bound !== undefined && (bound !== bind.id || blocks.has(bound))) return false;
+    this.#unexpect(bind);
     const here = blocks.has(bind.id) || this.#adopt(bind);
     if (here) this.#bound(bind);
-    else this.#expected.set(bind.id, [...(this.#expected.get(bind.id) ?? []), bind]);
+    else this.#expect(bind);
     return !here;
   }
 
-  /** True when the block is whole. */
+  /** True when no more of the block is wanted: it is whole, or nobody waits for it, and then its bytes go nowhere. */
   put({ block, offset, total }: Fields<'put'>, bytes: Uint8Array | null): boolean {
     const { blocks } = this.#ports;
     if (bytes === null) throw new MusterError('PROTOCOL', 'a chunk came without its bytes');
+    const [bind] = this.#expected.get(block) ?? [];
+    if (bind === undefined) return true;
+    if (total !== bind.bytes) throw wrongBlock(bind, `${total} bytes, not ${bind.bytes}`);
     if (!blocks.has(block) && blocks.receive({ id: block, offset, total, bytes }) === 'partial') return false;
-    for (const bind of this.#expected.get(block) ?? []) this.#bound(bind);
-    this.#expected.delete(block);
+    for (const waiting of this.#expected.get(block) ?? []) this.#bound(waiting);
+    this.#keepExpected(block, () => false);
     return true;
+  }
+
+  #expect(bind: Fields<'bind'>): void {
+    this.#expected.set(bind.id, [...(this.#expected.get(bind.id) ?? []), bind]);
+    this.#announced.set(placeOf(bind), bind.id);
+  }
+
+  /** The block that was to come into this place before. */
+  #unexpect(bind: Fields<'bind'>): void {
+    const before = this.#announced.get(placeOf(bind));
+    if (before !== undefined) this.#keepExpected(before, (other) => placeOf(other) !== placeOf(bind));
   }
 
   /** The client has written the file itself. */
@@ -120,22 +148,24 @@ export class ClientRequests {
 
   /** What came of blocks that nobody else waits for goes, too. */
   ended(): void {
-    for (const [block, binds] of this.#expected) {
-      const wanted = binds.filter(({ task }) => this.#isActive(task));
-      if (wanted.length > 0) this.#expected.set(block, wanted);
-      else this.#giveUp(block);
-    }
+    for (const block of this.#expected.keys()) this.#keepExpected(block, ({ task }) => this.#isActive(task));
   }
 
-  #giveUp(block: BlockId): void {
+  #keepExpected(block: BlockId, isWanted: (bind: Fields<'bind'>) => boolean): void {
     const { blocks } = this.#ports;
+    const binds = this.#expected.get(block) ?? [];
+    const wanted = binds.filter(isWanted);
+    for (const bind of binds) if (!wanted.includes(bind)) this.#announced.delete(placeOf(bind));
+    if (wanted.length > 0) return void this.#expected.set(block, wanted);
     this.#expected.delete(block);
     if (!blocks.has(block)) blocks.remove(block);
   }
 
-  cancel(task: TaskId): void {
-    this.#task(task);
+  /** False when it was over. */
+  cancel(task: TaskId): boolean {
+    if (!isActive(this.#task(task))) return false;
     this.#ports.driver.post({ type: 'cancelled', task });
+    return true;
   }
 
   show(task: TaskId): TaskStatus {
@@ -212,6 +242,20 @@ export class ClientRequests {
     throw unknownTask(id);
   }
 }
+
+const placeOf = ({ task, operand, block }: Fields<'bind'>): string => `${task}/${operand}/${block}`;
+
+/** The block that is there. Throws BAD_DATA for a place that the task does not have, or a block of another size. */
+function expectPlace(task: Task, bind: Fields<'bind'>): BlockId | undefined {
+  const table = task.operands.get(bind.operand);
+  if (table === undefined || bind.block >= table.ids.length) throw wrongBlock(bind, 'the task has no such block');
+  const expected = task.type.blockBytes(task.spec, bind);
+  if (bind.bytes !== expected) throw wrongBlock(bind, `${bind.bytes} bytes, not ${expected}`);
+  return table.ids[bind.block];
+}
+
+const wrongBlock = ({ operand, block }: Fields<'bind'>, why: string): MusterError =>
+  new MusterError('BAD_DATA', `block ${operand}/${block} is none of the task`, { why });
 
 const badNodeCount = (nodes: number): MusterError =>
   new MusterError('USAGE', `--nodes needs a whole number from 1 to ${limits.nodesMax.value}`, {

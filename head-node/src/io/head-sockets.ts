@@ -21,13 +21,19 @@ import { expectStrangersRefused, type Trial } from '../trust/handshake-test.ts';
 import type { Origin } from '../trust/peer.ts';
 import { ZapHandler, type Doorkeeper } from '../trust/zap.ts';
 import { GuardedPublisher } from './guarded-publisher.ts';
+import { warnOfFewFiles } from './open-files.ts';
 
 /**
  * ZMTP heartbeats find a vanished peer in 2 s. They are answered by libzmq's own thread, so they prove that the process
  * lives, not that its program does; the 5 s heartbeat over REQ-REP proves that.
  */
 const LIVENESS = { heartbeatInterval: 500, heartbeatTimeout: 1500, heartbeatTimeToLive: 2000 };
-const GUARD = { maxMessageSize: limits.messageBytesMax.value, handshakeInterval: limits.handshakeMs.value, linger: 0 };
+const GUARD = {
+  maxMessageSize: limits.messageBytesMax.value,
+  handshakeInterval: limits.handshakeMs.value,
+  backlog: limits.connectionsUntaken.value,
+  linger: 0,
+};
 const CONTROL = { ...LIVENESS, ...GUARD, maxMessageSize: limits.metaBytesMax.value * 2 };
 
 /** One socket for each channel. */
@@ -65,6 +71,7 @@ export interface SocketsOptions {
 /** Throws PORT_IN_USE, USAGE for a host that is not ours, and BUG when a stranger is let in. */
 export async function openHeadSockets(options: SocketsOptions): Promise<HeadSockets> {
   const { headId, curve, logger, endpoint } = options;
+  if (curve !== null) warnOfFewFiles(logger);
   // One of its own: a context has one ZAP handler.
   const context = new Context();
   const zap = curve === null ? null : await ZapHandler.start(context, curve.doorkeeper, logger);

@@ -1,4 +1,4 @@
-import { MusterError, type Logger } from '@muster/shared';
+import { limits, MusterError, type Logger } from '@muster/shared';
 import { systemCodeOf } from '@muster/shared/io';
 import fastify, { type FastifyInstance } from 'fastify';
 import { httpGate, type VisitorWithKey } from '../trust/http-gate.ts';
@@ -22,9 +22,18 @@ export interface HttpServer {
 /** Only this machine is served. */
 const HOST = '127.0.0.1';
 
+const HEADERS_MS = limits.httpHeadersMs.value;
+/** For who sends nothing, or too slowly, and for who has had an answer and asks nothing more. */
+const PATIENCE = {
+  requestTimeout: limits.httpRequestMs.value,
+  keepAliveTimeout: HEADERS_MS,
+  http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 500 },
+};
+
 /** `/healthz` (the program runs), `/readyz` (it takes tasks), `/metrics` (Prometheus). Throws PORT_IN_USE. */
 export async function startHttp({ port, logger, view, visitorWithKey = () => null }: HttpOptions): Promise<HttpServer> {
-  const server = fastify({ logger: false, forceCloseConnections: true });
+  const server = fastify({ logger: false, forceCloseConnections: true, ...PATIENCE });
+  server.server.maxConnections = limits.httpConnections.value;
   server.addHook('onRequest', httpGate(visitorWithKey));
   addRoutes(server, view);
   server.setErrorHandler((error, _request, reply) => {

@@ -16,8 +16,7 @@ export function administrationOf(endpoint: Endpoint, { trust, ...parts }: Admini
     trust,
     endpoints: joinEndpoints(endpoint),
     nodes: () => nodeStatuses(driver.state, systemClock.nowMs()),
-    sessionOf: (provider) => [...driver.state.sessions].find(([, id]) => id === provider)?.[0],
-    drain: (session) => driver.post({ type: 'bye', session, handBack: [] }),
+    drain: (provider, on) => driver.post({ type: 'drained', provider, on }),
     expel: expulsionFrom({ ...parts, gate: trust.gate }),
   });
 }

@@ -10,6 +10,7 @@ import {
   type Fields,
   type Member,
   type NodeStatus,
+  type ProviderId,
   type Role,
   type SessionId,
 } from '@muster/shared';
@@ -23,9 +24,8 @@ export interface AdministrationPorts {
   /** Where machines that are to join may reach the head. */
   readonly endpoints: readonly Endpoint[];
   readonly nodes: () => readonly NodeStatus[];
-  readonly sessionOf: (provider: string) => SessionId | undefined;
-  /** It gets no new work, and ends what it has. */
-  readonly drain: (session: SessionId) => void;
+  /** It gets no new work, and ends what it has; or the other way round. */
+  readonly drain: (provider: ProviderId, on: boolean) => void;
   /** What it has goes to others now, and nothing more goes to it. */
   readonly expel: (member: Member, sessions: readonly SessionId[]) => void;
 }
@@ -98,9 +98,10 @@ export class Administration {
   }
 
   #revokeToken(peer: Peer, id: string): unknown {
-    const { apiTokens } = this.#ports.trust.roster;
-    const { role } = apiTokens.revoke(id) ?? this.#ports.trust.roster.revokeToken(id);
-    this.#note(peer, 'token-revoked', { object: id, detail: role });
+    const { roster } = this.#ports.trust;
+    const wasRevoked = [...roster.tokens, ...roster.apiTokens.listed].some((token) => token.id === id && token.revoked);
+    const { role } = roster.apiTokens.revoke(id) ?? roster.revokeToken(id);
+    if (!wasRevoked) this.#note(peer, 'token-revoked', { object: id, detail: role });
     return {};
   }
 
@@ -112,32 +113,51 @@ export class Administration {
       apiTokens: this.#ports.trust.roster.apiTokens.listed,
     }),
     'token-revoke': (peer, { id = '' }) => this.#revokeToken(peer, id),
-    'node-ls': () => ({ members: this.#ports.trust.roster.members, nodes: this.#ports.nodes() }),
+    'node-ls': () => {
+      const { members, drained } = this.#ports.trust.roster;
+      return { members, nodes: this.#ports.nodes(), drained: [...drained] };
+    },
     'node-approve': (peer, { id = '' }) => {
-      const member = this.#ports.trust.roster.approve(id);
-      this.#note(peer, 'node-approved', { object: member.id, detail: member.name });
+      const { roster } = this.#ports.trust;
+      const wasPending = roster.find(id)?.state === 'pending';
+      const member = roster.approve(id);
+      if (wasPending) this.#note(peer, 'node-approved', { object: member.id, detail: member.name });
       return { member };
     },
-    'node-drain': (peer, { id = '' }) => this.#drain(peer, id),
+    'node-drain': (peer, { id = '' }) => this.#drain(peer, id, true),
+    'node-undrain': (peer, { id = '' }) => this.#drain(peer, id, false),
     'node-revoke': (peer, { id = '' }) => this.#revoke(peer, id),
   };
 
-  #drain(peer: Peer, idOrName: string): unknown {
-    const { nodes, sessionOf, drain, trust } = this.#ports;
-    const provider = trust.roster.find(idOrName)?.provider ?? idOrName;
-    const node = nodes().find(({ id, name }) => id === provider || name === provider);
-    const session = node === undefined ? undefined : sessionOf(node.id);
-    if (node === undefined || session === undefined)
-      throw usage(`no node '${idOrName}' is connected`, 'no such id or name among those that are', 'head-node node ls');
-    drain(session);
-    this.#note(peer, 'node-drained', { object: node.id, detail: node.name });
+  /** Also for a node that is not here: it is so when it comes. */
+  #drain(peer: Peer, idOrName: string, on: boolean): unknown {
+    const node = this.#node(idOrName);
+    if (this.#ports.trust.roster.drain(node.id, on)) {
+      this.#ports.drain(node.id, on);
+      this.#note(peer, on ? 'node-drained' : 'node-undrained', { object: node.id, detail: node.name });
+    }
     return { node };
+  }
+
+  /** By identity or provider id, or by a name that only one has: of a member, of a node of this account, or of one that is drained. */
+  #node(idOrName: string): { readonly id: ProviderId; readonly name: string } {
+    const { nodes, trust } = this.#ports;
+    const member = trust.roster.find(idOrName);
+    if (member !== undefined && member.provider !== '') return { id: member.provider as ProviderId, name: member.name };
+    const [node, ...others] = nodes().filter(({ id, name }) => id === idOrName || name === idOrName);
+    if (node !== undefined && others.length === 0) return { id: node.id as ProviderId, name: node.name };
+    const drained = [...trust.roster.drained].find((id) => id === idOrName);
+    if (drained !== undefined) return { id: drained, name: drained };
+    const why = node === undefined ? 'no such id or name' : `${others.length + 1} have that name`;
+    throw usage(`the head cannot tell which node is '${idOrName}'`, why, 'head-node node ls');
   }
 
   #revoke(peer: Peer, idOrName: string): unknown {
     const { trust, expel } = this.#ports;
     const member = trust.roster.revoke(idOrName);
     expel(member, trust.gate.sessionsOf(member.id));
+    const provider = member.provider as ProviderId;
+    if (trust.roster.drain(provider, false)) this.#ports.drain(provider, false);
     this.#note(peer, 'node-revoked', { object: member.id, detail: `${member.role} ${member.name}` });
     return { member };
   }

@@ -11,6 +11,7 @@ import type { Logger } from '@muster/shared';
 export const auditActions = [
   'head-started',
   'handshake',
+  'address-paused',
   'message',
   'subscription',
   'http-key',
@@ -19,6 +20,7 @@ export const auditActions = [
   'enrolled',
   'node-approved',
   'node-drained',
+  'node-undrained',
   'node-revoked',
   'registered',
   'submitted',

@@ -43,14 +43,16 @@ export class Roster {
   readonly #ports: RosterPorts;
   #members: Member[];
   #tokens: IssuedToken[];
+  readonly #drained: Set<ProviderId>;
   /** Of members that are active and of tokens, by seal. */
   #peers = new Map<string, Peer>();
 
-  constructor({ members, tokens, apiTokens }: RosterRecord, ports: RosterPorts) {
+  constructor({ members, tokens, apiTokens, drained }: RosterRecord, ports: RosterPorts) {
     this.#ports = ports;
     this.apiTokens = new ApiTokens(apiTokens, { wallMs: ports.wallMs, changed: () => this.#save() });
     this.#members = members;
     this.#tokens = tokens;
+    this.#drained = new Set(drained as ProviderId[]);
     this.#index();
   }
 
@@ -62,8 +64,27 @@ export class Roster {
     return this.#tokens;
   }
 
+  /** Nodes that an admin has taken out. */
+  get drained(): ReadonlySet<ProviderId> {
+    return this.#drained;
+  }
+
+  /** False when it was so before. */
+  drain(provider: ProviderId, on: boolean): boolean {
+    if (this.#drained.has(provider) === on) return false;
+    if (on) this.#drained.add(provider);
+    else this.#drained.delete(provider);
+    this.#changed();
+    return true;
+  }
+
   memberWithKey(publicKey: string): Member | undefined {
     return this.#members.find((found) => found.publicKey === publicKey && found.state !== 'revoked');
+  }
+
+  /** Also of one that was revoked. */
+  roleOf(identity: string): Role | undefined {
+    return this.#members.find(({ id }) => id === identity)?.role;
   }
 
   isTokenKey(publicKey: string): boolean {
@@ -166,7 +187,7 @@ export class Roster {
 
   #save(): void {
     const apiTokens = [...this.apiTokens.records];
-    this.#ports.save({ members: this.#members, tokens: this.#tokens, apiTokens });
+    this.#ports.save({ members: this.#members, tokens: this.#tokens, apiTokens, drained: [...this.#drained] });
   }
 
   #index(): void {

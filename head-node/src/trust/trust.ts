@@ -3,29 +3,34 @@ import {
   derivedKeyPair,
   decodeZ85,
   fingerprintOf,
+  formatBytes,
   limits,
   newKeyPair,
   rosterRecord,
   sealBetween,
+  systemClock,
   type Channel,
   type Fields,
   type KeyPair,
   type Logger,
   type Member,
+  type ProviderId,
   type RosterRecord,
   type SessionId,
   type TaskId,
 } from '@muster/shared';
 import { loadKeyPair, parsePrivate, readPrivateFile, writePrivateFile } from '@muster/shared/io';
 import { join } from 'node:path';
+import type { Quota } from '../core/policy.ts';
 import { AuditLog, type AuditEntry } from './audit-log.ts';
 import { clusterName } from './cluster-name.ts';
 import { Gate } from './gate.ts';
+import { HandshakeLimits } from './handshake-limits.ts';
 import { LOCAL_PEER, type Peer } from './peer.ts';
 import { Roster, type Newcomer } from './roster.ts';
 import { RefusalThrottle } from './refusal-throttle.ts';
 import { TaskOwners } from './task-owners.ts';
-import type { Knock } from './zap.ts';
+import type { Knock, Verdict } from './zap.ts';
 
 export interface TrustOptions {
   readonly stateDirectory: string;
@@ -34,11 +39,21 @@ export interface TrustOptions {
   readonly isTask: (task: TaskId) => boolean;
 }
 
+export interface Quarantine {
+  readonly provider: ProviderId;
+  readonly name: string;
+  readonly task: TaskId;
+  readonly rejected: number;
+}
+
 export interface StartedWith {
   readonly host: string;
   readonly portBase: number;
   readonly insecure: boolean;
   readonly amqpUrl: string | null;
+  readonly httpPort: number | null;
+  readonly maxDiskBytes: number;
+  readonly quota: Quota;
 }
 
 export class Trust {
@@ -52,7 +67,8 @@ export class Trust {
   readonly owners: TaskOwners;
   readonly gate: Gate;
   readonly #log: AuditLog;
-  readonly #counters = { handshakesRefused: 0, httpKeysRefused: 0 };
+  readonly #counters = { handshakesRefused: 0, handshakesCut: 0, httpKeysRefused: 0 };
+  readonly #limits = new HandshakeLimits();
   readonly #throttle = new RefusalThrottle(limits.refusalsWritten.value);
 
   static folderIn = (stateDirectory: string): string => join(stateDirectory, 'trust');
@@ -87,15 +103,26 @@ export class Trust {
   }
 
   /** Each port lets in only who has business there; who comes with a token, only where one enrols. */
-  mayEnter({ domain, address, publicKey }: Knock): boolean {
-    const welcome = this.#isWelcome(domain as Channel, publicKey);
-    if (!welcome && publicKey !== this.trialKeys.publicKey) this.#refused({ domain, address, publicKey });
-    return welcome;
+  answer(knock: Knock): Verdict {
+    const { domain, address, publicKey } = knock;
+    if (publicKey === this.localKeys.publicKey) return 'in';
+    if (publicKey === this.trialKeys.publicKey) return 'refused';
+    const nowMs = systemClock.nowMs();
+    if (!this.#limits.allows(address, nowMs)) return this.#cut();
+    if (this.#isWelcome(domain as Channel, publicKey)) return 'in';
+    // Not who is enrolled: somebody else at his address could shut him out.
+    return this.#limits.isPaused(address, nowMs) ? this.#cut() : this.#refused(knock, nowMs);
   }
 
-  /** Options that matter for trust. */
-  started({ host, portBase, insecure, amqpUrl }: StartedWith): void {
-    const detail = `${host}:${portBase}${insecure ? ', insecure' : ''}${amqpUrl === null ? '' : ', broker'}`;
+  /** The configuration, as far as it says who may do what: a change shows beside the line of the start before. */
+  started({ host, portBase, insecure, amqpUrl, httpPort, maxDiskBytes, quota }: StartedWith): void {
+    const detail = [
+      `${host}:${portBase}${insecure ? ' insecure' : ''}`,
+      httpPort === null ? 'no HTTP' : `HTTP ${httpPort}`,
+      amqpUrl === null ? 'no broker' : 'broker',
+      `disk ${formatBytes(maxDiskBytes)}`,
+      `each user ${quota.tasks} tasks, ${formatBytes(quota.bytes)}, ${quota.leases} leases`,
+    ].join('; ');
     this.audit({ ...byPeer(LOCAL_PEER), action: 'head-started', outcome: 'done', object: this.cluster, detail });
   }
 
@@ -103,12 +130,15 @@ export class Trust {
   enrol(peer: Peer, newcomer: Newcomer): Member {
     const object = `${newcomer.name} ${fingerprintOf(newcomer.publicKey)}`;
     const entry = { action: 'enrolled', actor: peer.identity, role: '', address: '', object } as const;
+    const before = this.roster.members.length;
     try {
       const member = this.roster.enrol(peer.identity, newcomer);
-      this.audit({ ...entry, outcome: 'done', detail: `${member.role} ${member.id}, ${member.state}` });
+      // Who asks again, because the answer was lost, has been enrolled already.
+      if (this.roster.members.length > before)
+        this.audit({ ...entry, outcome: 'done', detail: `${member.role} ${member.id}, ${member.state}` });
       return member;
     } catch (error) {
-      this.audit({ ...entry, outcome: 'refused', detail: error instanceof Error ? error.message : String(error) });
+      this.audit({ ...entry, outcome: 'refused', detail: reasonOf(error) });
       throw error;
     }
   }
@@ -119,17 +149,43 @@ export class Trust {
     this.audit({ ...byPeer(peer), action: 'registered', outcome: 'done', object: provider, detail: name });
   }
 
-  /** Before the task is there: a crash must not leave one that is nobody's. */
-  claim(task: TaskId, peer: Peer): void {
-    if (peer !== LOCAL_PEER) this.owners.set(task, peer.identity);
+  /** Whose quota his tasks count in; null: in nobody's, for admins and programs of this account. */
+  userOf({ identity, roles }: Peer): string | null {
+    return roles.includes('admin') ? null : identity;
   }
 
-  submitted(task: TaskId, peer: Peer, taskType: string): void {
+  /** The same after a restart. */
+  userOfTask(task: TaskId): string | null {
+    const owner = this.owners.ownerOf(task);
+    return owner === undefined || this.roster.roleOf(owner) === 'admin' ? null : owner;
+  }
+
+  /** Before the task is there: a crash must not leave one that is nobody's. */
+  submitting(task: TaskId, peer: Peer, taskType: string): void {
+    if (peer !== LOCAL_PEER) this.owners.set(task, peer.identity);
     this.audit({ ...byPeer(peer), action: 'submitted', outcome: 'done', object: task, detail: taskType });
+  }
+
+  submissionRefused(task: TaskId, peer: Peer, error: unknown): void {
+    this.audit({ ...byPeer(peer), action: 'submitted', outcome: 'refused', object: task, detail: reasonOf(error) });
   }
 
   cancelled(task: TaskId, peer: Peer): void {
     this.audit({ ...byPeer(peer), action: 'cancelled', outcome: 'done', object: task, detail: '' });
+  }
+
+  /** By the head itself: a node that returns wrong results. */
+  quarantined({ provider, name, task, rejected }: Quarantine): void {
+    const detail = `${name}: ${rejected} wrong results in task ${task}, of which it gets no more`;
+    this.audit({
+      ...NOBODY,
+      actor: 'head',
+      action: 'quarantined',
+      outcome: 'done',
+      address: '',
+      object: provider,
+      detail,
+    });
   }
 
   /** Without a key, or meant for another head: ZeroMQ does not tell from where. */
@@ -157,7 +213,6 @@ export class Trust {
   }
 
   #isWelcome(channel: Channel, publicKey: string): boolean {
-    if (publicKey === this.localKeys.publicKey) return true;
     if (channel === 'registration' && this.roster.isTokenKey(publicKey)) return true;
     const member = this.roster.memberWithKey(publicKey);
     if (member === undefined || member.state !== 'active') return false;
@@ -165,7 +220,25 @@ export class Trust {
     return channel === 'clients' || member.role === 'provider';
   }
 
-  #refused({ domain, address, publicKey }: Knock): void {
+  #cut(): Verdict {
+    this.#counters.handshakesCut += 1;
+    return 'cut';
+  }
+
+  #paused(address: string, ms: number): void {
+    const detail = `its strangers get no answer for ${ms / 1000} s`;
+    this.audit({
+      ...NOBODY,
+      actor: 'head',
+      action: 'address-paused',
+      outcome: 'done',
+      address,
+      object: address,
+      detail,
+    });
+  }
+
+  #refused({ domain, address, publicKey }: Knock, nowMs: number): Verdict {
     this.#counters.handshakesRefused += 1;
     const detail = `port for ${domain}, key unknown or revoked`;
     this.audit({
@@ -176,8 +249,13 @@ export class Trust {
       object: fingerprintOf(publicKey),
       detail,
     });
+    const pause = this.#limits.failed(address, nowMs);
+    if (pause !== null) this.#paused(address, pause.ms);
+    return 'refused';
   }
 }
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const NOBODY = { actor: '', role: '' } as const;
 
@@ -188,7 +266,7 @@ export const byPeer = ({ identity, roles }: Peer): Pick<AuditEntry, 'actor' | 'r
   address: '',
 });
 
-const NOBODY_YET: RosterRecord = { members: [], tokens: [], apiTokens: [] };
+const NOBODY_YET: RosterRecord = { members: [], tokens: [], apiTokens: [], drained: [] };
 
 function openRoster(path: string, keys: KeyPair): Roster {
   const text = readPrivateFile(path);

@@ -21,8 +21,21 @@ export interface Knock {
   readonly publicKey: string;
 }
 
-/** May it in? */
-export type Doorkeeper = (knock: Knock) => boolean;
+/**
+ * in       it may
+ * refused  it is told so, and does not try again
+ * cut      it is told nothing: ZeroMQ connects again by itself, later
+ */
+export type Verdict = 'in' | 'refused' | 'cut';
+
+export type Doorkeeper = (knock: Knock) => Verdict;
+
+/** A temporary error (300) makes libzmq close the connection without a word. */
+const answers: Readonly<Record<Verdict, readonly [status: string, text: string]>> = {
+  in: ['200', 'OK'],
+  refused: ['400', 'unknown key'],
+  cut: ['300', 'later'],
+};
 
 export class ZapHandler {
   readonly #socket: Router;
@@ -51,20 +64,20 @@ export class ZapHandler {
       // The way back ends with an empty frame.
       const end = frames.findIndex(({ length }) => length === 0) + 1;
       const request = frames.slice(end);
-      const [status, text] = this.#mayEnter(request) ? ['200', 'OK'] : ['400', 'unknown key'];
+      const [status, text] = answers[this.#verdictOn(request)];
       await this.#socket.send([...frames.slice(0, end), VERSION, request[1] ?? '', status, text, '', '']);
     }
   }
 
-  #mayEnter(request: readonly Buffer[]): boolean {
+  #verdictOn(request: readonly Buffer[]): Verdict {
     const [version, , domain, address, , mechanism, key] = request;
     try {
-      if (request.length !== FRAMES || String(version) !== VERSION || String(mechanism) !== 'CURVE') return false;
-      if (key?.length !== 32) return false;
+      if (request.length !== FRAMES || String(version) !== VERSION || String(mechanism) !== 'CURVE') return 'refused';
+      if (key?.length !== 32) return 'refused';
       return this.#doorkeeper({ domain: String(domain), address: String(address), publicKey: encodeZ85(key) });
     } catch (error) {
       this.#logger.error({ error }, 'a handshake broke its check');
-      return false;
+      return 'refused';
     }
   }
 }

@@ -39,7 +39,7 @@ export interface BusyNode {
 export class FaultRig {
   readonly cluster: ClusterUnderTest;
   readonly observer: ClusterClient;
-  readonly #httpPort: number;
+  readonly httpPort: number;
   readonly #providers: Map<string, LocalProgram>;
 
   static async start(options: LocalClusterOptions): Promise<FaultRig> {
@@ -52,7 +52,7 @@ export class FaultRig {
   private constructor(cluster: ClusterUnderTest, observer: ClusterClient, httpPort: number) {
     this.cluster = cluster;
     this.observer = observer;
-    this.#httpPort = httpPort;
+    this.httpPort = httpPort;
     this.#providers = new Map(cluster.cluster.providers.map((program, at) => [`node-${at + 1}`, program]));
   }
 
@@ -161,7 +161,7 @@ export class FaultRig {
 
   /** A counter of the head, since its start. */
   async counter(name: string): Promise<number> {
-    const metrics = await (await fetch(`http://127.0.0.1:${this.#httpPort}/metrics`)).text();
+    const metrics = await (await fetch(`http://127.0.0.1:${this.httpPort}/metrics`)).text();
     const value = new RegExp(`^muster_${name}_total (\\d+)$`, 'm').exec(metrics)?.[1];
     if (value === undefined) throw new Error(`the head has no counter ${name}`);
     return Number(value);

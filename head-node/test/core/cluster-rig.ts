@@ -45,7 +45,7 @@ export interface RigOptions {
 }
 
 /** What a test may say of a submission; the rest is what a client would send. */
-export type Wish = Partial<Pick<Submission, 'task' | 'nodes' | 'waitNodesMs' | 'timeoutMs' | 'durability'>>;
+export type Wish = Partial<Pick<Submission, 'task' | 'nodes' | 'waitNodesMs' | 'timeoutMs' | 'durability' | 'user'>>;
 
 const hex = (digits: number, value: number): string => value.toString(16).padStart(digits, '0');
 
@@ -126,8 +126,8 @@ export class ClusterRig {
   submitOnly(type: string, raw: object, wish: Wish = {}): TaskId {
     const taskType = taskTypeNamed(type);
     const task = wish.task ?? (hex(16, ++this.drawn) as TaskId);
-    const terms = { nodes: 1, waitNodesMs: 30_000, timeoutMs: 3_600_000, durability: 'mirrored', ...wish } as const;
-    this.post({ ...terms, type: 'submitted', task, taskType, spec: taskType.parseSpec(raw) });
+    const terms = { nodes: 1, waitNodesMs: 30_000, timeoutMs: 3_600_000, durability: 'mirrored' } as const;
+    this.post({ ...terms, user: null, ...wish, type: 'submitted', task, taskType, spec: taskType.parseSpec(raw) });
     return task;
   }
 
@@ -282,7 +282,7 @@ export function historyOf(effects: readonly HeadEffect[], task: TaskId): TaskHis
 export function restarted(rig: ClusterRig, task: TaskId): ClusterRig {
   const next = new ClusterRig({ epoch: 2 });
   const history = historyOf(rig.effects, task);
-  next.post({ type: 'restored', history, taskType: taskTypeNamed(history.record.name) });
+  next.post({ type: 'restored', history, taskType: taskTypeNamed(history.record.name), user: null });
   return next;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { defaultPolicy } from '../../src/core/policy.ts';
-import { ClusterRig, heldOf, indicesOf, ofType } from './cluster-rig.ts';
+import { ClusterRig, heldOf, idOf, indicesOf, ofType } from './cluster-rig.ts';
 
 const { suspectAfterMs, lostAfterMs } = defaultPolicy;
 
@@ -222,6 +222,78 @@ describe('a provider that says bye', () => {
     rig.post({ type: 'bye', session: a, handBack: [] });
     const task = rig.echo({ count: 5 });
     expect(rig.sent(task).every(({ session }) => session !== a)).toBe(true);
+  });
+});
+
+describe('a node that an admin has drained', () => {
+  const drain = (rig: ClusterRig, on = true): void =>
+    void rig.post({ type: 'drained', provider: rig.provider('a').id, on });
+
+  test('ends what it has, gets nothing new, and stays as long as it is heard', () => {
+    const { rig, a, b, task, orders } = pair();
+    drain(rig);
+    expect(rig.provider('a').phase).toBe('drained');
+    expect(rig.ordersOf('a')).toEqual(orders);
+    for (const order of orders) rig.complete(order);
+    expect([rig.ordersOf('a'), rig.provider('a').accepted]).toEqual([[], orders.length]);
+    rig.drain();
+    expect(rig.status(task).state).toBe('done');
+    rig.pass(10 * lostAfterMs, { alive: [a, b] });
+    expect(rig.provider('a')).toMatchObject({ phase: 'drained', reason: 'drained by an admin' });
+  });
+
+  test('is so again when it registers again, and when it was cut off', () => {
+    const { rig, b } = pair();
+    drain(rig);
+    rig.join('a');
+    expect(rig.provider('a').phase).toBe('drained');
+    rig.pass(suspectAfterMs + 100, { alive: [b] });
+    expect(rig.provider('a').phase).toBe('suspect');
+    rig.post({ type: 'heartbeat', session: rig.provider('a').session });
+    expect(rig.provider('a').phase).toBe('drained');
+    rig.post({ type: 'connection-closed', session: rig.provider('a').session });
+    rig.join('a');
+    rig.echo({ count: 50 });
+    expect([rig.provider('a').phase, rig.ordersOf('a')]).toEqual(['drained', []]);
+  });
+
+  test('takes up what it had before it was cut off', () => {
+    const { rig, b, orders } = pair();
+    rig.post({ type: 'bye', session: b, handBack: [] });
+    drain(rig);
+    rig.pass(suspectAfterMs + 100);
+    rig.post({ type: 'heartbeat', session: rig.provider('a').session });
+    expect(orders.map(({ lease }) => rig.state.leases.get(lease)?.phase)).toEqual(orders.map(() => 'open'));
+  });
+
+  test('before it ever came gets nothing when it comes', () => {
+    const rig = new ClusterRig();
+    rig.post({ type: 'drained', provider: idOf('a'), on: true });
+    rig.join('a');
+    const task = rig.echo({ count: 5 }, { waitNodesMs: 1000 });
+    rig.pass(2000, { alive: [rig.provider('a').session] });
+    expect(rig.status(task).error).toMatchObject({ code: 'NOT_ENOUGH_NODES' });
+    expect(rig.status(task).error?.why).toContain('a (drained: drained by an admin)');
+  });
+
+  test('gets work again, and tasks that waited for a node, when that is undone', () => {
+    const rig = new ClusterRig();
+    rig.join('a');
+    drain(rig);
+    const task = rig.echo({ count: 5 });
+    expect(rig.status(task).state).toBe('waiting');
+    drain(rig, false);
+    expect(rig.provider('a').phase).toBe('ready');
+    rig.drain();
+    expect(rig.status(task).state).toBe('done');
+  });
+
+  test('may leave by itself', () => {
+    const { rig, a } = pair();
+    drain(rig);
+    rig.post({ type: 'bye', session: a, handBack: [] });
+    rig.post({ type: 'connection-closed', session: a });
+    expect(rig.provider('a')).toMatchObject({ phase: 'lost', reason: 'left' });
   });
 });
 

@@ -68,7 +68,12 @@ describe('a task out of the journal that lacks only its end', () => {
     before.drain();
     const rig = new ClusterRig({ epoch: 2 });
     backbone(rig, 'connecting');
-    rig.post({ type: 'restored', history: historyOf(before.effects, task), taskType: taskTypeNamed('echo') });
+    rig.post({
+      type: 'restored',
+      history: historyOf(before.effects, task),
+      taskType: taskTypeNamed('echo'),
+      user: null,
+    });
     expect(rig.status(task).state).toBe('running');
     return { rig, task };
   }

@@ -54,6 +54,7 @@ describe('a task out of the journal', () => {
       type: 'restored',
       history: { ...historyOf(rig.effects, task), ended: null },
       taskType: taskTypeNamed('echo'),
+      user: null,
     });
     expect(next.status(task)).toMatchObject({ state: 'done', acceptedTiles: 2 });
   });
@@ -118,7 +119,7 @@ describe('a task out of the journal', () => {
     const history = historyOf(rig.effects, task);
     const next = new ClusterRig({ epoch: 2 });
     const bound = history.bound.filter(({ operand, block }) => operand === 'a' || block !== 2);
-    next.post({ type: 'restored', history: { ...history, bound }, taskType: taskTypeNamed('matrix_mult') });
+    next.post({ type: 'restored', history: { ...history, bound }, taskType: taskTypeNamed('matrix_mult'), user: null });
     next.join('a');
     next.drain();
     expect(next.status(task)).toMatchObject({ state: 'running', acceptedTiles: TILES - 1 });
@@ -150,7 +151,12 @@ describe('age', () => {
     const next = new ClusterRig({ epoch: 2 });
     // The new process's clock began anew, the wall's went on: five seconds were lost.
     next.state.wallOffsetMs = rig.nowMs + 5000 - next.nowMs;
-    next.post({ type: 'restored', history: historyOf(rig.effects, task), taskType: taskTypeNamed('matrix_mult') });
+    next.post({
+      type: 'restored',
+      history: historyOf(rig.effects, task),
+      taskType: taskTypeNamed('matrix_mult'),
+      user: null,
+    });
     const after = next.status(task);
     expect(after.wallMs).toBe(before.wallMs + 5000);
     expect(after.nodes[0]).toMatchObject({ gflops: before.nodes[0]!.gflops, computeMs: 5, fetchMs: 1 });
@@ -166,7 +172,7 @@ describe('age', () => {
     const task = rig.echo({ count: 1 }, { waitNodesMs: 5000 });
     const next = new ClusterRig({ epoch: 2 });
     next.state.wallOffsetMs = 100_000;
-    next.post({ type: 'restored', history: historyOf(rig.effects, task), taskType: taskTypeNamed('echo') });
+    next.post({ type: 'restored', history: historyOf(rig.effects, task), taskType: taskTypeNamed('echo'), user: null });
     next.pass(4000);
     next.join('a');
     expect(next.status(task).state).toBe('running');
@@ -184,7 +190,12 @@ describe('age', () => {
     const next = new ClusterRig({ epoch: 2, policy });
     next.state.wallOffsetMs = rig.nowMs - next.nowMs;
     for (const task of tasks.toReversed())
-      next.post({ type: 'restored', history: historyOf(rig.effects, task), taskType: taskTypeNamed('echo') });
+      next.post({
+        type: 'restored',
+        history: historyOf(rig.effects, task),
+        taskType: taskTypeNamed('echo'),
+        user: null,
+      });
     next.pass(50_100);
     expect([...next.state.tasks.keys()]).toEqual([tasks[1]]);
   });

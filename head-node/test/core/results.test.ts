@@ -297,6 +297,8 @@ describe('a wrong result', () => {
     rig.drain();
     expect(rig.status(task)).toMatchObject({ state: 'done', acceptedTiles: 40 });
     expect(rig.provider('honest').accepted).toBe(40);
+    const liar = { provider: rig.provider('liar').id, name: 'liar', task, rejected: defaultPolicy.distrustAfter };
+    expect(ofType(rig.effects, 'quarantined')).toEqual([{ ...liar, type: 'quarantined' }]);
   });
 
   test('of the only node there is ends the task', () => {

@@ -26,7 +26,7 @@ async function desk() {
   const taskType = taskTypeNamed('matrix_mult');
   const spec = taskType.parseSpec({ m: 4, k: 4, n: 4, dtype: 'float32', grid: 'auto' });
   const terms = { nodes: 1, waitNodesMs: 1000, timeoutMs: 1000, durability: 'local' } as const;
-  post({ ...terms, type: 'submitted', task: TASK, taskType, spec });
+  post({ ...terms, type: 'submitted', task: TASK, taskType, spec, user: null });
   const requests = new ClientRequests({ driver, blocks } as unknown as ClientRequestPorts);
   return { requests, blocks, pinned, post };
 }
@@ -39,6 +39,47 @@ test('a block that comes in is pinned for the task that waits for it', async () 
   expect(requests.bind(bind)).toBe(true);
   expect(put(requests, 0, bytes.length)).toBe(true);
   expect(pinned).toEqual([id]);
+});
+
+const bindOther = (given: Partial<Fields<'bind'>>): Fields<'bind'> => ({ ...bind, ...given });
+
+test('a block that nobody has announced is not kept', async () => {
+  const { requests, blocks } = await desk();
+  expect(put(requests, 0, 10)).toBe(true);
+  expect(blocks.usedBytes).toBe(0);
+});
+
+test('a place of a task takes one block: the latest that was announced, and none after the first that came', async () => {
+  const { requests, blocks, pinned } = await desk();
+  const other = Buffer.alloc(64, 2);
+  const bindSecond = bindOther({ id: blockIdOf(other) });
+  requests.bind(bindSecond);
+  requests.put({ request: 2, block: bindSecond.id, offset: 0, total: 64 }, other.subarray(0, 32));
+  expect(requests.bind(bind)).toBe(true);
+  expect(blocks.usedBytes).toBe(0);
+  expect(put(requests, 0, bytes.length)).toBe(true);
+  expect([requests.bind(bindSecond), requests.bind(bind)]).toEqual([false, false]);
+  expect([pinned, blocks.usedBytes]).toEqual([[id], 64]);
+});
+
+test('a block of a place that the task does not have is refused, and one of another size', async () => {
+  const { requests } = await desk();
+  for (const wrong of [{ operand: 'c' }, { operand: 'constructor' }, { block: 1 }, { bytes: 0 }, { bytes: 65 }])
+    expect(() => requests.bind(bindOther(wrong))).toThrow(expect.objectContaining({ code: 'BAD_DATA' }));
+  requests.bind(bind);
+  expect(() => requests.put({ request: 2, block: id, offset: 0, total: 2 ** 40 }, bytes)).toThrow(
+    expect.objectContaining({ code: 'BAD_DATA' }),
+  );
+});
+
+test('a block that was lost is wanted again', async () => {
+  const { requests, blocks, pinned } = await desk();
+  requests.bind(bind);
+  put(requests, 0, bytes.length);
+  blocks.remove(id);
+  expect(requests.bind(bind)).toBe(true);
+  expect(put(requests, 0, bytes.length)).toBe(true);
+  expect([blocks.has(id), pinned]).toEqual([true, [id, id]]);
 });
 
 test('what a task still expected when it ended is given up, and comes in for nobody', async () => {

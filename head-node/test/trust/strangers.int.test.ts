@@ -1,7 +1,5 @@
 /** A head on TCP and everybody who has no business there: nothing that they say is heard, and each leaves a count and a line. */
 import { connect, type Socket } from 'node:net';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   channels,
@@ -9,107 +7,48 @@ import {
   enrolmentKeys,
   isMusterError,
   newKeyPair,
-  PROTOCOL_VERSION,
   providerTopic,
   readJoinToken,
-  silentLogger,
   tcpAddress,
   writeJoinToken,
   type Channel,
-  type DeviceFacts,
+  type Endpoint,
   type Fields,
   type Message,
   type ProviderId,
-  type Role,
   type SessionId,
   type TaskId,
 } from '@muster/shared';
 import { enrol } from '@muster/shared/io';
-import { freePortBase, TemporaryDirectories, waitUntil } from '@muster/shared/testkit';
+import { waitUntil } from '@muster/shared/testkit';
 import { Request } from 'zeromq';
-import type * as HeadNodeModule from '../../src/head-node.ts';
 import type { HeadNode } from '../../src/head-node.ts';
-import type { AuditEntry } from '../../src/trust/audit-log.ts';
-import { LOCAL_PEER } from '../../src/trust/peer.ts';
-import { Trust } from '../../src/trust/trust.ts';
-import { ask, closeRawPeers, dial, frameOf, handshakeOf, type Keys } from './raw-peer.ts';
+import { ask, closeRawPeers, dial, frameOf, handshakeOf } from './raw-peer.ts';
+import { registerAs, startHeadNode, TrustRig, type Enrolled } from './trust-rig.ts';
 
-/** As it was built: the head starts a compiled process beside it. */
-const built = join(import.meta.dirname, '../../dist/head-node.js');
-const { startHeadNode } = (await import(built)) as typeof HeadNodeModule;
-
-const directories = new TemporaryDirectories();
 const ports = Object.keys(channels) as Channel[];
-const gflops = { float32: 1, float64: 1, int8: 1 };
-const device: DeviceFacts = { kind: 'cpu', label: 'none', threads: 1, memoryBytes: 2 ** 30, gflops, refused: [] };
 const TASK = '00000000000000aa' as TaskId;
 
+let rig: TrustRig;
 let head: HeadNode;
-let endpoint: { readonly host: string; readonly portBase: number };
+let endpoint: Endpoint;
 let headKey: string;
 
 beforeAll(async () => {
-  process.env['XDG_STATE_HOME'] = directories.make();
-  endpoint = { host: '127.0.0.1', portBase: await freePortBase() };
-  head = await startHeadNode({ ...endpoint, stateDirectory: directories.make(), httpPort: null, logger: silentLogger });
-  headKey = readJoinToken(head.administration.createToken(LOCAL_PEER).token).headKey;
+  rig = await TrustRig.start();
+  ({ head, endpoint } = rig);
+  headKey = readJoinToken(rig.createToken()).headKey;
 }, 60_000);
 
 afterEach(() => closeRawPeers());
 
-afterAll(async () => {
-  await head.stop();
-  directories.removeAll();
-}, 30_000);
-
-const auditLog = (): AuditEntry[] =>
-  readFileSync(Trust.auditFileIn(head.options.stateDirectory), 'utf8')
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as AuditEntry);
-
-/** What the log says of what happens meanwhile, and what the metrics count. */
-async function meanwhile<T>(
-  act: () => Promise<T>,
-): Promise<{ readonly result: T; readonly log: AuditEntry[]; readonly refused: number }> {
-  const [lines, before] = [auditLog().length, refusals()];
-  const result = await act();
-  return { result, log: auditLog().slice(lines), refused: refusals() - before };
-}
-
-const refusals = (): number =>
-  Object.entries(head.counters())
-    .filter(([name]) => name.endsWith('Refused'))
-    .reduce((sum, [, count]) => sum + count, 0);
-
-const create = (given: Record<string, string> = {}): string => head.administration.createToken(LOCAL_PEER, given).token;
-
-let members = 0;
-
-/** Keys of a new member, its identity, and for a provider its id. */
-async function enrolled(role: Role): Promise<Keys & { readonly identity: string; readonly provider: ProviderId }> {
-  members += 1;
-  const provider = members.toString(16).padStart(16, '0') as ProviderId;
-  const applicant = { name: `${role}-${members}`, provider: role === 'provider' ? provider : '' };
-  const { membership } = await enrol(Request, create({ role }), applicant);
-  return { own: membership.keys, head: headKey, identity: membership.identity, provider };
-}
-
-const register = (provider: ProviderId, name = 'node'): Fields<'register'> => ({
-  version: PROTOCOL_VERSION,
-  provider,
-  name,
-  platform: 'test',
-  device,
-  credit: 1,
-  held: [],
-});
+afterAll(() => rig.stop(), 30_000);
 
 const submission: Fields<'submit'> = {
   request: 1,
   task: TASK,
   taskType: 'echo',
-  spec: { count: 1, bytes: 1, batch: 1 },
+  spec: { count: 1, bytes: 8, batch: 1 },
   nodes: 1,
   waitNodesMs: 60_000,
   timeoutMs: 60_000,
@@ -119,23 +58,21 @@ const submission: Fields<'submit'> = {
 const codeOf = (message: Message): string => ('error' in message ? (message.error?.code ?? '') : message.type);
 
 const tasks = async (): Promise<number> => {
-  const admin = await enrolled('admin');
+  const admin = await rig.enrolled('admin');
   const listed = await ask(endpoint, 'clients', { keys: admin, type: 'listTasks', fields: { request: 1 } });
   return listed.type === 'tasks' ? listed.tasks.length : -1;
 };
 
-async function session(): Promise<{ readonly keys: Awaited<ReturnType<typeof enrolled>>; readonly id: SessionId }> {
-  const keys = await enrolled('provider');
-  const answer = await ask(endpoint, 'registration', { keys, type: 'register', fields: register(keys.provider) });
-  if (answer.type !== 'registered') throw new Error(JSON.stringify(answer));
-  return { keys, id: answer.session };
+async function session(): Promise<{ readonly keys: Enrolled; readonly id: SessionId }> {
+  const keys = await rig.enrolled('provider');
+  return { keys, id: await rig.register(keys) };
 }
 
 describe('at every port', () => {
   test.each(ports)('%s: a peer without CURVE does not get in', async (port) => {
-    const { log, refused, result } = await meanwhile(async () => {
+    const { log, refused, result } = await rig.meanwhile(async () => {
       const verdict = await handshakeOf(endpoint, port, null);
-      await waitUntil(() => auditLog().at(-1)?.object === port, { what: 'a line in the audit log' });
+      await waitUntil(() => rig.auditLog().at(-1)?.object === port, { what: 'a line in the audit log' });
       return verdict;
     });
     // The head hangs up; the peer may see that before it sees why.
@@ -145,7 +82,7 @@ describe('at every port', () => {
   });
 
   test.each(ports)('%s: a peer with a random key does not get in', async (port) => {
-    const { log, refused, result } = await meanwhile(() =>
+    const { log, refused, result } = await rig.meanwhile(() =>
       handshakeOf(endpoint, port, { own: newKeyPair(), head: headKey }),
     );
     expect([result, refused]).toEqual(['handshake:error:auth', 1]);
@@ -153,16 +90,16 @@ describe('at every port', () => {
   });
 
   test.each(ports)('%s: a key that was revoked does not get in', async (port) => {
-    const keys = await enrolled('provider');
+    const keys = await rig.enrolled('provider');
     expect(await handshakeOf(endpoint, port, keys)).toBe('handshake');
-    head.administration.answer(LOCAL_PEER, { action: 'node-revoke', arguments: { id: keys.identity } });
-    const { result, refused } = await meanwhile(() => handshakeOf(endpoint, port, keys));
+    rig.administer('node-revoke', { id: keys.identity });
+    const { result, refused } = await rig.meanwhile(() => handshakeOf(endpoint, port, keys));
     expect([result, refused]).toEqual(['handshake:error:auth', 1]);
   });
 
   test('only providers get in where providers work', async () => {
     for (const role of ['viewer', 'submitter'] as const) {
-      const keys = await enrolled(role);
+      const keys = await rig.enrolled(role);
       for (const port of ports)
         expect([role, port, await handshakeOf(endpoint, port, keys)]).toEqual([
           role,
@@ -175,9 +112,9 @@ describe('at every port', () => {
 
 describe('who is in', () => {
   test.each(['viewer', 'provider'] as const)('as a %s submits nothing', async (role) => {
-    const keys = await enrolled(role);
+    const keys = await rig.enrolled(role);
     const before = await tasks();
-    const { result, log, refused } = await meanwhile(() =>
+    const { result, log, refused } = await rig.meanwhile(() =>
       ask(endpoint, 'clients', { keys, type: 'submit', fields: submission }),
     );
     expect([codeOf(result), refused]).toEqual(['FORBIDDEN', 1]);
@@ -188,7 +125,7 @@ describe('who is in', () => {
   });
 
   test("does not speak with another one's seal, nor with none", async () => {
-    const keys = await enrolled('viewer');
+    const keys = await rig.enrolled('viewer');
     for (const seal of ['0'.repeat(16), 'f'.repeat(16)])
       expect(codeOf(await ask(endpoint, 'clients', { keys, seal, type: 'listNodes', fields: { request: 1 } }))).toBe(
         'UNAUTHORIZED',
@@ -196,9 +133,9 @@ describe('who is in', () => {
   });
 
   test('as a provider registers under its own id only, and administers nothing', async () => {
-    const keys = await enrolled('provider');
+    const keys = await rig.enrolled('provider');
     const other = 'f'.repeat(16) as ProviderId;
-    expect(codeOf(await ask(endpoint, 'registration', { keys, type: 'register', fields: register(other) }))).toBe(
+    expect(codeOf(await ask(endpoint, 'registration', { keys, type: 'register', fields: registerAs(other) }))).toBe(
       'FORBIDDEN',
     );
     const request = { action: 'token-create', arguments: {} } as const;
@@ -210,7 +147,7 @@ describe('who is in', () => {
 
   test("cannot speak for another one's session", async () => {
     const { id } = await session();
-    const thief = await enrolled('provider');
+    const thief = await rig.enrolled('provider');
     const beat = { session: id, seq: 0, running: [], computedMs: 0 };
     const answered = await ask(endpoint, 'heartbeats', { keys: thief, type: 'heartbeat', fields: beat });
     expect(codeOf(answered)).toBe('FORBIDDEN');
@@ -220,22 +157,22 @@ describe('who is in', () => {
       fields: { session: id, handBack: [] },
     });
     expect(codeOf(bye)).toBe('FORBIDDEN');
-    const { log } = await meanwhile(async () => {
+    const { log } = await rig.meanwhile(async () => {
       const push = dial(endpoint, 'results', thief);
       push.connect(tcpAddress(endpoint, 'results'));
       const fields = { session: id, task: TASK, lease: 1, error: { code: 'BUG', what: '', why: '', fix: '' } } as const;
       await push.send(frameOf({ type: 'failed', fields }, thief));
-      await waitUntil(() => auditLog().at(-1)?.object === 'failed', { what: 'a line in the audit log' });
+      await waitUntil(() => rig.auditLog().at(-1)?.object === 'failed', { what: 'a line in the audit log' });
     });
     expect(log.at(-1)).toMatchObject({ action: 'message', outcome: 'refused', actor: thief.identity });
   });
 
   test("hears neither everything nor another one's topic", async () => {
     const { id } = await session();
-    const keys = await enrolled('provider');
+    const keys = await rig.enrolled('provider');
     const [owner, thief] = [dial(endpoint, 'tasks', keys), dial(endpoint, 'tasks', keys)];
-    const refusedTopics = (): number => auditLog().filter(({ action }) => action === 'subscription').length;
-    const { refused } = await meanwhile(async () => {
+    const refusedTopics = (): number => rig.auditLog().filter(({ action }) => action === 'subscription').length;
+    const { refused } = await rig.meanwhile(async () => {
       thief.connect(tcpAddress(endpoint, 'tasks'));
       thief.subscribe('', 'p.');
       await waitUntil(() => refusedTopics() === 2, { what: 'two lines in the audit log' });
@@ -260,7 +197,7 @@ describe('who is in', () => {
     await old.send(beat);
     expect(decode(await old.receive()).message).toMatchObject({ type: 'beat', known: true });
     const startedMs = performance.now();
-    head.administration.answer(LOCAL_PEER, { action: 'node-revoke', arguments: { id: keys.identity } });
+    rig.administer('node-revoke', { id: keys.identity });
     expect(head.nodes().find((node) => node.id === keys.provider)?.state).toBe('lost');
     await old.send(beat);
     expect(codeOf(decode(await old.receive()).message)).toBe('UNAUTHORIZED');
@@ -271,14 +208,12 @@ describe('who is in', () => {
 
 describe('a join token', () => {
   const complaint = async (line: string): Promise<string> => {
-    const before = head.administration.answer(LOCAL_PEER, { action: 'node-ls', arguments: {} }) as {
-      members: object[];
-    };
+    const before = rig.administer('node-ls') as { members: object[] };
     try {
       await enrol(Request, line, { name: 'newcomer', provider: '' });
       return 'enrolled';
     } catch (error) {
-      expect(head.administration.answer(LOCAL_PEER, { action: 'node-ls', arguments: {} })).toMatchObject({
+      expect(rig.administer('node-ls')).toMatchObject({
         members: { length: before.members.length },
       });
       return isMusterError(error) ? `${error.code}: ${error.message}` : String(error);
@@ -286,10 +221,10 @@ describe('a join token', () => {
   };
 
   test('says five different things when it does not help, and enrols nobody', async () => {
-    const expired = create({ ttlMs: '1' });
-    const used = create({ uses: '1', role: 'viewer' });
+    const expired = rig.createToken({ ttlMs: '1' });
+    const used = rig.createToken({ uses: '1', role: 'viewer' });
     await enrol(Request, used, { name: 'first', provider: '' });
-    const good = create();
+    const good = rig.createToken();
     const foreign = writeJoinToken({ ...readJoinToken(good), headKey: newKeyPair().publicKey });
     const changed = `${good.slice(0, 40)}${good[40] === 'A' ? 'B' : 'A'}${good.slice(41)}`;
     expect([
@@ -308,18 +243,22 @@ describe('a join token', () => {
   });
 
   test('that was revoked, or is of no head, is refused', async () => {
-    const revoked = create();
-    head.administration.answer(LOCAL_PEER, { action: 'token-revoke', arguments: { id: readJoinToken(revoked).id } });
+    const revoked = rig.createToken();
+    rig.administer('token-revoke', { id: readJoinToken(revoked).id });
     expect(await complaint(revoked)).toBe('TOKEN_REFUSED: the join token was revoked');
     const unknown = writeJoinToken({ ...readJoinToken(revoked), secret: '0'.repeat(32) });
     expect(await complaint(unknown)).toBe('TOKEN_REFUSED: the head does not know this join token');
   });
 
   test('lets its bearer enrol and do nothing else', async () => {
-    const keys = { own: enrolmentKeys(readJoinToken(create())), head: headKey };
+    const keys = { own: enrolmentKeys(readJoinToken(rig.createToken())), head: headKey };
     expect(
       codeOf(
-        await ask(endpoint, 'registration', { keys, type: 'register', fields: register('a'.repeat(16) as ProviderId) }),
+        await ask(endpoint, 'registration', {
+          keys,
+          type: 'register',
+          fields: registerAs('a'.repeat(16) as ProviderId),
+        }),
       ),
     ).toBe('FORBIDDEN');
     for (const port of ports.filter((other) => other !== 'registration'))
@@ -327,18 +266,18 @@ describe('a join token', () => {
   });
 
   test('that asks for approval lets in when an admin says so', async () => {
-    const line = create({ role: 'viewer', requireApproval: 'true' });
+    const line = rig.createToken({ role: 'viewer', requireApproval: 'true' });
     const { membership, approved } = await enrol(Request, line, { name: 'patient', provider: '' });
     expect(approved).toBe(false);
     const keys = { own: membership.keys, head: headKey };
     expect(await handshakeOf(endpoint, 'clients', keys)).toBe('handshake:error:auth');
-    head.administration.answer(LOCAL_PEER, { action: 'node-approve', arguments: { id: membership.identity } });
+    rig.administer('node-approve', { id: membership.identity });
     expect(await handshakeOf(endpoint, 'clients', keys)).toBe('handshake');
   });
 
   test('that is used again with the same key, because the answer was lost, enrols one', async () => {
     const applicant = { name: 'again', provider: '', keys: newKeyPair() };
-    const line = create({ uses: '1' });
+    const line = rig.createToken({ uses: '1' });
     const [first, second] = [await enrol(Request, line, applicant), await enrol(Request, line, applicant)];
     expect(second.membership.identity).toBe(first.membership.identity);
   });
@@ -351,7 +290,7 @@ describe('noise', () => {
   };
 
   test('of 64 KiB and idle connections on every port are closed, and a client is served meanwhile', async () => {
-    const admin = await enrolled('admin');
+    const admin = await rig.enrolled('admin');
     const before = process.memoryUsage().rss;
     const open = ports.flatMap((port) =>
       Array.from({ length: 100 }, (_, at) => {

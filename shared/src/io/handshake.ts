@@ -35,7 +35,10 @@ export class HandshakeWatch {
       case 'handshake:error:other':
         this.#brokenOff += 1;
         if (!this.#encrypted || this.#brokenOff < BROKEN_OFF_MAX) return null;
-        return wrongHead(this.#address, 'it broke off the handshake: it has another key');
+        return wrongHead(
+          this.#address,
+          'it broke off the handshake: it has another key, or takes no more connections from this address for now',
+        );
       default:
         return null;
     }

@@ -6,6 +6,7 @@ export const adminActions = [
   'node-ls',
   'node-approve',
   'node-drain',
+  'node-undrain',
   'node-revoke',
 ] as const;
 export type AdminAction = (typeof adminActions)[number];

@@ -70,6 +70,22 @@ export const limits = {
     reason: 'the head keeps a table of the blocks, and of who is to have which',
   },
   openTasksMax: { value: 1000, unit: 'tasks', reason: 'bounds the memory of the head' },
+  tasksPerUser: {
+    value: 100,
+    unit: 'unfinished tasks',
+    reason: 'of one submitter, unless head-node --max-tasks-per-user says otherwise: none takes all of openTasksMax',
+  },
+  bytesPerUser: {
+    value: 32 * 2 ** 30,
+    unit: 'bytes',
+    reason:
+      'of one submitter on the disk of the head, or half of --max-disk, or --max-disk-per-user: none fills it alone',
+  },
+  leasesPerUser: {
+    value: 400,
+    unit: 'leases',
+    reason: 'of one submitter at a time, or --max-leases-per-user: half of what 50 nodes hold; what is beyond waits',
+  },
   endedTasksMax: {
     value: 10_000,
     unit: 'tasks',
@@ -82,6 +98,48 @@ export const limits = {
     unit: 'ms',
     reason: 'a connection that has not shown its key by then is closed: idle and half-open ones cost nothing for long',
   },
+  connectionsUntaken: {
+    value: 1024,
+    unit: 'connections',
+    reason:
+      'of each port, made and not taken yet: beyond it the system forgets some, and their peers think that they are connected',
+  },
+  openFilesWanted: {
+    value: 16_384,
+    unit: 'files',
+    reason:
+      'that the head may have open (ulimit -n), else it warns: each connection is one, and without any left it ends',
+  },
+  handshakeBurst: {
+    value: 1000,
+    unit: 'handshakes',
+    reason:
+      'of one address in a row: 50 nodes behind one router that all come back make 250; what is beyond comes again',
+  },
+  handshakesPerSecond: { value: 50, unit: 'handshakes a second', reason: 'of one address in the long run' },
+  failedHandshakes: {
+    value: 100,
+    unit: 'failures a minute',
+    reason:
+      'of one address with unknown keys; then its strangers get no answer for 10 s, and twice as long each time after',
+  },
+  handshakePauseMs: {
+    value: 600_000,
+    unit: 'ms',
+    reason: 'such a pause at most; enrolled keys are let in all the time',
+  },
+  addressesWatched: { value: 10_000, unit: 'addresses', reason: 'bounds the memory of the three limits before' },
+  httpConnections: {
+    value: 256,
+    unit: 'connections',
+    reason: 'to the HTTP port at a time; what is beyond is closed at once',
+  },
+  httpHeadersMs: {
+    value: 3000,
+    unit: 'ms',
+    reason: 'an HTTP connection that has not asked anything by then, or nothing more after an answer, is closed',
+  },
+  httpRequestMs: { value: 30_000, unit: 'ms', reason: 'an HTTP request that is not whole by then is refused' },
   refusalsWritten: {
     value: 20,
     unit: 'lines a minute',

@@ -78,6 +78,8 @@ export interface TaskType<Spec> {
   blockBytes(spec: Spec, need: BlockNeed): number;
   /** Exact size of the result of subtask `index`, 0 where nothing is kept. */
   resultBytes(spec: Spec, plan: TaskPlan, index: number): number;
+  /** What is kept for the client when all is done, at most: of all results together, or of a checkpoint. */
+  keptBytes(spec: Spec): number;
   /** Floating-point (or integer) operations of one subtask. */
   flops(spec: Spec, plan: TaskPlan, index: number): number;
   /** Where the result of subtask `index` lies in the whole: [row from, row to, column from, column to), or [] when it has no place. */

@@ -49,6 +49,8 @@ export const rosterRecord = z.object({
   members: z.array(memberRecord),
   tokens: z.array(tokenRecord),
   apiTokens: z.array(apiTokenRecord).default([]),
+  /** Provider ids of nodes that get no work until an admin undoes it; those of the head's own account have no member. */
+  drained: z.array(z.string()).default([]),
 });
 export type RosterRecord = z.infer<typeof rosterRecord>;
 

@@ -33,7 +33,8 @@ export class ClientDesk {
   submit(caller: Caller, { id, type, spec, nodes, waitNodesMs, timeoutMs, durability }: TaskTraits): void {
     if (!this.#life.state.tasks.has(id) && !this.#life.journal.hasRoom) return;
     this.#submitters.set(id, (this.#submitters.get(id) ?? new Set()).add(caller));
-    this.#life.post({ type: 'submitted', task: id, taskType: type, spec, nodes, waitNodesMs, timeoutMs, durability });
+    const terms = { nodes, waitNodesMs, timeoutMs, durability, user: null };
+    this.#life.post({ ...terms, type: 'submitted', task: id, taskType: type, spec });
   }
 
   /** False when there is no such task. */

@@ -195,6 +195,7 @@ export class HeadLife {
       // Blocks are mirrored as they are offered, so none is kept back.
       case 'mirror-kept':
       case 'dismiss':
+      case 'quarantined':
       case 'announce':
       case 'log':
         return;

@@ -87,7 +87,7 @@ export class HeadMachine {
       const found = history.ended === null ? this.#whatIsLeft(history) : history;
       const task = this.#world.scenario.tasks.find(({ id }) => id === history.record.task);
       if (history.ended === null) writeAgain(life, history, found);
-      if (task !== undefined) life.post({ type: 'restored', history: found, taskType: task.type });
+      if (task !== undefined) life.post({ type: 'restored', history: found, taskType: task.type, user: null });
     }
     this.files.removeUnless((task) => MAY_HAVE_RESULTS.has(life.state.tasks.get(task)?.state ?? ''));
   }

@@ -24,6 +24,7 @@ export const echo: TaskType<EchoSpec> = {
   window: ({ window }) => window ?? null,
   blockBytes: () => 0,
   resultBytes: () => 0,
+  keptBytes: () => 0,
   flops: () => 0,
   region: () => [],
   describe: ({ count }) => ({ shape: [count], dtype: '' }),

@@ -33,6 +33,7 @@ export const infer: TaskType<InferSpec> = {
   blockBytes: (spec, { operand, block }) =>
     operand === 'model' ? spec.modelBytes : rowsOf(spec, block) * rowBytes(spec.input),
   resultBytes: (spec, _, index) => rowsOf(spec, index) * rowBytes(spec.output),
+  keptBytes: ({ rows, output }) => rows * rowBytes(output),
   // Nobody knows what a model takes, and a wrong guess would spoil what is known of the nodes' speed.
   flops: () => 0,
   region: (spec, _, index) => {

@@ -28,6 +28,7 @@ export const matrixMult: TaskType<MatrixMultSpec> = {
     const [top, bottom, left, right] = region(spec, plan, index);
     return (bottom - top) * (right - left) * dtypes[productDtype(spec.dtype)].bytes;
   },
+  keptBytes: ({ m, n, dtype }) => m * n * dtypes[productDtype(dtype)].bytes,
   flops: (spec, plan, index) => {
     const [top, bottom, left, right] = region(spec, plan, index);
     return 2 * (bottom - top) * spec.k * (right - left);

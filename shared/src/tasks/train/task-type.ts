@@ -40,10 +40,14 @@ export const train: TaskType<TrainSpec> = {
   window: () => null,
   blockBytes,
   resultBytes: (spec) => shardResultBytesMax(parameterCount(spec.model)),
+  keptBytes: ({ model }) => CHECKPOINT_BYTES_EACH * parameterCount(model),
   flops,
   region: () => [],
   describe: (spec) => ({ shape: [...spec.layout.features], dtype: 'float32' }),
 };
+
+/** Of each parameter: the weight, two moments of an optimizer and one of the outer optimizer, float32. */
+const CHECKPOINT_BYTES_EACH = 16;
 
 function operands({ layout, trainSamples, testSamples, checkpointBytes }: TrainSpec): Operand[] {
   return [
