@@ -27,6 +27,7 @@ export function expectQuota({ policy: { quota }, accounts }: ClusterState, { use
   const { openTasks = 0, openBytes = 0 } = accounts.get(user) ?? {};
   if (openTasks >= quota.tasks) throw tooManyTasks(openTasks, quota);
   const bytes = bytesOf(taskType, spec);
+  if (bytes > quota.bytes) throw tooLarge(bytes, quota);
   if (openBytes + bytes > quota.bytes) throw tooManyBytes(bytes, openBytes, quota);
 }
 
@@ -101,4 +102,10 @@ const tooManyBytes = (bytes: number, open: number, { bytes: max }: Quota): Muste
   new MusterError('QUOTA', 'the task takes more of the disk of the head than is left for you', {
     why: `operands and result are ${formatBytes(bytes)}, your other unfinished tasks have ${formatBytes(open)} of ${formatBytes(max)}`,
     fix: 'wait until others end, or make it smaller; an admin sets the size with head-node --max-disk-per-user',
+  });
+
+const tooLarge = (bytes: number, { bytes: max }: Quota): MusterError =>
+  new MusterError('QUOTA', 'the task takes more of the disk of the head than one user may have', {
+    why: `operands and result are ${formatBytes(bytes)}, more than ${formatBytes(max)}`,
+    fix: 'make it smaller; an admin sets the size with head-node --max-disk-per-user',
   });

@@ -82,6 +82,11 @@ describe('bytes on the head', () => {
     expect(refusalOf(rig, 'bob')).toBe('');
   });
 
+  test('of one task that are more than one may have at all', () => {
+    const rig = rigWith({ bytes: PRODUCT_BYTES - 1 });
+    expect(refusalOf(rig)).toBe('QUOTA operands and result are 66.0 MiB, more than 66.0 MiB');
+  });
+
   test('of his ended tasks go for his new one, the oldest first, and nobody else’s', () => {
     const rig = rigWith({ bytes: PRODUCT_BYTES + 1000 });
     rig.join('a');
