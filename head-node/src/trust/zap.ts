@@ -61,11 +61,21 @@ export class ZapHandler {
 
   async #run(): Promise<void> {
     for await (const frames of this.#socket) {
+      // A head that stops closes it at any moment, also while an answer is on its way.
+      if (this.#socket.closed) return;
       // The way back ends with an empty frame.
       const end = frames.findIndex(({ length }) => length === 0) + 1;
       const request = frames.slice(end);
       const [status, text] = answers[this.#verdictOn(request)];
-      await this.#socket.send([...frames.slice(0, end), VERSION, request[1] ?? '', status, text, '', '']);
+      await this.#reply([...frames.slice(0, end), VERSION, request[1] ?? '', status, text, '', '']);
+    }
+  }
+
+  async #reply(frames: (Buffer | string)[]): Promise<void> {
+    try {
+      await this.#socket.send(frames);
+    } catch (error) {
+      if (!this.#socket.closed) throw error;
     }
   }
 
