@@ -29,6 +29,7 @@ import type { Mirror } from './mirror.ts';
 import { readPiece } from './read-piece.ts';
 import type { ResultStore } from './result-store.ts';
 import type { Trainer } from '../train/index.ts';
+import { OfferedBlocks } from './offered-blocks.ts';
 import { TaskAudits, type TaskAudit } from './task-audits.ts';
 import { unknownTask } from './unknown-task.ts';
 
@@ -49,10 +50,12 @@ export class ClientRequests {
   readonly #expected = new Map<BlockId, Fields<'bind'>[]>();
   /** The same by place: one block for each. */
   readonly #announced = new Map<string, BlockId>();
+  readonly #offered: OfferedBlocks;
   readonly #audits: TaskAudits;
 
   constructor(ports: ClientRequestPorts) {
     this.#ports = ports;
+    this.#offered = new OfferedBlocks(ports.blocks);
     this.#audits = new TaskAudits(ports);
   }
 
@@ -101,12 +104,12 @@ export class ClientRequests {
     return !here;
   }
 
-  /** True when no more of the block is wanted: it is whole, or nobody waits for it, and then its bytes go nowhere. */
+  /** True when the block is whole. */
   put({ block, offset, total }: Fields<'put'>, bytes: Uint8Array | null): boolean {
     const { blocks } = this.#ports;
     if (bytes === null) throw new MusterError('PROTOCOL', 'a chunk came without its bytes');
     const [bind] = this.#expected.get(block) ?? [];
-    if (bind === undefined) return true;
+    if (bind === undefined) return this.#offered.put({ id: block, offset, total, bytes });
     if (total !== bind.bytes) throw wrongBlock(bind, `${total} bytes, not ${bind.bytes}`);
     if (!blocks.has(block) && blocks.receive({ id: block, offset, total, bytes }) === 'partial') return false;
     for (const waiting of this.#expected.get(block) ?? []) this.#bound(waiting);
@@ -117,6 +120,7 @@ export class ClientRequests {
   #expect(bind: Fields<'bind'>): void {
     this.#expected.set(bind.id, [...(this.#expected.get(bind.id) ?? []), bind]);
     this.#announced.set(placeOf(bind), bind.id);
+    this.#offered.taken(bind.id);
   }
 
   /** The block that was to come into this place before. */

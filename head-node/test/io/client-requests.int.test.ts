@@ -43,10 +43,21 @@ test('a block that comes in is pinned for the task that waits for it', async () 
 
 const bindOther = (given: Partial<Fields<'bind'>>): Fields<'bind'> => ({ ...bind, ...given });
 
-test('a block that nobody has announced is not kept', async () => {
-  const { requests, blocks } = await desk();
-  expect(put(requests, 0, 10)).toBe(true);
-  expect(blocks.usedBytes).toBe(0);
+test('a block that comes before its task is kept, for whoever needs it then', async () => {
+  const { requests, blocks, pinned } = await desk();
+  expect(put(requests, 0, 10)).toBe(false);
+  expect(put(requests, 10, bytes.length)).toBe(true);
+  expect([blocks.has(id), pinned]).toEqual([true, []]);
+  expect(requests.bind(bind)).toBe(false);
+  expect(pinned).toEqual([id]);
+});
+
+test('a block that was begun before its task is waited for by it', async () => {
+  const { requests, pinned } = await desk();
+  put(requests, 0, 10);
+  expect(requests.bind(bind)).toBe(true);
+  expect(put(requests, 10, bytes.length)).toBe(true);
+  expect(pinned).toEqual([id]);
 });
 
 test('a place of a task takes one block: the latest that was announced, and none after the first that came', async () => {
@@ -82,7 +93,7 @@ test('a block that was lost is wanted again', async () => {
   expect([blocks.has(id), pinned]).toEqual([true, [id, id]]);
 });
 
-test('what a task still expected when it ended is given up, and comes in for nobody', async () => {
+test('what a task still expected when it ended is given up, and is not for it any more', async () => {
   const { requests, blocks, pinned, post } = await desk();
   requests.bind(bind);
   put(requests, 0, 10);

@@ -140,6 +140,11 @@ export const limits = {
     reason: 'an HTTP connection that has not asked anything by then, or nothing more after an answer, is closed',
   },
   httpRequestMs: { value: 30_000, unit: 'ms', reason: 'an HTTP request that is not whole by then is refused' },
+  offeredBytes: {
+    value: 256 * 2 ** 20,
+    unit: 'bytes',
+    reason: 'of blocks on their way to the head for which no task waits yet; the first begun is given up for the next',
+  },
   refusalsWritten: {
     value: 20,
     unit: 'lines a minute',
