@@ -236,8 +236,10 @@ export {
   SHARD_HEADER_BYTES,
   shardHeader,
   shardResultBytesMax,
+  type ShardHeader,
   type ShardResult,
 } from './training/shard-result.ts';
+export { topKEntries, type TopKEntries } from './training/top-k.ts';
 export { MODEL_OPERAND, WEIGHTS_OPERAND } from './tasks/train/task-type.ts';
 export { parseTrainSpec, type TrainSpec } from './tasks/train/spec.ts';
 export { type Shard, type TrainLayout, type TrainRound } from './tasks/train/round.ts';

@@ -9,19 +9,29 @@ import {
 } from '@muster/shared';
 import { allFinite } from './shard-file.ts';
 import type { ShardTotals } from './round-sums.ts';
+import { distanceFromSent, type Leftovers, type SentShard } from './sent-shards.ts';
 
 /** Share of the shards that are computed again, whoever they are from. */
 export const AUDIT_SHARE = 0.01;
 
 /**
+ * So many shards in a row may each follow one that did not come, where one was to be compared. Rounds that end without a node, and copies
+ * of other nodes' shards that came too late, leave such gaps: of a node that has them nine times in ten, one in 200 goes on so long.
+ */
+export const GAPS_MAX = 50;
+
+/**
  * Which shards of a run the head computes again: the first of every node, then some that nobody can foretell, every one of a node that was
- * found wrong, and every one that is no number, or a single node could end a run.
+ * found wrong, and every one that is no number, or a single node could end a run. One that cannot be compared, because what went
+ * before it did not come, is made up for by the next that can.
  */
 export class AuditPlan {
   readonly #random: Random;
   readonly #share: number;
   readonly #seen = new Set<ProviderId>();
   readonly #caught = new Set<ProviderId>();
+  /** Shards since the one that was to be compared, that one included. */
+  readonly #gaps = new Map<ProviderId, number>();
 
   /** `random` must not follow from what nodes know. */
   constructor(random: Random, share: number = AUDIT_SHARE) {
@@ -29,13 +39,21 @@ export class AuditPlan {
     this.#share = share;
   }
 
-  isFirstOf(node: ProviderId): boolean {
-    return !this.#seen.has(node);
-  }
-
   isDue(node: ProviderId, finite: boolean): boolean {
     const byChance = this.#random() < this.#share;
-    return byChance || !finite || this.isFirstOf(node) || this.#caught.has(node);
+    return byChance || !finite || !this.#seen.has(node) || this.#caught.has(node);
+  }
+
+  /** A shard that can be compared came; true where that makes up for one that could not. */
+  makesUp(node: ProviderId): boolean {
+    return this.#gaps.delete(node);
+  }
+
+  /** One came that cannot be; true when that is so too often. */
+  evades(node: ProviderId, isDue: boolean): boolean {
+    const gaps = this.#gaps.get(node) ?? 0;
+    if (isDue || gaps > 0) this.#gaps.set(node, gaps + 1);
+    return gaps >= GAPS_MAX;
   }
 
   seen(node: ProviderId): void {
@@ -51,12 +69,14 @@ export class AuditPlan {
 export interface Returned extends ShardTotals {
   /** Decoded; empty for an evaluation. */
   readonly vector: Float32Array;
+  /** Null for what does not travel by top-k. */
+  readonly sent: SentShard | null;
 }
 
 export interface Terms {
   readonly codec: Compression;
-  /** May the node have added what compression left out of shards before? */
-  readonly mayCarryResidual: boolean;
+  /** With top-k: what the node had left of shards before, null where nobody knows. */
+  readonly before: Leftovers | null;
   readonly local: boolean;
 }
 
@@ -70,6 +90,8 @@ const TOLERANCE = 0.02;
 const LOCAL_TOLERANCE = 0.1;
 /** For each sample, where everything is almost zero. */
 const FLOOR = 1e-6;
+/** Of what was sent: a residual may be much larger than the gradient that is added to it. */
+const SENT_ROUNDING = 2 ** -22;
 /** Rounding of this shard, and what rounding left of the one before, which may have been larger. */
 const CODEC_ERRORS = 4;
 /** Right answers may differ where two outputs are nearly equal. */
@@ -81,7 +103,7 @@ export function disagreement(returned: Returned, expected: ShardSums, terms: Ter
   if (isNumber !== shouldBe)
     return `it is ${isNumber ? 'a number' : 'no number'}, which here it is${shouldBe ? '' : ' not'}`;
   if (!isNumber) return '';
-  return totalsDisagreement(returned, expected, terms) || vectorDisagreement(returned.vector, expected, terms);
+  return totalsDisagreement(returned, expected, terms) || vectorDisagreement(returned, expected, terms);
 }
 
 function totalsDisagreement(returned: ShardTotals, expected: ShardSums, terms: Terms): string {
@@ -98,18 +120,30 @@ function totalsDisagreement(returned: ShardTotals, expected: ShardSums, terms: T
 
 const toleranceOf = ({ local }: Terms): number => (local ? LOCAL_TOLERANCE : TOLERANCE);
 
-function vectorDisagreement(vector: Float32Array, { samples, vector: exact }: ShardSums, terms: Terms): string {
-  const sparse = typeof terms.codec === 'object';
-  // Top-k sends what has gathered over a hundred shards: one of them says nothing about it.
-  if (sparse && terms.mayCarryResidual) return '';
-  const coded = throughCodec(exact, terms.codec);
-  const expected = sparse ? coded : exact;
-  const codecError = sparse ? 0 : CODEC_ERRORS * distance(coded, exact);
-  const norm = globalNorm(expected);
-  const allowed = toleranceOf(terms) * norm + codecError + FLOOR * samples;
-  const error = distance(vector, expected);
+function vectorDisagreement(returned: Returned, expected: ShardSums, terms: Terms): string {
+  const { error, rounding } = difference(returned, expected.vector, terms);
+  const norm = globalNorm(expected.vector);
+  const allowed = toleranceOf(terms) * norm + rounding + FLOOR * expected.samples;
   if (error <= allowed) return '';
   return `its vector is ${figure(error)} away from one of norm ${figure(norm)}, allowed is ${figure(allowed)}`;
+}
+
+interface Difference {
+  readonly error: number;
+  /** As much of it as honest rounding may be. */
+  readonly rounding: number;
+}
+
+function difference({ vector, sent }: Returned, exact: Float32Array, { codec, before }: Terms): Difference {
+  if (sent === null) {
+    const rounding = CODEC_ERRORS * distance(throughCodec(exact, codec), exact);
+    return { error: distance(vector, exact), rounding };
+  }
+  if (before === null) return { error: 0, rounding: 0 };
+  return {
+    error: distanceFromSent(exact, { vector, shard: sent, before }),
+    rounding: SENT_ROUNDING * globalNorm(vector),
+  };
 }
 
 function throughCodec(vector: Float32Array, codec: Compression): Float32Array {

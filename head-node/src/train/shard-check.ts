@@ -9,10 +9,11 @@ import {
   type TrainSpec,
   type TrainWork,
 } from '@muster/shared';
-import { disagreement, type AuditPlan, type Returned } from './audit.ts';
+import { disagreement, GAPS_MAX, type AuditPlan, type Returned } from './audit.ts';
 import type { ReturnedShard } from './calls.ts';
 import type { Recompute } from './recomputation.ts';
-import { decodeShard, type ShardFile } from './shard-file.ts';
+import { NO_LEFTOVERS, SentShards, sentShard, type Leftovers } from './sent-shards.ts';
+import { decodeShard, type Expected, type ShardFile } from './shard-file.ts';
 
 export interface ShardCheckPorts {
   readonly audits: AuditPlan;
@@ -43,59 +44,83 @@ const NOTHING = new Float32Array();
 export class ShardCheck {
   readonly #spec: TrainSpec;
   readonly #ports: ShardCheckPorts;
-  /** False where nodes may hold what compression left out of shards before the run was opened. */
-  readonly #isFresh: boolean;
+  readonly #sent = new SentShards();
 
-  constructor(spec: TrainSpec, isFresh: boolean, ports: ShardCheckPorts) {
+  constructor(spec: TrainSpec, ports: ShardCheckPorts) {
     this.#spec = spec;
-    this.#isFresh = isFresh;
     this.#ports = ports;
   }
 
   /** Rejects with BLOCK_MISSING when a file is not there. */
   async check(shard: ReturnedShard, inputs: CheckInputs): Promise<CheckedShard> {
     const { audits } = this.#ports;
-    const read = this.#read(shard, inputs.into);
-    const { returned, isFinite } = read;
-    const isDue = returned !== null && audits.isDue(shard.node, isFinite);
-    const audit = isDue ? await this.#audit(shard, returned, inputs.weights) : { why: read.why, auditMs: null };
+    const { why, returned, isFinite } = this.#read(shard, inputs.into);
+    const judged = returned ? await this.#judge(shard, { returned, isFinite }, inputs.weights) : unseen(why);
+    if (returned?.sent) this.#sent.add(shard.node, returned.sent);
     audits.seen(shard.node);
-    if (audit.why !== '') audits.caught(shard.node);
-    return { returned, isFinite, ...audit };
+    if (judged.why !== '') audits.caught(shard.node);
+    return { returned, isFinite, ...judged };
   }
 
-  #read(shard: ReturnedShard, into: Float32Array | null): Omit<CheckedShard, 'auditMs'> {
+  #read(shard: ReturnedShard, into: Float32Array | null): ReadShard {
     const { compression } = this.#spec.options;
     const samples = samplesOf(shard);
     try {
-      const payloadBytes = into === null ? 0 : encodedBytes(compression, into.length);
-      const result = this.#ports.shardFile.read(shard.path, { samples, payloadBytes });
+      const result = this.#ports.shardFile.read(shard.path, { samples, ...this.#expected(into) });
       const isFinite = into === null ? Number.isFinite(result.loss) : decodeShard(result, compression, into);
       const { loss, correct } = result;
-      return { why: '', isFinite, returned: { samples, loss, correct, vector: into ?? NOTHING } };
+      const isSparse = into !== null && isFinite && typeof compression === 'object';
+      const sent = isSparse ? sentShard(result) : null;
+      return { why: '', isFinite, returned: { samples, loss, correct, vector: into ?? NOTHING, sent } };
     } catch (error) {
       if (!isMusterError(error) || error.code === 'BLOCK_MISSING') throw error;
       return { why: `${error.message}: ${error.why}`, isFinite: false, returned: null };
     }
   }
 
-  async #audit(
-    shard: ReturnedShard,
-    returned: Returned,
-    weights: Float32Array,
-  ): Promise<{ why: string; auditMs: number }> {
-    const startedMs = performance.now();
+  #expected(into: Float32Array | null): Pick<Expected, 'payloadBytes' | 'mayCarry'> {
     const { options } = this.#spec;
+    if (into === null) return { payloadBytes: 0, mayCarry: false };
+    return { payloadBytes: encodedBytes(options.compression, into.length), mayCarry: keepsResidual(options) };
+  }
+
+  async #judge(shard: ReturnedShard, { returned, isFinite }: Readable, weights: Float32Array): Promise<Judged> {
+    const { audits } = this.#ports;
+    const { node } = shard;
+    const { sent } = returned;
+    const before = sent === null ? NO_LEFTOVERS : this.#sent.leftoversFor(node, sent);
+    const isDue = audits.isDue(node, isFinite);
+    if (before === null && audits.evades(node, isDue)) return unseen(EVASION);
+    const makesUp = sent !== null && before !== null && audits.makesUp(node);
+    return isDue || makesUp ? this.#audit(shard, returned, { weights, before }) : unseen('');
+  }
+
+  async #audit(shard: ReturnedShard, returned: Returned, { weights, before }: Grounds): Promise<Judged> {
+    const startedMs = performance.now();
+    const { compression: codec, localSteps } = this.#spec.options;
     const expected = await this.#ports.recompute(workOf(this.#spec, shard), weights);
-    const isExact = this.#isFresh && this.#ports.audits.isFirstOf(shard.node);
-    const why = disagreement(returned, expected, {
-      codec: options.compression,
-      mayCarryResidual: keepsResidual(options) && !isExact,
-      local: options.localSteps > 1,
-    });
+    const why = disagreement(returned, expected, { codec, before, local: localSteps > 1 });
     return { why, auditMs: performance.now() - startedMs };
   }
 }
+
+type ReadShard = Omit<CheckedShard, 'auditMs'>;
+type Judged = Pick<CheckedShard, 'why' | 'auditMs'>;
+
+interface Readable {
+  readonly returned: Returned;
+  readonly isFinite: boolean;
+}
+
+interface Grounds {
+  readonly weights: Float32Array;
+  readonly before: Leftovers | null;
+}
+
+/** Without computing anything again. */
+const unseen = (why: string): Judged => ({ why, auditMs: null });
+
+const EVASION = `each of more than ${GAPS_MAX} shards in a row follows one that did not come`;
 
 const noBlock = (): BlockId => '' as BlockId;
 

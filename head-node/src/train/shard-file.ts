@@ -16,15 +16,14 @@ export class ShardFile {
    * What a node returned for a shard; its payload holds until the next call. Throws BAD_DATA for what is no result of so many samples, and
    * BLOCK_MISSING when there is no file.
    */
-  read(path: string, { samples, payloadBytes }: Expected): ShardResult {
+  read(path: string, { samples, payloadBytes, mayCarry }: Expected): ShardResult {
     const bytes = this.#bytes(path, SHARD_HEADER_BYTES + payloadBytes);
     const result = readShardResult(bytes, samples);
     const { length } = result.payload;
+    if (result.carried > 0 && !mayCarry) throw badResult(`it carries what ${result.carried} shards left, and none is kept`);
     // A codec for finite values has nothing to say of others.
     if (length === payloadBytes || (length === 0 && !Number.isFinite(result.loss))) return result;
-    throw new MusterError('BAD_DATA', 'what came of a shard is no result of it', {
-      why: `it carries ${length} bytes, not ${payloadBytes}`,
-    });
+    throw badResult(`it carries ${length} bytes, not ${payloadBytes}`);
   }
 
   /** At most a byte more than it should have. */
@@ -43,7 +42,12 @@ export class ShardFile {
 export interface Expected {
   readonly samples: number;
   readonly payloadBytes: number;
+  /** Do nodes keep what compression leaves out? */
+  readonly mayCarry: boolean;
 }
+
+const badResult = (why: string): MusterError =>
+  new MusterError('BAD_DATA', 'what came of a shard is no result of it', { why });
 
 function opened(path: string): number {
   try {

@@ -110,7 +110,7 @@ export class TrainingRun {
     this.#mean = new Float32Array(this.#state.weights.length);
     this.#isKnown = own !== null;
     if (own !== null) this.#checkpoints.found(this.#stepNumber, own.bytes);
-    this.#check = new ShardCheck(spec, own === null, ports);
+    this.#check = new ShardCheck(spec, ports);
     this.#nextRound = round;
   }
 

@@ -1,13 +1,17 @@
 /** Nodes that turn the signs of their gradients: found out where they are looked at, outvoted where they are not. */
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { LocalProgram } from '@muster/shared/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { skipBecause, type LocalProgram } from '@muster/shared/testkit';
 import { FaultRig } from './fault-rig.ts';
 import { startLiar } from './liar.ts';
-import { startTraining, trained } from './training-rig.ts';
+import { reachedStep, startTraining, trained, trainerOf } from './training-rig.ts';
+
+const linuxTest = process.platform === 'linux' ? test : skipBecause('only /proc tells the children of another process');
 
 /** The mean loss of a net that knows nothing of ten classes. */
 const CHANCE = Math.log(10);
 const EPOCHS = 3;
+/** Top-k takes longer at the beginning. */
+const EPOCHS_SPARSE = 10;
 /** Three times it is found wrong; another two of its shards may be under way by then. */
 const DISPUTES_MAX = 5;
 
@@ -42,4 +46,38 @@ describe('a node that turns the signs of its gradients', () => {
     expect(state).toBe('done');
     expect(loss).toBeLessThan(CHANCE / 2);
   }, 60_000);
+});
+
+describe('where only a hundredth of each gradient travels', () => {
+  const topK = ['--compress', 'topk:1%'];
+  afterEach(() => liar?.stop());
+
+  test('it is caught at its first shard', async () => {
+    await liar?.stop();
+    liar = await startLiar(rig, 'flip', 'sparse-liar');
+    const run = await startTraining(rig, { nodes: 4, epochs: EPOCHS_SPARSE }, ...topK);
+    const { loss, disputed, nodes } = await trained(run);
+    expect(disputed).toBeGreaterThan(0);
+    expect(disputed).toBeLessThanOrEqual(DISPUTES_MAX);
+    expect(nodes.find(({ name }) => name === 'sparse-liar')?.shards ?? 0).toBe(0);
+    expect(loss).toBeLessThan(CHANCE / 2);
+  }, 60_000);
+
+  // A trainer that is new looks at every node: which shards it looks at otherwise is chance.
+  linuxTest(
+    'it is caught later, when what it sends was left of shards before, and honest nodes are not',
+    async () => {
+      liar = await startLiar(rig, 'flip:8', 'late-sparse-liar');
+      const run = await startTraining(rig, { nodes: 4, epochs: EPOCHS_SPARSE }, ...topK);
+      await reachedStep(rig, run, 20);
+      process.kill(trainerOf(rig), 'SIGKILL');
+      const { state, loss, audited, disputed } = await trained(run);
+      expect(state).toBe('done');
+      expect(disputed).toBeGreaterThan(0);
+      expect(disputed).toBeLessThanOrEqual(DISPUTES_MAX);
+      expect(audited).toBeGreaterThanOrEqual(4 + disputed);
+      expect(loss).toBeLessThan(CHANCE / 2);
+    },
+    60_000,
+  );
 });

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { ShardSums } from '@muster/shared';
+import { GAPS_MAX } from '../../src/train/audit.ts';
 import type { RunOutcome, ShardVerdict } from '../../src/train/calls.ts';
-import { directories, linearSpec, LinearRun, ready, type Tamper } from './linear-run.ts';
+import { directories, linearSpec, LinearRun, ready, type LinearRunOptions, type Tamper } from './linear-run.ts';
 
 afterEach(() => directories.removeAll());
 
@@ -107,4 +109,93 @@ describe('a node that lies later', () => {
     expect(refused).toEqual(Array.from({ length: 100 - first }, (_, at) => first + at));
     expect(outcome).toMatchObject({ type: 'ended', report: { disputed: refused.length } });
   });
+});
+
+describe('with top-k, a later shard', () => {
+  const spec = linearSpec({ compression: 'topk:34%', epochs: 25 });
+  /** Honest for so many steps. */
+  const after =
+    (steps: number, lie: Tamper): Tamper =>
+    (sums, round) =>
+      round.step < steps ? sums : lie(sums, round);
+
+  /** What the head says of each step of a single node; the shards of steps in `lost` never reach it. */
+  async function whysOf(
+    options: Omit<LinearRunOptions, 'spec'>,
+    { steps, lost = [], before = () => undefined }: Walk,
+  ): Promise<string[]> {
+    const run = new LinearRun({ spec, ...options });
+    const whys: string[] = [];
+    let outcome: RunOutcome = run.open();
+    for (let step = 0; step < steps; step += 1) {
+      before(run, step);
+      const round = ready(outcome);
+      const at = { layout: run.layoutOf(round), index: 0 };
+      if (lost.includes(step)) await run.shard(round, at);
+      // What is lost or refused is computed by somebody else.
+      else whys[step] = (await run.check(await run.shard(round, at))).why;
+      if (whys[step] !== '') await run.check(await run.shard(round, at, 'other'));
+      outcome = run.fold(round, [0]);
+    }
+    return whys;
+  }
+
+  interface Walk {
+    readonly steps: number;
+    readonly lost?: readonly number[];
+    readonly before?: (run: LinearRun, step: number) => void;
+  }
+
+  const refusedSteps = (whys: readonly string[]): number[] => [...whys.keys()].filter((step) => !!whys[step]);
+
+  test.each([
+    ['the signs flipped', lies['the signs flipped']!],
+    ['nothing computed', scaled(0)],
+    ['twice as much', scaled(2)],
+    ['another vector', lies['another vector']!],
+  ])('is refused with %s, although something was left before', async (_what, lie) => {
+    const whys = await whysOf({ auditShare: 1, tampers: { one: after(8, lie) } }, { steps: 12 });
+    expect(refusedSteps(whys)[0]).toBe(8);
+    expect(whys[8]).toMatch(/^its vector is \d\S* away from one of norm \d/);
+  });
+
+  test('is not compared when the one before it did not come; the next one is', async () => {
+    const tampers = { one: after(8, scaled(-1)) };
+    const whys = await whysOf({ auditShare: 1, tampers }, { steps: 10, lost: [7] });
+    expect(refusedSteps(whys)).toEqual([9]);
+  });
+
+  test('of an honest node passes whichever shards were lost', async () => {
+    const whys = await whysOf({ auditShare: 1 }, { steps: 30, lost: [0, 3, 7, 8, 15] });
+    expect(refusedSteps(whys)).toEqual([]);
+  });
+
+  test('of a node that lost what it kept is compared as a first one', async () => {
+    const before = (run: LinearRun, step: number): void => (step === 8 ? run.restartNode('one') : undefined);
+    expect(refusedSteps(await whysOf({ auditShare: 1 }, { steps: 20, before }))).toEqual([]);
+    const whys = await whysOf({ auditShare: 1, tampers: { one: after(8, scaled(1.1)) } }, { steps: 9, before });
+    expect(refusedSteps(whys)).toEqual([8]);
+  });
+
+  test('that always follows one that did not come is refused in the end, and only of a node that was to be looked at', async () => {
+    const claims = { one: (carried: number): number => 2 * carried + 1 };
+    const whys = await whysOf({ claims }, { steps: GAPS_MAX + 3 });
+    expect(refusedSteps(whys)).toEqual([GAPS_MAX, GAPS_MAX + 1, GAPS_MAX + 2]);
+    expect(whys.at(-1)).toBe('each of more than 50 shards in a row follows one that did not come');
+    const later = { one: (carried: number): number => (carried === 0 ? 0 : 2 * carried + 1) };
+    expect(refusedSteps(await whysOf({ claims: later }, { steps: GAPS_MAX + 3 }))).toEqual([]);
+  });
+});
+
+test('a shard that carries something where nothing is kept is refused', async () => {
+  for (const compression of ['none', 'bf16']) {
+    const run = new LinearRun({ spec: linearSpec({ compression }) });
+    const opened = ready(run.open());
+    const shard = await run.shard(opened, { layout: run.layoutOf(opened), index: 0 });
+    const bytes = readFileSync(shard.path);
+    bytes.writeUInt32LE(3, 12);
+    writeFileSync(shard.path, bytes);
+    const { ok, why } = await run.check(shard);
+    expect([ok, why]).toEqual([false, expect.stringContaining('it carries what 3 shards left, and none is kept')]);
+  }
 });

@@ -140,6 +140,13 @@ export interface LinearRunOptions {
   readonly tampers?: Readonly<Record<string, Tamper>>;
   /** As the process does it when it has nothing else to do: after each check. */
   readonly foldsEarly?: boolean;
+  /** What a node says of how many shards went before, where that is not so. */
+  readonly claims?: Readonly<Record<string, (carried: number) => number>>;
+}
+
+interface Encoded {
+  readonly carried: number;
+  readonly payload: Uint8Array;
 }
 
 interface ShardAt {
@@ -226,6 +233,11 @@ export class LinearRun {
     return this.#settled(answer);
   }
 
+  /** A node starts again, and has lost what it kept. */
+  restartNode(node: string): void {
+    this.#residuals.delete(node);
+  }
+
   async check(shard: ReturnedShard): ReturnType<OpenRuns['check']> {
     const verdict = await this.#runs.check(shard);
     if (this.#options.foldsEarly === true) this.#runs.foldEarly(TASK);
@@ -248,9 +260,10 @@ export class LinearRun {
     const work = this.#workOf(layout, layout.shards[index]!);
     const honest = await computed(work, this.weights);
     const sums = this.#options.tampers?.[node]?.(honest, layout.round) ?? honest;
-    const payload = layout.round.kind === 'evaluate' ? new Uint8Array() : this.#encoded(node, sums.vector);
+    const isEvaluation = layout.round.kind === 'evaluate';
+    const { carried, payload } = isEvaluation ? NOTHING : this.#encoded(node, sums.vector);
     const path = join(this.directory, `shard-${(this.#files += 1)}`);
-    writeFileSync(path, Buffer.concat([shardHeader(sums), payload]));
+    writeFileSync(path, Buffer.concat([shardHeader({ ...sums, carried }), payload]));
     return { task: TASK, round: start.round, index, node: nodeNamed(node), path, computeMs: COMPUTE_MS, layout };
   }
 
@@ -267,12 +280,13 @@ export class LinearRun {
     return taskTypeNamed('train').work(this.spec, plan, { indices: [0], blocks: () => '' as never }) as ShardWork;
   }
 
-  #encoded(node: string, vector: Float32Array): Uint8Array {
+  #encoded(node: string, vector: Float32Array): Encoded {
     const { compression } = this.spec.options;
-    if (!keepsResidual(this.spec.options)) return encodeGradient(compression, vector);
+    if (!keepsResidual(this.spec.options)) return { carried: 0, payload: encodeGradient(compression, vector) };
     const residual = this.#residuals.get(node) ?? new ErrorFeedback(compression, vector.length);
     this.#residuals.set(node, residual);
-    return residual.encode(vector);
+    const { carried } = residual;
+    return { carried: this.#options.claims?.[node]?.(carried) ?? carried, payload: residual.encode(vector) };
   }
 
   #begin(): OpenRuns {
@@ -299,6 +313,8 @@ export class LinearRun {
     return outcome;
   }
 }
+
+const NOTHING: Encoded = { carried: 0, payload: new Uint8Array() };
 
 export const askOf = ({ ask }: RoundStart): TrainRound => ask as TrainRound;
 

@@ -4,7 +4,7 @@
  *   0  u32  magic 'MSR1'
  *   4  u32  samples
  *   8  u32  right answers
- *  12  u32  0
+ *  12  u32  shards before it on the same node that left something out which went into it; 0 where nothing was left or is kept
  *  16  f64  sum of the losses
  */
 import { MusterError } from '../errors.ts';
@@ -14,6 +14,8 @@ export interface ShardResult {
   readonly correct: number;
   /** Sum over the samples. */
   readonly loss: number;
+  /** Shards before it, of the same node, whose leftovers went into it: it can only be told right from wrong by who knows the one before. */
+  readonly carried: number;
   /** Encoded as the task's compression says; a view of the given bytes. */
   readonly payload: Uint8Array;
 }
@@ -23,12 +25,16 @@ const MAGIC = 0x3152534d;
 /** Sums of as many as there may be are numbers. */
 const LOSS_MAX = 1e280;
 
+/** Without `carried` nothing was left of shards before. */
+export type ShardHeader = Pick<ShardResult, 'samples' | 'correct' | 'loss'> & Partial<Pick<ShardResult, 'carried'>>;
+
 /** The header alone: the payload is written behind it, without a copy. */
-export function shardHeader({ samples, correct, loss }: Omit<ShardResult, 'payload'>): Uint8Array {
+export function shardHeader({ samples, correct, loss, carried = 0 }: ShardHeader): Uint8Array {
   const view = new DataView(new ArrayBuffer(SHARD_HEADER_BYTES));
   view.setUint32(0, MAGIC, true);
   view.setUint32(4, samples, true);
   view.setUint32(8, correct, true);
+  view.setUint32(12, carried, true);
   view.setFloat64(16, loss, true);
   return new Uint8Array(view.buffer);
 }
@@ -43,7 +49,7 @@ export function readShardResult(bytes: Uint8Array, samples: number): ShardResult
   if (correct > samples) throw badResult(`${correct} of ${samples} answers are right`);
   const loss = view.getFloat64(16, true);
   if (Number.isFinite(loss) && Math.abs(loss) > LOSS_MAX) throw badResult(`its loss is ${loss}`);
-  return { samples, correct, loss, payload: bytes.subarray(SHARD_HEADER_BYTES) };
+  return { samples, correct, loss, carried: view.getUint32(12, true), payload: bytes.subarray(SHARD_HEADER_BYTES) };
 }
 
 /** No codec takes more than four bytes a parameter and a thousandth beside them, but top-k, which may take eight. */

@@ -119,11 +119,21 @@ function choose(from: Entries, { magnitude, ties }: Threshold, to: Entries): voi
   }
 }
 
+/** Values that are sent, and where they belong. */
+export interface TopKEntries {
+  readonly indices: Int32Array;
+  readonly values: Float32Array;
+}
+
+/** Of bytes that `decodeTopK` takes; views of them where they are aligned. */
+export function topKEntries(bytes: Uint8Array): TopKEntries {
+  const half = bytes.length / 2;
+  return { indices: elementsOf('int32', bytes.subarray(0, half)), values: elementsOf('float32', bytes.subarray(half)) };
+}
+
 /** @throws PROTOCOL for indices out of range or not ascending, or values that are not finite, with `out` as it was. */
 export function decodeTopK(bytes: Uint8Array, out: Float32Array, add: boolean): void {
-  const kept = bytes.length / 8;
-  const indices = elementsOf('int32', bytes.subarray(0, 4 * kept));
-  const values = elementsOf('float32', bytes.subarray(4 * kept));
+  const { indices, values } = topKEntries(bytes);
   checkPairs(indices, values, out.length);
   if (!add) out.fill(0);
   const scatter = add ? addAt : storeAt;

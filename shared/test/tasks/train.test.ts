@@ -116,3 +116,10 @@ test('a loss that no sum can hold is no result', () => {
   expect(() => readShardResult(header(1.7e308), 4)).toThrow(expect.objectContaining({ why: 'its loss is 1.7e+308' }));
   expect(readShardResult(header(Number.POSITIVE_INFINITY), 4).loss).toBe(Number.POSITIVE_INFINITY);
 });
+
+test('a shard result says how many shards went before it, none unless it is told', () => {
+  const totals = { samples: 4, correct: 1, loss: 2 };
+  const read = (header: Uint8Array) => readShardResult(Buffer.concat([header, Uint8Array.of(7)]), 4);
+  expect(read(shardHeader({ ...totals, carried: 2 ** 32 - 1 }))).toMatchObject({ ...totals, carried: 2 ** 32 - 1 });
+  expect(read(shardHeader(totals))).toMatchObject({ carried: 0, payload: Uint8Array.of(7) });
+});

@@ -217,7 +217,9 @@ describe('error feedback', () => {
     expect(sentFor([4, 3])).toEqual([4, 0]);
     expect(sentFor([4, 3])).toEqual([0, 6]);
     expect(sentFor([0, 1])).toEqual([4, 0]);
+    expect(feedback.carried).toBe(3);
     feedback.drop();
+    expect(feedback.carried).toBe(0);
     expect(sentFor([0.5, 0.25])).toEqual([0.5, 0]);
   });
 
@@ -227,6 +229,7 @@ describe('error feedback', () => {
     feedback.encode(gradient);
     expect([...gradient]).toEqual([4, 3]);
     expect(refusal(() => feedback.encode(Float32Array.of(Number.NaN, 1))).code).toBe('BAD_DATA');
+    expect(feedback.carried).toBe(1);
     const out = new Float32Array(2);
     decodeGradient({ topk: 0.5 }, feedback.encode(Float32Array.of(1, 1)), { out });
     expect([...out]).toEqual([0, 4]);

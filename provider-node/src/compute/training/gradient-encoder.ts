@@ -11,6 +11,8 @@ import {
 export interface EncodedSums {
   /** Not a number where the vector is not finite and the codec cannot say so: the head ends the run by it. */
   readonly loss: number;
+  /** Gradients before it whose leftovers are in the payload. */
+  readonly carried: number;
   readonly payload: Uint8Array;
 }
 
@@ -30,11 +32,13 @@ export class GradientEncoder {
   /** May write to the vector. */
   encode(task: TaskId, { model, compression: codec, keepsResidual }: TrainWork, { loss, vector }: Sums): EncodedSums {
     try {
-      if (!keepsResidual) return { loss, payload: encodeGradient(codec, vector) };
-      return { loss, payload: this.#feedbackOf(`${task} ${model}`, codec, vector.length).encode(vector) };
+      if (!keepsResidual) return { loss, carried: 0, payload: encodeGradient(codec, vector) };
+      const feedback = this.#feedbackOf(`${task} ${model}`, codec, vector.length);
+      const { carried } = feedback;
+      return { loss, carried, payload: feedback.encode(vector) };
     } catch (error) {
       if (!isMusterError(error) || error.code !== 'BAD_DATA') throw error;
-      return { loss: Number.NaN, payload: encodeGradient(codec, vector.fill(0)) };
+      return { loss: Number.NaN, carried: 0, payload: encodeGradient(codec, vector.fill(0)) };
     }
   }
 

@@ -253,6 +253,22 @@ describe('what compression leaves out', () => {
     expect(seen).toEqual(expected);
   });
 
+  test('is counted in shards, in the header of the next', async () => {
+    const set = setOf(small, { samples: 50 });
+    const kernel = kernelOf();
+    const carriedOf = async (given: Partial<TrainWork>, task: string): Promise<number> => {
+      const job = set.job({ compression, ...given }, task);
+      await kernel.run(readJob(job));
+      return resultOf(job).carried;
+    };
+    const kept = { keepsResidual: true };
+    expect([await carriedOf(kept, 'a'), await carriedOf(kept, 'a'), await carriedOf(kept, 'a')]).toEqual([0, 1, 2]);
+    expect(await carriedOf(kept, 'b')).toBe(0);
+    expect(await carriedOf({ ...kept, kind: 'evaluate' }, 'a')).toBe(0);
+    expect(await carriedOf({}, 'a')).toBe(0);
+    expect(await carriedOf(kept, 'a')).toBe(3);
+  });
+
   test('is lost where that is wanted', async () => {
     const set = setOf(small, { samples: 50 });
     const kernel = kernelOf();
