@@ -9,6 +9,8 @@ export interface ClusterOptions {
   /** The broker of head and providers; none by default. */
   readonly amqpUrl?: string;
   readonly headArguments?: readonly string[];
+  /** Where the head listens and the others dial; 127.0.0.1 by default. */
+  readonly host?: string;
   readonly signal: AbortSignal;
 }
 
@@ -17,16 +19,16 @@ export async function withCluster<T>(
   options: ClusterOptions,
   body: (client: ClusterClient, cluster: LocalCluster) => Promise<T>,
 ): Promise<T> {
-  const { providers, blocks, amqpUrl, signal } = options;
+  const { providers, blocks, amqpUrl, host = '127.0.0.1', signal } = options;
   signal.throwIfAborted();
   const cluster = await LocalCluster.start({
     providers,
-    headArguments: ['--log-level', 'error', ...(options.headArguments ?? [])],
-    providerArguments: ['--threads', '1', '--device', 'cpu', '--blocks', blocks],
+    headArguments: ['--log-level', 'error', '--host', host, ...(options.headArguments ?? [])],
+    providerArguments: ['--head', host, '--threads', '1', '--device', 'cpu', '--blocks', blocks],
     ...(amqpUrl !== undefined && { env: { AMQP_URL: amqpUrl } }),
   });
   try {
-    return await withClient({ host: '127.0.0.1', portBase: cluster.portBase, blocks, signal }, async (client) => {
+    return await withClient({ host, portBase: cluster.portBase, blocks, signal }, async (client) => {
       await waitUntil(async () => (await client.readyNodes()) >= providers, { what: `${providers} nodes are ready` });
       checkStore(client, blocks);
       return body(client, cluster);

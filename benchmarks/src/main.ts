@@ -1,14 +1,16 @@
-/** `npm run bench -- matmul|dispatch|mirror|recovery|train`: starts clusters on this machine, measures them, and reports. */
+/** `npm run bench -- matmul|dispatch|mirror|recovery|train|curve`: starts clusters on this machine, measures them, and reports. */
 import { formatDuration, MusterError, parseWhole } from '@muster/shared';
 import { runProgram, untilSignal } from '@muster/shared/io';
 import { Argument, Command, Option } from 'commander';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { curveChart, curveTable } from './curve-report.ts';
 import { describeMachine, resultFileName } from './machine.ts';
 import { mirrorChart, mirrorTable } from './mirror-report.ts';
 import { recoveryChart, recoveryTable } from './recovery-report.ts';
 import { dispatchChart, dispatchTable, matmulChart, matmulTable, type Report } from './report.ts';
+import { measureCurve, type CurveRow } from './scenarios/curve.ts';
 import { measureDispatch, type DispatchRow } from './scenarios/dispatch.ts';
 import { measureMatmul, type MatmulRow } from './scenarios/matmul.ts';
 import { measureMirror } from './scenarios/mirror.ts';
@@ -33,21 +35,21 @@ const wholes =
   (text: string): number[] =>
     text.split(',').map((one) => parseWhole(one, option, range));
 
-const scenarios = ['matmul', 'dispatch', 'mirror', 'recovery', 'train'] as const;
+const scenarios = ['matmul', 'dispatch', 'mirror', 'recovery', 'train', 'curve'] as const;
 
 const program = new Command('npm run bench --')
   .description('Measures Muster on this machine, with real processes. Run it on an idle one.')
   .addArgument(
     new Argument(
       '<scenario>',
-      'products of matrices, dispatch of subtasks, cost of the broker, time from a fault to useful work, or training steps',
+      'products of matrices, dispatch of subtasks, cost of the broker, time from a fault to useful work, training steps, or cost of encryption',
     ).choices(scenarios),
   )
   .option('--json', 'print one JSON object on stdout')
   .option('--quick', 'a minute instead of many: small, few repetitions, nothing saved')
   .option('--no-save', 'leave benchmarks/results as it is')
   .addOption(
-    new Option('--sizes <list>', 'matmul: n of the products (default: 512,1000,2048,4096)').argParser(
+    new Option('--sizes <list>', 'matmul, curve: n of the products (default: 512,1000,2048,4096; curve: 4096)').argParser(
       wholes('--sizes', [1, 16_384]),
     ),
   )
@@ -87,6 +89,8 @@ function measure(scenario: (typeof scenarios)[number], flags: Flags): Promise<vo
       return recovery(flags);
     case 'train':
       return train(flags);
+    case 'curve':
+      return curve(flags);
   }
 }
 
@@ -202,6 +206,31 @@ async function train(flags: Flags): Promise<void> {
     report: { machine: describeMachine(Date.now()), blocks, rows: [...steps, ...crowds] },
     table: trainTable,
     chart: trainChart,
+  });
+}
+
+/** Every way has a cluster of its own: one number of providers. */
+async function curve(flags: Flags): Promise<void> {
+  const { quick = false, providers, sizes = quick ? [1000] : [4096] } = flags;
+  const rows = await measureCurve({
+    sizes,
+    providers: Math.max(...providers),
+    repetitions: quick ? 1 : 7,
+    warmUps: quick ? 1 : 2,
+    scale: quick ? 0.05 : 1,
+    signal: interruption.signal,
+    onRow: (row: CurveRow) =>
+      say(
+        row.kind === 'product'
+          ? `${row.way}, n ${row.n}, ${row.operands}: ${formatDuration(row.ms)}, ${row.speedup.toFixed(2)}x`
+          : `${row.way}, ${row.mode}: ${Math.round(row.subtasksPerSecond)} subtasks/s`,
+      ),
+  });
+  conclude(flags, {
+    scenario: 'curve',
+    report: { machine: describeMachine(Date.now()), rows },
+    table: curveTable,
+    chart: curveChart,
   });
 }
 

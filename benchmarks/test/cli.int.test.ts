@@ -3,6 +3,7 @@ import { findRabbitServer } from '@muster/rabbitmq/testkit';
 import { skipBecause } from '@muster/shared/testkit';
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { waysOf } from '../src/scenarios/ways.ts';
 
 const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
@@ -37,7 +38,7 @@ test.each([
 
 test('--help tells the scenarios', async () => {
   const { code, stdout } = await bench('--help');
-  expect(stdout).toMatch(/choices:\s+"matmul", "dispatch", "mirror",\s+"recovery",\s+"train"/);
+  expect(stdout).toMatch(/choices:\s+"matmul",\s+"dispatch",\s+"mirror",\s+"recovery",\s+"train",\s+"curve"/);
   expect(code).toBe(0);
 });
 
@@ -85,6 +86,20 @@ test('training steps are measured beside a loop in one process, and with emulate
   expect(plain / topk).toBeGreaterThan(20);
   expect(emulated).toEqual([expect.objectContaining({ emulatedProviders: 4, disputed: 0 })]);
 }, 240_000);
+
+test('ways to the head are measured beside each other, each what it says', async () => {
+  const { code, stdout, stderr } = await bench('curve', '--quick', '--json', '--sizes', '96', '--providers', '1');
+  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  const { rows } = JSON.parse(stdout);
+  const ways = waysOf(process.platform).map(({ name }) => name);
+  const labels = rows.map(({ way, operands, mode }: Record<string, string>) => `${operands ?? mode}: ${way}`);
+  const kinds = ['resident', 'sent', 'batched', 'unbatched'];
+  expect(labels).toEqual(kinds.flatMap((kind) => ways.map((name) => `${kind}: ${name}`)));
+  for (const { way, ofPlain } of rows) {
+    if (way === 'CURVE') expect(ofPlain).toBeGreaterThan(0);
+    if (way.startsWith('plain')) expect(ofPlain).toBeNull();
+  }
+}, 120_000);
 
 const brokerTest = findRabbitServer() === undefined ? skipBecause('no RabbitMQ on this machine') : test;
 

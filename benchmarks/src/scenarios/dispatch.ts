@@ -27,7 +27,7 @@ export interface DispatchOptions {
   readonly onRow: (row: DispatchRow) => void;
 }
 
-interface Load {
+export interface Load {
   readonly mode: DispatchMode;
   readonly count: number;
   readonly batch: number;
@@ -35,14 +35,14 @@ interface Load {
 }
 
 /** Subtasks carry 64 bytes there and back. */
-const loads: readonly Load[] = [
+export const loads: readonly Load[] = [
   { mode: 'batched', count: 300_000, batch: 64 },
   { mode: 'unbatched', count: 60_000, batch: 1 },
   { mode: 'round trip', count: 2000, batch: 1, window: 1 },
 ];
 const SUBMISSIONS = 200;
 /** Part of the load that runs before the clock does. */
-const WARM_UP_SHARE = 0.1;
+export const WARM_UP_SHARE = 0.1;
 
 export async function measureDispatch(options: DispatchOptions): Promise<DispatchRow[]> {
   const rows: DispatchRow[] = [];
@@ -70,10 +70,12 @@ async function rowsFor(client: ClusterClient, providers: number, options: Dispat
   return rows;
 }
 
-interface Setting extends Pick<DispatchOptions, 'repetitions' | 'signal'> {
+interface LoadSetting extends Pick<DispatchOptions, 'signal'> {
   readonly client: ClusterClient;
   readonly providers: number;
 }
+
+interface Setting extends LoadSetting, Pick<DispatchOptions, 'repetitions'> {}
 
 async function measureLoad(setting: Setting, load: Load): Promise<DispatchRow> {
   await runLoad(setting, { ...load, count: Math.ceil(load.count * WARM_UP_SHARE) });
@@ -85,7 +87,7 @@ async function measureLoad(setting: Setting, load: Load): Promise<DispatchRow> {
   return { mode, providers: setting.providers, count, subtasksPerSecond, p50Ms: latencyMs.p50, p99Ms: latencyMs.p99 };
 }
 
-async function runLoad({ client, providers, signal }: Setting, { count, batch, window }: Load): Promise<TaskStatus> {
+export async function runLoad({ client, providers, signal }: LoadSetting, { count, batch, window }: Load): Promise<TaskStatus> {
   const handle = await client.echo({ count, batch, window, nodes: providers, signal });
   return handle.wait();
 }

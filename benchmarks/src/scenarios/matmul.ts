@@ -81,7 +81,7 @@ interface Setting extends MatmulOptions {
  * After a task the head refills its stock of spare files, on the core that a product in one process leaves free: the baseline
  * shall not pay for it. A, B and C, at 5 ms for each MiB.
  */
-const restMs = (n: number): number => 50 + ((3 * 4 * n * n) / 2 ** 20) * 5;
+export const restMs = (n: number): number => 50 + ((3 * 4 * n * n) / 2 ** 20) * 5;
 
 interface Repetition {
   readonly ms: number;
@@ -210,7 +210,7 @@ export function sharesOf(
 }
 
 /** Both sides round differently by at most this: 4 * 2^-24 * n * max|a| * max|b|. */
-function checkProduct(product: Float32Array, reference: Float32Array, n: number): void {
+export function checkProduct(product: Float32Array, reference: Float32Array, n: number): void {
   const error = maxAbsError(product, reference);
   const bound = 4 * 2 ** -24 * n * 0.25;
   if (error <= bound) return;
