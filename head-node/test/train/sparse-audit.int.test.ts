@@ -1,4 +1,4 @@
-/** Audits of what top-k sends, on real networks. By hand: AUDIT_STEPS=600 finds out how often which lie is seen, and says so. */
+/** Audits of what top-k sends, on real networks. By hand: AUDIT_STEPS=1000 audits 2,000 honest shards of each, and says how many of each kind it refused. */
 import { afterEach, expect, test } from '@jest/globals';
 import type { Preset } from '@muster/shared';
 import { directories } from './linear-run.ts';
@@ -6,47 +6,47 @@ import { trainSparsely, type Lie } from './sparse-training.ts';
 
 afterEach(() => directories.removeAll());
 
-const STEPS = Number(process.env['AUDIT_STEPS'] ?? 20);
+const STEPS = Number(process.env['AUDIT_STEPS'] ?? 8);
 const isByHand = process.env['AUDIT_STEPS'] !== undefined;
+/** Each lie takes as long as an honest shard. */
+const HONEST = Math.min(30, STEPS / 2);
 
 const scaled =
   (factor: number): Lie =>
   (gradient) =>
     gradient.map((value) => factor * value);
 
-const lies: Record<string, Lie> = {
+const large: Record<string, Lie> = {
   'turns signs': scaled(-1),
   'sends nothing': scaled(0),
   'sends half': scaled(0.5),
-  'sends a tenth more': scaled(1.1),
   'sends twice as much': scaled(2),
   'sends ten times as much': scaled(10),
 };
+const lies = { ...large, 'sends a tenth more': scaled(1.1) };
 
 /** Another device rounds by so much, and units near the kinks of their ReLUs make more of it. */
 const ROUNDING = 1e-6;
 
 const cases: readonly [Preset, number][] = [
   ['mlp', 16],
-  ['mlp', 64],
   ['lenet', 16],
+  ['lenet', 128],
 ];
 
 test.each(cases)(
   'of %s with shards of %d samples honest ones pass, and who turns signs or sends another size is seen',
   async (model, shard) => {
     const directory = directories.make();
-    const honest = Math.floor(STEPS / 2);
-    const options = { model, shard, steps: STEPS, directory, lies, honest, rounding: ROUNDING };
+    const options = { model, shard, steps: STEPS, directory, lies, honest: HONEST, rounding: ROUNDING };
     const { tallies, loss } = await trainSparsely(options);
     if (isByHand) process.stderr.write(`${model} ${shard}: loss ${loss.toFixed(3)} ${JSON.stringify(tallies)}\n`);
     expect(tallies['honest']).toEqual({ shards: 2 * STEPS, refused: 0, first: null });
-    for (const lie of ['turns signs', 'sends nothing', 'sends twice as much', 'sends ten times as much']) {
-      const { shards, refused, first } = tallies[lie]!;
-      expect([lie, refused / shards]).toEqual([lie, expect.any(Number)]);
-      expect(refused / shards).toBeGreaterThan(0.5);
-      expect(first).toBeLessThanOrEqual(honest + 3);
-    }
+    const first = HONEST + 1;
+    const all = { shards: 2 * HONEST, refused: 2 * HONEST, first };
+    for (const lie of Object.keys(large)) expect([lie, tallies[lie]]).toEqual([lie, all]);
+    const { shards, refused } = tallies['sends a tenth more']!;
+    expect(refused / shards).toBeGreaterThan(0.1);
   },
   isByHand ? 3_600_000 : 60_000,
 );

@@ -42,7 +42,7 @@ export interface SparseTrainingOptions {
   /** For the files of the samples. */
   readonly directory: string;
   readonly lies: Readonly<Record<string, Lie>>;
-  /** A liar is honest for so many shards. */
+  /** A liar is honest for so many shards, and lies with as many. */
   readonly honest: number;
   /** Rounding of another device: relative, of each weight that it computes with. */
   readonly rounding: number;
@@ -95,20 +95,20 @@ class SparseTraining {
       const here = await this.#compute(work, this.#weights);
       const there = await this.#compute(work, this.#rounded());
       loss += here.loss;
-      this.#send(`honest ${node}`, there, here).forEach((value, at) => (sum[at]! += value));
-      for (const [name, lie] of Object.entries(this.#options.lies)) {
-        const vector = step < this.#options.honest ? there.vector : lie(there.vector);
-        this.#send(`${name} ${node}`, { ...there, vector }, here);
-      }
+      add(sum, this.#send(`honest ${node}`, there, here));
+      if (step < 2 * this.#options.honest) this.#lie(`${node}`, step, { there, here });
     }
     const { shard, steps } = this.#options;
     this.loss = loss / (NODES * shard);
-    const rate = learningRateAt(this.#spec.options, step, steps);
-    this.#optimizer.step(
-      this.#weights,
-      sum.map((value) => value / (NODES * shard)),
-      rate,
-    );
+    const mean = sum.map((value) => value / (NODES * shard));
+    this.#optimizer.step(this.#weights, mean, learningRateAt(this.#spec.options, step, steps));
+  }
+
+  #lie(node: string, step: number, { there, here }: { there: ShardSums; here: ShardSums }): void {
+    for (const [name, lie] of Object.entries(this.#options.lies)) {
+      const vector = step < this.#options.honest ? there.vector : lie(there.vector);
+      this.#send(`${name} ${node}`, { ...there, vector }, here);
+    }
   }
 
   /** What was sent, which is counted. */
@@ -138,6 +138,10 @@ class SparseTraining {
     const epoch = Math.floor(step / stepsOfEpoch);
     return { kind: 'gradient', seed: 1, epoch, step, samples: SAMPLES, from, to: from + shard, local: null };
   }
+}
+
+function add(sum: Float32Array, vector: Float32Array): void {
+  for (let at = 0; at < sum.length; at += 1) sum[at]! += vector[at]!;
 }
 
 /** A node, and what the head keeps of it. */
