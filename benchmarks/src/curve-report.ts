@@ -10,7 +10,7 @@ export function curveTable({ machine, rows }: Report<CurveRow>): string {
     describe(machine),
     ...table([productColumns, ...rows.filter(isProduct).map(productCells)]),
     '',
-    'ipc: sockets in the file system and shared files, as programs of the head\'s account have it. CURVE: encrypted TCP and operands through sockets,',
+    "ipc: sockets in the file system and shared files, as programs of the head's account have it. CURVE: encrypted TCP and operands through sockets,",
     'as between machines. plain: the same without keys. All on this machine, in turns; in process: one run of ONNX Runtime on one thread.',
     '',
     ...table([echoColumns, ...rows.filter(isEcho).map(echoCells)]),
@@ -24,7 +24,17 @@ const isProduct = (row: CurveRow): row is WayProductRow => row.kind === 'product
 const isEcho = (row: CurveRow): row is WayEchoRow => row.kind === 'echo';
 const share = (ofPlain: number | null): string => (ofPlain === null ? '-' : percent(ofPlain));
 
-function productCells({ operands, way, n, providers, ms, bestMs, inProcessMs, speedup, ofPlain }: WayProductRow): string[] {
+function productCells({
+  operands,
+  way,
+  n,
+  providers,
+  ms,
+  bestMs,
+  inProcessMs,
+  speedup,
+  ofPlain,
+}: WayProductRow): string[] {
   return [
     operands,
     way,

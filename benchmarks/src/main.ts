@@ -49,9 +49,10 @@ const program = new Command('npm run bench --')
   .option('--quick', 'a minute instead of many: small, few repetitions, nothing saved')
   .option('--no-save', 'leave benchmarks/results as it is')
   .addOption(
-    new Option('--sizes <list>', 'matmul, curve: n of the products (default: 512,1000,2048,4096; curve: 4096)').argParser(
-      wholes('--sizes', [1, 16_384]),
-    ),
+    new Option(
+      '--sizes <list>',
+      'matmul, curve: n of the products (default: 512,1000,2048,4096; curve: 4096)',
+    ).argParser(wholes('--sizes', [1, 16_384])),
   )
   .addOption(
     new Option('--providers <list>', 'numbers of providers')

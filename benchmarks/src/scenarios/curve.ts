@@ -206,8 +206,10 @@ export function productRow(given: ProductCase, { way, timed }: TimedWay<number>)
 async function echoRows(setting: Setting, { count: full, ...load }: Load): Promise<WayEchoRow[]> {
   const { open, providers, repetitions, scale, onRow, signal } = setting;
   const count = Math.ceil(full * scale);
-  const run = (share: number) => ({ client }: OpenWay): Promise<TaskStatus> =>
-    runLoad({ client, providers, signal }, { ...load, count: Math.ceil(count * share) });
+  const run =
+    (share: number) =>
+    ({ client }: OpenWay): Promise<TaskStatus> =>
+      runLoad({ client, providers, signal }, { ...load, count: Math.ceil(count * share) });
   await rounds(setting, { count: 1, once: run(WARM_UP_SHARE) });
   const timed = await rounds(setting, { count: repetitions, once: run(1) });
   const rows = open.map(({ way }) => echoRow({ mode: load.mode, providers, count }, { way, timed }));

@@ -87,7 +87,10 @@ async function measureLoad(setting: Setting, load: Load): Promise<DispatchRow> {
   return { mode, providers: setting.providers, count, subtasksPerSecond, p50Ms: latencyMs.p50, p99Ms: latencyMs.p99 };
 }
 
-export async function runLoad({ client, providers, signal }: LoadSetting, { count, batch, window }: Load): Promise<TaskStatus> {
+export async function runLoad(
+  { client, providers, signal }: LoadSetting,
+  { count, batch, window }: Load,
+): Promise<TaskStatus> {
   const handle = await client.echo({ count, batch, window, nodes: providers, signal });
   return handle.wait();
 }

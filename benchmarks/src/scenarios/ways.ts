@@ -45,21 +45,21 @@ export interface WaysOptions {
 
 /** All at once, so that what is measured can take turns: a cluster that does nothing takes next to nothing. */
 export async function withWays<T>(options: WaysOptions, body: (open: readonly OpenWay[]) => Promise<T>): Promise<T> {
-  return opened(waysOf(process.platform), options, [], body);
+  return opened(waysOf(process.platform), [], { ...options, body });
 }
 
-async function opened<T>(
-  [way, ...others]: readonly Way[],
-  options: WaysOptions,
-  open: readonly OpenWay[],
-  body: (open: readonly OpenWay[]) => Promise<T>,
-): Promise<T> {
-  if (way === undefined) return body(open);
+interface Opening<T> extends WaysOptions {
+  readonly body: (open: readonly OpenWay[]) => Promise<T>;
+}
+
+async function opened<T>([way, ...others]: readonly Way[], open: readonly OpenWay[], opening: Opening<T>): Promise<T> {
+  if (way === undefined) return opening.body(open);
+  const { providers, signal } = opening;
   const { blocks, host, insecure } = way;
   const headArguments = insecure ? ['--insecure'] : [];
-  return withCluster({ ...options, blocks, host, headArguments }, async (client, { portBase }) => {
+  return withCluster({ providers, signal, blocks, host, headArguments }, async (client, { portBase }) => {
     await checkWay(way, { client, portBase });
-    return opened(others, options, [...open, { way, client }], body);
+    return opened(others, [...open, { way, client }], opening);
   });
 }
 

@@ -89,13 +89,17 @@ describe('what an honest node sends', () => {
   test('leaves room for its gradient, whatever that is', () => {
     const values = fc.array(fc.float({ noNaN: true, min: -1000, max: 1000 }), { minLength: 7, maxLength: 7 });
     fc.assert(
-      fc.property(fc.array(values, { minLength: 2, maxLength: 12 }), fc.double({ min: 0.01, max: 1, noNaN: true }), (steps, topk) => {
-        const sender = new Node(7, topk);
-        for (const step of steps) {
-          const gradient = Float32Array.from(step);
-          expect(sender.send(gradient, gradient)).toBeLessThanOrEqual(0.01);
-        }
-      }),
+      fc.property(
+        fc.array(values, { minLength: 2, maxLength: 12 }),
+        fc.double({ min: 0.01, max: 1, noNaN: true }),
+        (steps, topk) => {
+          const sender = new Node(7, topk);
+          for (const step of steps) {
+            const gradient = Float32Array.from(step);
+            expect(sender.send(gradient, gradient)).toBeLessThanOrEqual(0.01);
+          }
+        },
+      ),
     );
   });
 
