@@ -1,4 +1,7 @@
-/** Audits of what top-k sends, on real networks. By hand: AUDIT_STEPS=1000 audits 2,000 honest shards of each, and says how many of each kind it refused. */
+/**
+ * Audits of what top-k sends, on real networks. By hand: AUDIT_STEPS=1000 audits 2,000 honest shards of each, and says how many of each kind
+ * it refused; AUDIT_HONEST=300 has liars begin so late, when gradients are small.
+ */
 import { afterEach, expect, test } from '@jest/globals';
 import type { Preset } from '@muster/shared';
 import { directories } from './linear-run.ts';
@@ -9,7 +12,7 @@ afterEach(() => directories.removeAll());
 const STEPS = Number(process.env['AUDIT_STEPS'] ?? 8);
 const isByHand = process.env['AUDIT_STEPS'] !== undefined;
 /** Each lie takes as long as an honest shard. */
-const HONEST = Math.min(30, STEPS / 2);
+const HONEST = Number(process.env['AUDIT_HONEST'] ?? Math.min(30, STEPS / 2));
 
 const scaled =
   (factor: number): Lie =>
@@ -42,11 +45,10 @@ test.each(cases)(
     const { tallies, loss } = await trainSparsely(options);
     if (isByHand) process.stderr.write(`${model} ${shard}: loss ${loss.toFixed(3)} ${JSON.stringify(tallies)}\n`);
     expect(tallies['honest']).toEqual({ shards: 2 * STEPS, refused: 0, first: null });
-    const first = HONEST + 1;
-    const all = { shards: 2 * HONEST, refused: 2 * HONEST, first };
-    for (const lie of Object.keys(large)) expect([lie, tallies[lie]]).toEqual([lie, all]);
-    const { shards, refused } = tallies['sends a tenth more']!;
-    expect(refused / shards).toBeGreaterThan(0.1);
+    const seen = (lie: string): number => tallies[lie]!.refused / tallies[lie]!.shards;
+    for (const lie of Object.keys(large)) expect([lie, tallies[lie]!.first]).toEqual([lie, HONEST + 1]);
+    for (const lie of Object.keys(large)) expect(seen(lie)).toBeGreaterThan(0.9);
+    expect(seen('sends a tenth more')).toBeGreaterThan(0.1);
   },
   isByHand ? 3_600_000 : 60_000,
 );
