@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { OperandDtype } from '@muster/shared';
 import { ClusterUnderTest, writeExactMatrix, wrongRows } from '@muster/shared/testkit';
+import { connectClient, RandomMatrix } from '@muster/user-client';
 
 const HEADER_BYTES = 128;
 
@@ -57,6 +58,21 @@ describe('over the wire', () => {
     },
     20_000,
   );
+
+  test('a matrix that is put before its tasks serves both of them', async () => {
+    const client = await connectClient({ ...cluster.endpoint, blocks: 'wire' });
+    try {
+      const random = (seed: number): RandomMatrix =>
+        new RandomMatrix(seed, { rows: 700, columns: 700, dtype: 'float32' });
+      const b = await client.putMatrix(random(1), 'b');
+      for (const seed of [2, 3]) {
+        const { state, tiles, verifiedTiles } = await (await client.multiply({ a: random(seed), b, nodes: 2 })).wait();
+        expect({ state, verifiedTiles }).toEqual({ state: 'done', verifiedTiles: tiles });
+      }
+    } finally {
+      await client.close();
+    }
+  }, 20_000);
 
   test('a B that was used before is not sent again', async () => {
     // The head would be free to choose the other node for the second product.
