@@ -225,8 +225,15 @@ export class Driver {
     const way = this.#wayOf(session, held);
     if (session !== null) this.#sendStraight(session, held, way);
     if (held.mirrored) this.#ports.broker.deliver(held, way);
-    // Last, for it costs 0.1 ms: a crash in between is work that is done again. A round does not wait for those who come back.
-    if (way !== 'inline' && !isOfRound(held)) this.#ports.spool.put(held);
+    // A round does not wait for those who come back.
+    if (way !== 'inline' && !isOfRound(held)) this.#outlive(session, held);
+  }
+
+  /** Without a head nobody is about to settle it. */
+  #outlive(session: SessionId | null, held: HeldWork): void {
+    const { spool } = this.#ports;
+    if (session === null) spool.put(held);
+    else spool.putSoon(held);
   }
 
   /** A process before this one may have left it in the store of a head that is not here yet. */

@@ -26,7 +26,7 @@ export async function startProviderNode(raw: ProviderNodeOptions): Promise<Provi
   const id = loadIdentity(options.stateDirectory);
   const lock = DirectoryLock.take(options.stateDirectory);
   try {
-    const spool = new Spool(options.stateDirectory);
+    const spool = new Spool(options.stateDirectory, options.logger);
     const finished = spool.load();
     const blocks = await openStore(options, finished);
     const compute = options.compute ?? (await startCompute(options));
@@ -45,6 +45,7 @@ export async function startProviderNode(raw: ProviderNodeOptions): Promise<Provi
       await membership.leave();
       await broker.close();
       await compute.stop();
+      spool.flush();
       lock.release();
     };
     return { id, options, device: compute.device, joined: membership.joined, stop };

@@ -37,14 +37,17 @@ const finished = (path: string): HeldWork => ({
   result: { bytes: 4, computeMs: 1, path },
 });
 
-function driverWith(held: HeldWork): { driver: Driver; ways: ResultWay[]; spooled: number[] } {
+function driverWith(held: HeldWork): { driver: Driver; ways: ResultWay[]; spooled: string[] } {
   const ways: ResultWay[] = [];
-  const spooled: number[] = [];
+  const spooled: string[] = [];
   const ports = {
     clock: { nowMs: () => 0 },
     logger: silentLogger,
     blocks: own,
-    spool: { put: (work: HeldWork) => void spooled.push(work.lease) },
+    spool: {
+      put: (work: HeldWork) => void spooled.push(`${work.lease}`),
+      putSoon: (work: HeldWork) => void spooled.push(`${work.lease} soon`),
+    },
     broker: { deliver: (_: HeldWork, way: ResultWay) => void ways.push(way) },
   } as unknown as DriverPorts;
   return { driver: new Driver(newProviderState([held]), ports), ways, spooled };
@@ -87,7 +90,7 @@ test('what goes to the head names its life and its session', () => {
 });
 
 test.each([
-  { taskType: 'matrix_mult', what: 'a tile outlives the process', spools: [lease] },
+  { taskType: 'matrix_mult', what: 'a tile outlives the process', spools: [`${lease}`] },
   { taskType: 'train', what: 'a shard does not: its round is over by then', spools: [] },
 ])('$what', ({ taskType, spools }) => {
   const { driver, spooled } = driverWith({
@@ -96,6 +99,14 @@ test.each([
   });
   driver.brokered(copy);
   expect(spooled).toEqual(spools);
+});
+
+test('a tile that a head is about to settle has a file only when it does not', () => {
+  const { driver, spooled } = driverWith(finished(heads.incomingPath(incomingResultName(task, lease))));
+  driver.attach({ session, push: nothing } as unknown as HeadLink, heads);
+  const terms = { keep: [lease], refused: [], missing: [], sharesStore: true, firstLease: firstLeaseOf(4) };
+  driver.post({ type: 'registered', session, epoch: 4, ...terms });
+  expect(spooled).toEqual([`${lease} soon`]);
 });
 
 describe('compute that nobody wants any more', () => {
@@ -112,7 +123,7 @@ describe('compute that nobody wants any more', () => {
       clock: { nowMs: () => 0 },
       logger: silentLogger,
       blocks: own,
-      spool: { put: nothing, drop: nothing },
+      spool: { put: nothing, putSoon: nothing, drop: nothing },
       broker: { release: nothing },
       compute: { startMs, run: () => runs.shift(), abort: () => void (aborts += 1) },
     } as unknown as DriverPorts;

@@ -1,4 +1,5 @@
 import { MusterError, seededRandom, type Random, type TaskStatus } from '@muster/shared';
+import { freeMemory } from '@muster/shared/io';
 import { maxAbsError } from '@muster/shared/testkit';
 import { MemoryMatrix, MemorySink, type ClusterClient, type MatrixRef } from '@muster/user-client';
 import { setTimeout } from 'node:timers/promises';
@@ -150,6 +151,8 @@ class ProductBench {
     const status = await handle.wait();
     const ms = performance.now() - startMs;
     checkProduct(sink.elements, inProcess.product, n);
+    // Else the next repetition pays for the garbage of this one.
+    for (const product of [sink.elements, inProcess.product]) freeMemory(product);
     return { ms, inProcessMs: inProcess.ms, status };
   }
 

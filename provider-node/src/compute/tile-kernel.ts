@@ -1,4 +1,5 @@
 import { bytesOf, dtypes, productDtype, type Elements, type TileWork } from '@muster/shared';
+import { freeMemory } from '@muster/shared/io';
 import type { Multipliers } from './backends/device.ts';
 import { createTileFile } from './block-files.ts';
 import { BufferPool } from './buffer-pool.ts';
@@ -54,6 +55,7 @@ export class TileKernel implements Kernel {
         const part = bytesOf(await this.#multiplyGroup(group, work, spent));
         charge(spent, 'writeMs', () => out.write(part));
         bytes += part.length;
+        freeMemory(part);
       }
     } finally {
       charge(spent, 'writeMs', () => out.close());
@@ -67,6 +69,7 @@ export class TileKernel implements Kernel {
     for (const step of others) {
       const term = await this.#multiplyStep(step, work, spent);
       charge(spent, 'computeMs', () => addInto(sum, term));
+      freeMemory(term);
     }
     this.#options.finish?.(sum);
     return sum;

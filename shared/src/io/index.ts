@@ -19,6 +19,7 @@ export {
   type SecretSurroundings,
 } from './secret-option.ts';
 export { removeFile } from './remove-file.ts';
+export { freeMemory } from './free-memory.ts';
 export {
   incomingBlockName,
   incomingResultName,

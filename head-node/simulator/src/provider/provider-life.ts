@@ -31,6 +31,8 @@ import { Membership } from './membership.ts';
 import { isInHead, pathIn, type Place, type ProviderDisk } from './provider-disk.ts';
 import type { ProviderMachine } from './provider-machine.ts';
 
+/** As of provider-node/src/io/spool.ts. */
+const SPOOL_AFTER_MS = 250;
 const ABORT_AFTER_MS = 1000;
 const NO_ROOM: Failure = 'no room';
 /** To look for blocks in a task's stream, or to read them. */
@@ -230,10 +232,17 @@ export class ProviderLife {
 
   #sendResult({ session, held }: ProviderEffect & { type: 'answer' | 'send-result' }): void {
     const way = this.#wayOf(session, held);
-    if (way !== 'inline' && taskTypeNamed(held.taskType).rounds === null) this.#disk.spool(held);
+    if (way !== 'inline' && taskTypeNamed(held.taskType).rounds === null) this.#outlive(session, held);
     const correct = way === 'inline' ? this.#honest.get(held.lease) === true : this.#disk.read(held)?.correct === true;
     if (session !== null) this.#sendStraight(session, held, { way, correct });
     if (held.mirrored) this.#broker.deliver(held, { way, correct });
+  }
+
+  #outlive(session: SessionId | null, held: HeldWork): void {
+    if (session === null) return this.#disk.spool(held);
+    this.process.after(SPOOL_AFTER_MS, () => {
+      if (this.state.held.get(held.lease) === held) this.#disk.spool(held);
+    });
   }
 
   #wayOf(session: SessionId | null, { result }: HeldWork): Way {

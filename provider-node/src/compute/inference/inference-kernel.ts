@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { rowBytes, type InferWork } from '@muster/shared';
+import { freeMemory } from '@muster/shared/io';
 import { createTileFile, readBlocks, type TileFile } from '../block-files.ts';
 import type { Done } from '../compute-protocol.ts';
 import type { Kernel, KernelJob } from '../kernel.ts';
@@ -74,6 +75,7 @@ async function runBatches({ model, work, x, out }: Batches, spent: Spent): Promi
     const rows = fixed === null ? { bytes, count } : { bytes: padded(bytes, fixed * each), count: fixed };
     const y = await chargeAwait(spent, 'computeMs', () => model.run(work, rows));
     charge(spent, 'writeMs', () => out.write(y.subarray(0, count * rowBytes(work.output))));
+    freeMemory(y);
   }
 }
 

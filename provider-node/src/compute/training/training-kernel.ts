@@ -16,6 +16,7 @@ import {
   type TaskId,
   type TrainWork,
 } from '@muster/shared';
+import { freeMemory } from '@muster/shared/io';
 import type { OpenGraph, StepTerms } from '../backends/step-backend.ts';
 import { createTileFile, readBlocks } from '../block-files.ts';
 import { BufferPool } from '../buffer-pool.ts';
@@ -69,6 +70,7 @@ export class TrainingKernel implements Kernel {
     const program = charge(this.#spent, 'readMs', () => this.#program(work, job.pathOf));
     const sums = await this.#sums(program, work, job.pathOf);
     const bytes = charge(this.#spent, 'writeMs', () => this.#write(job, sums));
+    freeMemory(sums.vector);
     return doneIn(this.#spent, bytes, this.#options.fallback);
   }
 
