@@ -7,6 +7,7 @@ import {
   type Model,
   type TrainingOptions,
 } from '@muster/shared';
+import { freeMemory } from '@muster/shared/io';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { BenchSamples } from '../training/bench-samples.ts';
 import { ONE_THREAD } from './one-thread.ts';
@@ -18,7 +19,7 @@ export interface LoopOptions {
   readonly options: TrainingOptions;
 }
 
-/** What a program without a cluster does: batch, step graph, optimizer, again, in this process and on one thread of it. */
+/** What a program without a cluster does: batch, step graph, optimizer, again, with the care for memory that nodes take, in this process and on one thread of it. */
 export class TrainingLoop {
   readonly weights: Float32Array;
   readonly #loop: LoopOptions;
@@ -66,6 +67,7 @@ export class TrainingLoop {
     const { vector } = await this.sumsOf(from, from + options.batch);
     for (let at = 0; at < vector.length; at++) vector[at]! /= options.batch;
     this.#optimizer.step(this.weights, vector, options.learningRate);
+    freeMemory(vector);
     this.#step += 1;
   }
 }
