@@ -12,6 +12,7 @@ import {
 import {
   addConfigCommand,
   BROKER_URL,
+  envOption,
   isLoopback,
   maskedLog,
   runProgram,
@@ -22,7 +23,7 @@ import {
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { pino } from 'pino';
 import { BROKER_ADMIN, brokerOptions, brokerOptionsFrom, type BrokerFlags } from './cli/broker-flags.ts';
 import { addAdminCommands } from './cli/admin-commands.ts';
@@ -50,47 +51,45 @@ interface Flags extends BrokerFlags, JwtFlags {
   readonly logLevel: string;
 }
 
-const option = (flags: string, description: string, env: string): Option => new Option(flags, description).env(env);
-
 const program = new Command('head-node')
   .description('The head of a Muster cluster: takes tasks, splits them, gives the parts to providers.')
   .version(versionIn(new URL('../package.json', import.meta.url)))
-  .addOption(option('--host <address>', 'address to listen on', 'MUSTER_HOST').default('127.0.0.1'))
+  .addOption(envOption('--host <address>', 'address to listen on', 'MUSTER_HOST').default('127.0.0.1'))
   .addOption(
-    option('--port-base <port>', 'first of five ports', 'MUSTER_PORT_BASE')
+    envOption('--port-base <port>', 'first of five ports', 'MUSTER_PORT_BASE')
       .default(DEFAULT_PORT_BASE)
       .argParser((text) => parseWhole(text, '--port-base', [1024, 65_531])),
   )
-  .addOption(option('--state <directory>', 'where tasks, operands and results are kept', 'MUSTER_STATE'))
+  .addOption(envOption('--state <directory>', 'where tasks, operands and results are kept', 'MUSTER_STATE'))
   .addOption(
-    option('--http-port <port>', 'health and metrics on 127.0.0.1; 0 for none', 'MUSTER_HTTP_PORT')
+    envOption('--http-port <port>', 'health and metrics on 127.0.0.1; 0 for none', 'MUSTER_HTTP_PORT')
       .default(DEFAULT_HTTP_PORT)
       .argParser((text) => parseWhole(text, '--http-port', [0, 65_535])),
   )
   .addOption(
-    option('--result-ttl <duration>', 'how long results can be fetched', 'MUSTER_RESULT_TTL')
+    envOption('--result-ttl <duration>', 'how long results can be fetched', 'MUSTER_RESULT_TTL')
       .default(24 * 3_600_000, '24h')
       .argParser((text) => parseDurationMs(text, '--result-ttl')),
   )
   .addOption(
-    option('--max-disk <size>', 'disk for operands and results', 'MUSTER_MAX_DISK')
+    envOption('--max-disk <size>', 'disk for operands and results', 'MUSTER_MAX_DISK')
       .default(64 * 2 ** 30, '64G')
       .argParser((text) => parseSizeBytes(text, '--max-disk')),
   )
   .addOption(
-    option('--max-tasks-per-user <count>', 'unfinished tasks of one submitter', 'MUSTER_MAX_TASKS_PER_USER')
+    envOption('--max-tasks-per-user <count>', 'unfinished tasks of one submitter', 'MUSTER_MAX_TASKS_PER_USER')
       .default(limits.tasksPerUser.value)
       .argParser((text) => parseWhole(text, '--max-tasks-per-user', [1, limits.openTasksMax.value])),
   )
   .addOption(
-    option(
+    envOption(
       '--max-disk-per-user <size>',
       'disk for operands and results of one submitter (default: half of --max-disk)',
       'MUSTER_MAX_DISK_PER_USER',
     ).argParser((text) => parseSizeBytes(text, '--max-disk-per-user')),
   )
   .addOption(
-    option(
+    envOption(
       '--max-leases-per-user <count>',
       'leases that nodes work on at a time for one submitter; more wait',
       'MUSTER_MAX_LEASES_PER_USER',
@@ -99,7 +98,7 @@ const program = new Command('head-node')
       .argParser((text) => parseWhole(text, '--max-leases-per-user', [1, 1_000_000])),
   )
   .addOption(
-    option(
+    envOption(
       '--mirror-blocks <when>',
       'operands that the broker keeps for nodes that are cut off',
       'MUSTER_MIRROR_BLOCKS',
@@ -108,21 +107,21 @@ const program = new Command('head-node')
       .default('always'),
   )
   .addOption(
-    option('--mirror-budget <size>', 'operand bytes of one task that the broker keeps', 'MUSTER_MIRROR_BUDGET')
+    envOption('--mirror-budget <size>', 'operand bytes of one task that the broker keeps', 'MUSTER_MIRROR_BUDGET')
       .default(2 * 2 ** 30, '2G')
       .argParser((text) => parseSizeBytes(text, '--mirror-budget')),
   )
   .addOption(
-    option(
+    envOption(
       '--join-files <directory>',
       'at the start write join tokens to its provider/token and client/token, for programs that are started along with the head',
       'MUSTER_JOIN_FILES',
     ),
   )
-  .addOption(option('--no-announce', 'do not tell the local network where the head is (mDNS)', 'MUSTER_NO_ANNOUNCE'))
-  .addOption(option('--insecure', 'no keys and no encryption: on this machine only', 'MUSTER_INSECURE'))
+  .addOption(envOption('--no-announce', 'do not tell the local network where the head is (mDNS)', 'MUSTER_NO_ANNOUNCE'))
+  .addOption(envOption('--insecure', 'no keys and no encryption: on this machine only', 'MUSTER_INSECURE'))
   .addOption(
-    option('--log-level <level>', 'what goes to stderr', 'MUSTER_LOG_LEVEL')
+    envOption('--log-level <level>', 'what goes to stderr', 'MUSTER_LOG_LEVEL')
       .choices(['debug', 'info', 'warn', 'error', 'silent'])
       .default('info'),
   );

@@ -4,6 +4,8 @@ import { DEFAULT_PORT_BASE, formatBytes, parseSizeBytes, parseWhole } from '@mus
 import {
   addConfigCommand,
   BROKER_URL,
+  brokerTlsOptions,
+  envOption,
   expectJoinToken,
   JOIN_TOKEN,
   maskedLog,
@@ -12,15 +14,16 @@ import {
   takeJoinToken,
   untilSignal,
   versionIn,
+  type BrokerTlsFlags,
 } from '@muster/shared/io';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { pino } from 'pino';
 import { discoverFor, printHeads } from './discovery.ts';
 import { joinCluster } from './join.ts';
 import { devices, resolveProviderNodeOptions, type DeviceChoice, type ProviderNodeOptions } from './options.ts';
 import { startProviderNode, type ProviderNode } from './provider-node.ts';
 
-interface Flags {
+interface Flags extends BrokerTlsFlags {
   readonly head?: string;
   readonly portBase?: number;
   readonly name?: string;
@@ -31,65 +34,59 @@ interface Flags {
   readonly maxDisk?: number;
   readonly blocks: 'auto' | 'wire';
   readonly amqp?: string;
-  readonly amqpCa?: string;
-  readonly amqpCert?: string;
-  readonly amqpKey?: string;
   readonly logLevel: string;
 }
-
-const option = (flags: string, description: string, env: string): Option => new Option(flags, description).env(env);
 
 const program = new Command('provider-node')
   .description('Lends this machine to a Muster cluster.')
   .version(versionIn(new URL('../package.json', import.meta.url)))
-  .addOption(option('--head <host>', 'where the head runs (default: as joined, or 127.0.0.1)', 'MUSTER_HEAD'))
+  .addOption(envOption('--head <host>', 'where the head runs (default: as joined, or 127.0.0.1)', 'MUSTER_HEAD'))
   .addOption(
-    option(
+    envOption(
       '--port-base <port>',
       `first of the head's five ports (default: as joined, or ${DEFAULT_PORT_BASE})`,
       'MUSTER_PORT_BASE',
     ).argParser((text) => parseWhole(text, '--port-base', [1024, 65_531])),
   )
-  .addOption(option('--name <name>', "how people see this node (default: the host's name)", 'MUSTER_NAME'))
-  .addOption(option('--state <directory>', 'where identity and cached operands are kept', 'MUSTER_STATE'))
-  .addOption(option('--device <device>', 'what computes', 'MUSTER_DEVICE').choices(devices).default('auto'))
+  .addOption(envOption('--name <name>', "how people see this node (default: the host's name)", 'MUSTER_NAME'))
+  .addOption(envOption('--state <directory>', 'where identity and cached operands are kept', 'MUSTER_STATE'))
+  .addOption(envOption('--device <device>', 'what computes', 'MUSTER_DEVICE').choices(devices).default('auto'))
   .addOption(
-    option('--threads <count>', 'threads of a CPU device (default: all cores)', 'MUSTER_THREADS').argParser((text) =>
+    envOption('--threads <count>', 'threads of a CPU device (default: all cores)', 'MUSTER_THREADS').argParser((text) =>
       parseWhole(text, '--threads', [1, 1024]),
     ),
   )
   .addOption(
-    option(
+    envOption(
       '--max-memory <size>',
       'memory for operands and results (default: half of what is free)',
       'MUSTER_MAX_MEMORY',
     ).argParser((text) => parseSizeBytes(text, '--max-memory')),
   )
   .addOption(
-    option('--max-disk <size>', 'disk for cached operands (default: 16G)', 'MUSTER_MAX_DISK').argParser((text) =>
+    envOption('--max-disk <size>', 'disk for cached operands (default: 16G)', 'MUSTER_MAX_DISK').argParser((text) =>
       parseSizeBytes(text, '--max-disk'),
     ),
   )
   .addOption(
-    option('--blocks <way>', "auto: read the head's files where both share a machine; wire: never", 'MUSTER_BLOCKS')
+    envOption('--blocks <way>', "auto: read the head's files where both share a machine; wire: never", 'MUSTER_BLOCKS')
       .choices(['auto', 'wire'])
       .default('auto'),
   )
   .addOption(
-    option(
+    envOption(
       '--amqp <url>',
       "the head's broker: amqp://user:password@host/vhost; with it, work goes on while the head is away (default: as the head says)",
       'AMQP_URL',
     ),
   )
-  .addOption(option('--amqp-ca <file>', 'authority of the certificate of an amqps:// broker', 'MUSTER_AMQP_CA'))
-  .addOption(option('--amqp-cert <file>', 'certificate to show to such a broker', 'MUSTER_AMQP_CERT'))
-  .addOption(option('--amqp-key <file>', 'the key of that certificate', 'MUSTER_AMQP_KEY'))
   .addOption(
-    option('--log-level <level>', 'what goes to stderr', 'MUSTER_LOG_LEVEL')
+    envOption('--log-level <level>', 'what goes to stderr', 'MUSTER_LOG_LEVEL')
       .choices(['debug', 'info', 'warn', 'error', 'silent'])
       .default('warn'),
   );
+
+for (const each of brokerTlsOptions()) program.addOption(each);
 
 let action: () => Promise<void> = work;
 let joining: { readonly token: string | undefined; readonly discover: boolean } | null = null;

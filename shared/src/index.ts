@@ -30,6 +30,7 @@ export { silentLogger, type Logger } from './logger.ts';
 export { formatBytes, formatDuration, parseDurationMs, parseSizeBytes, parseWhole } from './quantities.ts';
 export { seededRandom, type Random } from './random.ts';
 export { RecentLeases } from './recent-leases.ts';
+export { isOn } from './switches.ts';
 export { masked } from './secrets.ts';
 export {
   channels,

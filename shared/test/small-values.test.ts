@@ -62,6 +62,16 @@ describe('quantities', () => {
     ]);
     expect([0.25, 12, 1500, 61_000].map(formatDuration)).toEqual(['0.3 ms', '12 ms', '1.5 s', '1 min 1 s']);
   });
+
+  test.each([
+    [59_400, '59.4 s'],
+    [59_700, '1 min 0 s'],
+    [119_700, '2 min 0 s'],
+    [3_599_700, '1 h 0 min'],
+    [86_399_900, '24 h 0 min'],
+  ])('%d ms are rounded before they are cut', (ms, text) => {
+    expect(formatDuration(ms)).toBe(text);
+  });
 });
 
 describe('back-off', () => {

@@ -1,16 +1,20 @@
 /** Options of the command line that have to do with the broker: one group, since only their own part reads them. */
 import { readTlsFiles } from '@muster/rabbitmq';
-import { takeBrokerUrl, takeSecret, type SecretOption } from '@muster/shared/io';
-import { Option } from 'commander';
+import {
+  brokerTlsOptions,
+  envOption,
+  takeBrokerUrl,
+  takeSecret,
+  type BrokerTlsFlags,
+  type SecretOption,
+} from '@muster/shared/io';
+import type { Option } from 'commander';
 import type { HeadNodeOptions } from '../options.ts';
 
-export interface BrokerFlags {
+export interface BrokerFlags extends BrokerTlsFlags {
   readonly amqp?: string;
   readonly amqpAdmin?: string;
   readonly amqpPublic?: string;
-  readonly amqpCa?: string;
-  readonly amqpCert?: string;
-  readonly amqpKey?: string;
 }
 
 export const BROKER_ADMIN: SecretOption = {
@@ -19,23 +23,19 @@ export const BROKER_ADMIN: SecretOption = {
   what: "the URL of the broker's management interface",
 };
 
-const option = (flags: string, description: string, env: string): Option => new Option(flags, description).env(env);
-
 export const brokerOptions = (): Option[] => [
-  option('--amqp <url>', 'broker that keeps a copy of all traffic: amqp://user:password@host/vhost', 'AMQP_URL'),
-  option(
+  envOption('--amqp <url>', 'broker that keeps a copy of all traffic: amqp://user:password@host/vhost', 'AMQP_URL'),
+  envOption(
     '--amqp-admin <url>',
     "the broker's management interface, with which each provider gets a user of its own: http://user:password@host:15672",
     BROKER_ADMIN.variable,
   ),
-  option(
+  envOption(
     '--amqp-public <url>',
     'where providers reach the broker, if not there: amqps://host:5671',
     'MUSTER_AMQP_PUBLIC',
   ),
-  option('--amqp-ca <file>', 'authority of the certificate of an amqps:// broker', 'MUSTER_AMQP_CA'),
-  option('--amqp-cert <file>', 'certificate to show to such a broker', 'MUSTER_AMQP_CERT'),
-  option('--amqp-key <file>', 'the key of that certificate', 'MUSTER_AMQP_KEY'),
+  ...brokerTlsOptions(),
 ];
 
 /** Takes passwords out of the environment. Throws USAGE for files that cannot be read. */

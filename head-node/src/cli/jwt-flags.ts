@@ -1,6 +1,7 @@
 /** Options of the command line that name an identity provider of somebody else's. */
 import { MusterError } from '@muster/shared';
-import { Option } from 'commander';
+import { envOption } from '@muster/shared/io';
+import type { Option } from 'commander';
 import type { JwtOptions } from '../trust/jwt.ts';
 
 export interface JwtFlags {
@@ -10,17 +11,15 @@ export interface JwtFlags {
   readonly jwtRoleClaim: string;
 }
 
-const option = (flags: string, description: string, env: string): Option => new Option(flags, description).env(env);
-
 export const jwtOptions = (): Option[] => [
-  option('--jwt-issuer <issuer>', 'whose JWTs the HTTP interface takes: their claim iss', 'MUSTER_JWT_ISSUER'),
-  option('--jwt-audience <audience>', 'what they are for: their claim aud', 'MUSTER_JWT_AUDIENCE'),
-  option(
+  envOption('--jwt-issuer <issuer>', 'whose JWTs the HTTP interface takes: their claim iss', 'MUSTER_JWT_ISSUER'),
+  envOption('--jwt-audience <audience>', 'what they are for: their claim aud', 'MUSTER_JWT_AUDIENCE'),
+  envOption(
     '--jwt-jwks <file or url>',
     "the issuer's public keys (Ed25519), a file or an https:// URL",
     'MUSTER_JWT_JWKS',
   ),
-  option('--jwt-role-claim <claim>', 'their claim that names the role', 'MUSTER_JWT_ROLE_CLAIM').default('role'),
+  envOption('--jwt-role-claim <claim>', 'their claim that names the role', 'MUSTER_JWT_ROLE_CLAIM').default('role'),
 ];
 
 /** Null where no issuer is named. Throws USAGE for half of what is needed. */

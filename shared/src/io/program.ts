@@ -4,6 +4,7 @@ import { CommanderError, type Command } from 'commander';
 import { describeError, isMusterError, MusterError, toWireError } from '../errors.ts';
 import { exitCode, type ExitCode } from '../exit-codes.ts';
 import { masked } from '../secrets.ts';
+import { isOn } from '../switches.ts';
 
 export interface ProgramOptions {
   /** Errors go to standard output as well, as one JSON object. Default false. */
@@ -21,12 +22,19 @@ export async function runProgram(
     .configureOutput({ writeErr: () => undefined })
     .showSuggestionAfterError(true);
   try {
+    dropWhatIsOff(program, process.env);
     program.parse();
     await body();
     process.exitCode ??= exitCode.done;
   } catch (error) {
     process.exitCode = report(error, program.name(), options);
   }
+}
+
+/** To commander a variable that is there switches its option on, whatever it says. */
+function dropWhatIsOff({ options }: Command, env: NodeJS.ProcessEnv): void {
+  for (const { required, optional, envVar = '' } of options)
+    if (!required && !optional && envVar in env && !isOn(env[envVar])) delete env[envVar];
 }
 
 /** Prints what a person needs to know and returns the exit code. */

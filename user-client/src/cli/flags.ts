@@ -1,4 +1,4 @@
-import type { Endpoint } from '@muster/shared';
+import { isOn, type Endpoint } from '@muster/shared';
 
 /** What a person may say, as text: from the command line, else from the environment. */
 export interface Flags {
@@ -139,5 +139,3 @@ function overruled(flag: keyof Flags, { size, a, b, detach }: Flags): boolean {
 /** As far as can be told before the command line is parsed, which may be what goes wrong. */
 export const wantsJson = (args: readonly string[], env: Environment): boolean =>
   args.includes('--json') || isOn(env[variableOf('json')]);
-
-const isOn = (value = ''): boolean => !['', '0', 'false', 'no'].includes(value.toLowerCase());
