@@ -1,18 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { curveChart, curveTable } from '../src/curve-report.ts';
-import type { Machine } from '../src/machine.ts';
 import { echoRow, inTurn, productRow, speedKept, type Rounds } from '../src/scenarios/curve.ts';
 import { waysOf, type Way, type WayName } from '../src/scenarios/ways.ts';
+import { machine } from './a-machine.ts';
 import { wellFormed } from './xml.ts';
-
-const machine: Machine = {
-  cpu: 'a CPU',
-  cores: 2,
-  memoryBytes: 2 ** 34,
-  node: 'v20.0.0',
-  os: 'Linux 6.1 x64',
-  date: '2026-03-01T10:00:00.000Z',
-};
 
 const way = (name: WayName): Way => waysOf('linux').find((one) => one.name === name)!;
 const product = { n: 4096, providers: 2, operands: 'resident', inProcessMs: 1000 } as const;

@@ -1,18 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Machine } from '../src/machine.ts';
 import { mirrorChart, mirrorTable } from '../src/mirror-report.ts';
 import { BEHIND_MAX_MS, echoRow, type EchoRun } from '../src/scenarios/mirror.ts';
 import { blocksRows, type BlocksRun } from '../src/scenarios/mirror-blocks.ts';
+import { machine } from './a-machine.ts';
 import { wellFormed } from './xml.ts';
-
-const machine: Machine = {
-  cpu: 'a CPU',
-  cores: 2,
-  memoryBytes: 2 ** 34,
-  node: 'v20.0.0',
-  os: 'Linux 6.1 x64',
-  date: '2026-03-01T10:00:00.000Z',
-};
 
 const run: EchoRun = {
   subtasksPerSecond: 70_000,

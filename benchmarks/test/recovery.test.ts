@@ -1,16 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { recoveryChart, recoveryTable } from '../src/recovery-report.ts';
 import { recoveryRow } from '../src/scenarios/recovery.ts';
+import { machine } from './a-machine.ts';
 import { wellFormed } from './xml.ts';
 
-const machine = {
-  cpu: 'a CPU',
-  cores: 2,
-  memoryBytes: 2 ** 34,
-  node: 'v20.0.0',
-  os: 'Linux 6.1 x64',
-  date: '2026-03-01T10:00:00.000Z',
-};
 const killed = { name: 'provider killed', until: 'its work is with another node', targetMs: 500, slowdownMax: null };
 const brokerKilled = { name: 'broker killed', until: 'the task is done', targetMs: null, slowdownMax: 0.1 };
 const recovery = (ms: number, faultFreeMs: number | null = null) => ({ ms, faultFreeMs });

@@ -5,7 +5,7 @@ import { Command, Option } from 'commander';
 
 const { argv, env, exitCode } = process;
 beforeEach(() => void (process.env = { ...env }));
-afterEach(() => Object.assign(process, { argv, env, exitCode }));
+afterEach(() => void Object.assign(process, { argv, env, exitCode }));
 
 test.each(['', '0', 'false', 'no', 'off', 'FALSE', 'Off'])("'%s' is off", (value) => expect(isOn(value)).toBe(false));
 test.each(['1', 'true', 'yes', 'on', 'anything'])("'%s' is on", (value) => expect(isOn(value)).toBe(true));

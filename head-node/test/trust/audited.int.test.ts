@@ -1,13 +1,13 @@
 /** Everything that changes who may do what, or what is to be done, is one line in the audit log; what changes nothing is none. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { newKeyPair, readJoinToken, type Fields, type TaskId } from '@muster/shared';
+import { newKeyPair, readJoinToken, type TaskId } from '@muster/shared';
 import { enrol } from '@muster/shared/io';
 import { Request } from 'zeromq';
 import { verifyAuditLog } from '../../src/trust/audit-check.ts';
 import { auditActions, type AuditAction } from '../../src/trust/audit-log.ts';
 import { Trust } from '../../src/trust/trust.ts';
 import { ask, closeRawPeers, handshakeOf } from './raw-peer.ts';
-import { TrustRig } from './trust-rig.ts';
+import { echoSubmission, TrustRig } from './trust-rig.ts';
 
 const TASK = '00000000000000aa' as TaskId;
 
@@ -21,16 +21,7 @@ afterEach(() => closeRawPeers());
 
 afterAll(() => rig.stop(), 30_000);
 
-const submission: Fields<'submit'> = {
-  request: 1,
-  task: TASK,
-  taskType: 'echo',
-  spec: { count: 1, bytes: 8, batch: 1 },
-  nodes: 1,
-  waitNodesMs: 600_000,
-  timeoutMs: 600_000,
-  durability: 'local',
-};
+const submission = echoSubmission(TASK);
 
 /** `action outcome` of each line that is written meanwhile. */
 async function linesOf(act: () => Promise<unknown>): Promise<string[]> {

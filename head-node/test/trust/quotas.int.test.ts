@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { describeError, fromWireError, type Fields, type Message, type TaskId } from '@muster/shared';
 import { ask, closeRawPeers } from './raw-peer.ts';
-import { TrustRig, type Enrolled } from './trust-rig.ts';
+import { echoSubmission, type Enrolled, TrustRig } from './trust-rig.ts';
 
 const TASKS = 3;
 const BYTES = 50_000;
@@ -21,7 +21,7 @@ afterEach(() => closeRawPeers());
 afterAll(() => rig.stop(), 30_000);
 
 const taskNamed = (number: number): TaskId => number.toString(16).padStart(16, '0') as TaskId;
-const echo = { taskType: 'echo', spec: { count: 1, bytes: 8, batch: 1 } };
+const echo: Pick<Fields<'submit'>, 'taskType' | 'spec'> = echoSubmission(taskNamed(0));
 /** 2 x 100 x 10 operands and 100 x 100 results of 4 bytes. */
 const product = { taskType: 'matrix_mult', spec: { m: 100, k: 10, n: 100, dtype: 'float32', grid: 'auto' } };
 const PRODUCT_BYTES = 48_000;
@@ -31,8 +31,8 @@ function submit(
   what: Pick<Fields<'submit'>, 'taskType' | 'spec'>,
   task = taskNamed(++drawn),
 ): Promise<Message> {
-  const terms = { nodes: 1, waitNodesMs: 600_000, timeoutMs: 600_000, durability: 'local' } as const;
-  return ask(rig.endpoint, 'clients', { keys, type: 'submit', fields: { request: 1, task, ...what, ...terms } });
+  const fields = { ...echoSubmission(task), taskType: what.taskType, spec: what.spec };
+  return ask(rig.endpoint, 'clients', { keys, type: 'submit', fields });
 }
 
 const cancel = (task: TaskId): Promise<Message> =>

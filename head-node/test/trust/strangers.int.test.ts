@@ -13,7 +13,6 @@ import {
   writeJoinToken,
   type Channel,
   type Endpoint,
-  type Fields,
   type Message,
   type ProviderId,
   type SessionId,
@@ -24,7 +23,7 @@ import { waitUntil } from '@muster/shared/testkit';
 import { Request } from 'zeromq';
 import type { HeadNode } from '../../src/head-node.ts';
 import { ask, closeRawPeers, dial, frameOf, handshakeOf } from './raw-peer.ts';
-import { registerAs, startHeadNode, TrustRig, type Enrolled } from './trust-rig.ts';
+import { echoSubmission, type Enrolled, registerAs, startHeadNode, TrustRig } from './trust-rig.ts';
 
 const ports = Object.keys(channels) as Channel[];
 const TASK = '00000000000000aa' as TaskId;
@@ -44,16 +43,7 @@ afterEach(() => closeRawPeers());
 
 afterAll(() => rig.stop(), 30_000);
 
-const submission: Fields<'submit'> = {
-  request: 1,
-  task: TASK,
-  taskType: 'echo',
-  spec: { count: 1, bytes: 8, batch: 1 },
-  nodes: 1,
-  waitNodesMs: 60_000,
-  timeoutMs: 60_000,
-  durability: 'local',
-};
+const submission = echoSubmission(TASK);
 
 const codeOf = (message: Message): string => ('error' in message ? (message.error?.code ?? '') : message.type);
 

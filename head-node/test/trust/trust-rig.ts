@@ -11,6 +11,7 @@ import {
   type ProviderId,
   type Role,
   type SessionId,
+  type TaskId,
 } from '@muster/shared';
 import { enrol } from '@muster/shared/io';
 import { deviceFacts, freePortBase, TemporaryDirectories } from '@muster/shared/testkit';
@@ -26,6 +27,18 @@ import { ask, type Keys } from './raw-peer.ts';
 /** As it was built: the head starts a compiled process beside it. */
 const built = join(import.meta.dirname, '../../dist/head-node.js');
 export const { startHeadNode } = (await import(built)) as typeof HeadNodeModule;
+
+/** One echo, of a task that waits for a node as long as a test may take. */
+export const echoSubmission = (task: TaskId): Fields<'submit'> => ({
+  request: 1,
+  task,
+  taskType: 'echo',
+  spec: { count: 1, bytes: 8, batch: 1 },
+  nodes: 1,
+  waitNodesMs: 600_000,
+  timeoutMs: 600_000,
+  durability: 'local',
+});
 
 export interface Enrolled extends Keys {
   readonly identity: string;
