@@ -8,6 +8,7 @@ import { dispatch, speculate } from './dispatch.ts';
 import type { HeadEffect } from './effects.ts';
 import { ageEnded } from './ended-tasks.ts';
 import type { HeadEvent, Moment } from './events.ts';
+import { onFailed, watchLeases } from './failures.ts';
 import { retryLater } from './leases.ts';
 import {
   bySession,
@@ -22,16 +23,7 @@ import {
 } from './providers.ts';
 import { onRestored } from './restore.ts';
 import { onRoundReady, onRoundsEnded, onRoundsFailed, openWaitingRounds, watchRounds } from './rounds.ts';
-import {
-  onBytesMissing,
-  onChecked,
-  onCheckFailed,
-  onDelivered,
-  onFailed,
-  onKept,
-  onReturned,
-  watchLeases,
-} from './results.ts';
+import { onBytesMissing, onChecked, onCheckFailed, onDelivered, onKept, onReturned } from './results.ts';
 import { onBound, onCancelled, onResultsTooLarge, onSubmitted, onTaskDurable, tryStart, watchTasks } from './tasks.ts';
 import type { Turn } from './turn.ts';
 

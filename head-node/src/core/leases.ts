@@ -1,5 +1,5 @@
 /** The life of a lease: given, given up, taken up again, void. */
-import { backoffMs, type HeldLease, type ProviderId } from '@muster/shared';
+import { backoffMs, type HeldLease, type ProviderId, type SessionId } from '@muster/shared';
 import { countLease } from './accounts.ts';
 import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
 import { fromRanges } from './index-ranges.ts';
@@ -189,3 +189,13 @@ function areAscending(ranges: readonly number[], subtasks: number): boolean {
   );
   return ranges.length > 0 && ranges.length % 2 === 0 && inOrder && (ranges.at(-1) ?? 0) <= subtasks;
 }
+
+/** Null when nobody waits for it any more. */
+export function contextOf(turn: Turn, id: number): LeaseOfRun | null {
+  const lease = turn.state.leases.get(id);
+  const task = lease === undefined ? undefined : taskOf(turn, lease);
+  return lease === undefined || task === undefined || task.run === null ? null : { lease, task, run: task.run };
+}
+
+export const sessionOf = ({ state }: Turn, { provider }: Lease): SessionId | null =>
+  state.providers.get(provider)?.session ?? null;

@@ -8,7 +8,7 @@ import type { EndedRecord, SubtaskRecord, SubtasksRecord, TaskHistory } from './
 import { addEnded } from './ended-tasks.ts';
 import { checkpointBytesOf } from './endings.ts';
 import { startRun } from './plan-task.ts';
-import { tallyOf } from './results.ts';
+import { tallyOf } from './tallies.ts';
 import { announceOperands, bindBlock, endIfComplete, newTask } from './tasks.ts';
 import type { Turn } from './turn.ts';
 

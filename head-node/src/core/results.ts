@@ -1,47 +1,30 @@
-/** Results and failures of leases: checked, accepted once, or tried again elsewhere. */
-import {
-  backoffMs,
-  formatDuration,
-  isOperandDtype,
-  MusterError,
-  toWireError,
-  type ProviderId,
-  type SessionId,
-  type WireError,
-} from '@muster/shared';
-
-import type { Lease, NodeTally, Provider, Running, Task } from './cluster-state.ts';
-import type { CheckedBytes, HeadEvent, ReturnedResult } from './events.ts';
+/** Results of leases: checked, and accepted once. */
+import { isOperandDtype } from '@muster/shared';
+import type { Lease, Provider, Running } from './cluster-state.ts';
 import { end } from './endings.ts';
+import type { CheckedBytes, HeadEvent, ReturnedResult } from './events.ts';
+import { doubt, reject } from './failures.ts';
 import { toRanges } from './index-ranges.ts';
 import { learn } from './learned-rates.ts';
-import { deadlineMsOf, flopsOf } from './lease-cost.ts';
+import { flopsOf } from './lease-cost.ts';
 import {
   adoptLease,
-  ageOf,
-  countRetry,
-  coveredByRivals,
+  contextOf,
   discardLease,
   dropLease,
   freeCredit,
   moveLease,
-  retryLater,
   rivalsOf,
+  sessionOf,
   voidLease,
   type LeaseOfRun,
 } from './leases.ts';
-import { bySession, heard, nameOf } from './providers.ts';
+import { bySession, heard } from './providers.ts';
 import { learnLateness, learnSpeed, roundOf } from './rounds.ts';
 import { subtaskState } from './subtask-states.ts';
+import { tallyOf } from './tallies.ts';
 import { announceOperands, endIfComplete } from './tasks.ts';
-import { log, taskOf, type Turn } from './turn.ts';
-
-/** Null when nobody waits for it any more. */
-function contextOf(turn: Turn, id: number): LeaseOfRun | null {
-  const lease = turn.state.leases.get(id);
-  const task = lease === undefined ? undefined : taskOf(turn, lease);
-  return lease === undefined || task === undefined || task.run === null ? null : { lease, task, run: task.run };
-}
+import { log, type Turn } from './turn.ts';
 
 /** A late result of a lease that was given up is as good as any: the first valid one wins. */
 export function onReturned(turn: Turn, event: HeadEvent & { type: 'returned' }): void {
@@ -129,28 +112,17 @@ function learnFrom({ state }: Turn, { lease, task, run }: LeaseOfRun, computeMs:
   learn(provider.rates[dtype], flops, computeMs);
 }
 
-const sessionOf = ({ state }: Turn, { provider }: Lease): SessionId | null =>
-  state.providers.get(provider)?.session ?? null;
-
 const isOpen = (run: Running, index: number): boolean => {
   const state = run.states.at(index);
   return state === subtaskState.leased || state === subtaskState.pending;
 };
-
-export function tallyOf({ tallies }: Task, id: ProviderId): NodeTally {
-  const known = tallies.get(id);
-  if (known !== undefined) return known;
-  const fresh = { subtasks: 0, flops: 0, computeMs: 0, fetchMs: 0, rejected: 0 };
-  tallies.set(id, fresh);
-  return fresh;
-}
 
 export function onChecked(turn: Turn, event: HeadEvent & { type: 'checked' }): void {
   const context = contextOf(turn, event.lease);
   if (context === null) return;
   const { lease, task } = context;
   task.verifyMs += event.verifyMs;
-  if (!event.ok) return reject(turn, context, event.why);
+  if (!event.ok) return event.isDoubtful === true ? doubt(turn, context, event.why) : reject(turn, context, event.why);
   if (!leavesBytes(context)) return accept(turn, context, null);
   const { bytes, digest } = event;
   turn.effects.push({ type: 'keep', task: task.id, lease: lease.id, index: lease.indices[0] ?? 0, bytes, digest });
@@ -258,74 +230,6 @@ function revokeCopies(turn: Turn, context: LeaseOfRun): void {
   }
 }
 
-/** A wrong result: counted against the node, done again by another. */
-function reject(turn: Turn, context: LeaseOfRun, why: string): void {
-  const { lease, task, run } = context;
-  const provider = turn.state.providers.get(lease.provider);
-  task.rejected += 1;
-  turn.state.counters.resultsRejected += 1;
-  countLie(turn, context);
-  if (provider !== undefined) provider.rejected += 1;
-  const covered = coveredByRivals(turn.state, context);
-  for (const index of lease.indices) {
-    if (run.states.at(index) !== subtaskState.checking) continue;
-    run.states.move(index, covered.has(index) ? subtaskState.leased : subtaskState.pending);
-    if (!covered.has(index)) run.pending.giveBack(index);
-  }
-  turn.effects.push({ type: 'settle', session: sessionOf(turn, lease), task: task.id, lease: lease.id });
-  log(turn, 'warn', {
-    text: `wrong result from ${nameOf(turn, lease.provider)} rejected: ${why}`,
-    node: provider ?? null,
-  });
-  discardLease(turn, lease);
-  blame(turn, context, { error: rejected(nameOf(turn, lease.provider), why), backoff: false });
-}
-
-/** Once for each node and task the limit is reached. */
-function countLie({ state, effects }: Turn, { lease, task }: LeaseOfRun): void {
-  const tally = tallyOf(task, lease.provider);
-  tally.rejected += 1;
-  if (tally.rejected !== state.policy.distrustAfter) return;
-  const name = state.providers.get(lease.provider)?.name ?? lease.provider;
-  effects.push({
-    type: 'quarantined',
-    provider: lease.provider,
-    name,
-    task: task.id,
-    rejected: tally.rejected,
-  });
-}
-
-const rejected = (node: string, why: string): WireError =>
-  toWireError(
-    new MusterError('VERIFICATION_FAILED', 'no node returned a result that passes the check', {
-      why: `last from ${node}: ${why}`,
-      fix: 'check the hardware of the nodes named in the log of the head',
-    }),
-  );
-
-export function onFailed(turn: Turn, event: HeadEvent & { type: 'failed' }): void {
-  const provider = bySession(turn, event.session);
-  const context = contextOf(turn, event.lease);
-  if (
-    provider === undefined ||
-    context === null ||
-    context.lease.provider !== provider.id ||
-    context.lease.phase === 'checking'
-  )
-    return;
-  heard(turn, provider);
-  log(turn, 'warn', {
-    text: `${provider.name} failed a subtask: ${event.error.what} ${event.error.why}`,
-    node: provider,
-  });
-  if (isOurDisk(provider, event.error)) retryLater(turn, context.lease);
-  else fail(turn, context, event.error);
-}
-
-/** A node that writes into our store had no room there: what was accepted waits for some. */
-const isOurDisk = ({ sharesStore }: Provider, { code }: WireError): boolean => sharesStore && code === 'DISK_FULL';
-
 /** Nobody's fault, and no use to offer it again: the provider shall forget it, and the work is done anew. */
 export function onBytesMissing(turn: Turn, { session, task, lease: id }: HeadEvent & { type: 'bytes-missing' }): void {
   const provider = bySession(turn, session);
@@ -335,60 +239,4 @@ export function onBytesMissing(turn: Turn, { session, task, lease: id }: HeadEve
   if (lease?.phase === 'checking') return;
   turn.effects.push({ type: 'revoke', session, task, leases: [id] });
   if (lease?.provider === provider.id) voidLease(turn, lease, { retry: true });
-}
-
-function fail(turn: Turn, context: LeaseOfRun, error: WireError): void {
-  voidLease(turn, context.lease, { retry: true });
-  blame(turn, context, { error, backoff: true });
-}
-
-interface Blame {
-  readonly error: WireError;
-  readonly backoff: boolean;
-}
-
-/** After `failNodes` different nodes, or `failTimes` tries, the task fails with the last cause: its data is the poison. */
-function blame(turn: Turn, { lease, task, run }: LeaseOfRun, { error, backoff }: Blame): void {
-  const { policy } = turn.state;
-  for (const index of lease.indices) {
-    if (run.states.at(index) === subtaskState.accepted) continue;
-    const failures = [...(run.failures.get(index) ?? []), lease.provider];
-    run.failures.set(index, failures);
-    if (backoff) run.notBeforeMs.set(index, turn.nowMs + backoffMs(policy.retry, failures.length, turn.random));
-    if (new Set(failures).size >= policy.failNodes || failures.length >= policy.failTimes) {
-      const nodes = [...new Set(failures)].map((id) => nameOf(turn, id)).join(', ');
-      end(turn, task, {
-        state: 'failed',
-        error: {
-          ...error,
-          why: `subtask ${index} failed ${failures.length} times on ${nodes}: ${error.why || error.what}`,
-        },
-      });
-      return;
-    }
-  }
-  if (!backoff) countRetry(turn, task);
-}
-
-/** A lease that never ends: its compute is wedged. The provider is told to stop it. */
-export function watchLeases(turn: Turn): void {
-  const { policy, leases } = turn.state;
-  for (const lease of leases.values()) {
-    const ageMs = ageOf(turn, lease);
-    if (lease.phase !== 'open' || ageMs < policy.deadlineMinMs) continue;
-    const context = contextOf(turn, lease.id);
-    const provider: Provider | undefined = turn.state.providers.get(lease.provider);
-    if (context === null || ageMs < deadlineMsOf(turn, context)) continue;
-    if (provider !== undefined)
-      turn.effects.push({ type: 'revoke', session: provider.session, task: lease.task, leases: [lease.id] });
-    fail(
-      turn,
-      context,
-      toWireError(
-        new MusterError('COMPUTE_FAILED', 'a subtask did not end', {
-          why: `no result after ${formatDuration(ageMs)}`,
-        }),
-      ),
-    );
-  }
 }

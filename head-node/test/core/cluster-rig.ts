@@ -176,9 +176,9 @@ export class ClusterRig {
     return [...effects, ...kept];
   }
 
-  verdict({ lease }: LeaseOrder, ok: boolean): HeadEffect[] {
+  verdict({ lease }: LeaseOrder, ok: boolean, isDoubtful = false): HeadEffect[] {
     const why = ok ? '' : 'residual too large';
-    return this.post({ type: 'checked', lease, ok, why, verifyMs: 1, digest: 'd', bytes: 100 });
+    return this.post({ type: 'checked', lease, ok, why, isDoubtful, verifyMs: 1, digest: 'd', bytes: 100 });
   }
 
   /** Delivered and found right (or wrong). */
@@ -290,3 +290,9 @@ function existing<T>(found: T | undefined, name: string): T {
   if (found === undefined) throw new Error(`there is no ${name}`);
   return found;
 }
+
+/** The one item that there is. */
+export const only = <T>(items: readonly T[]): T => {
+  if (items.length !== 1) throw new Error(`expected one item, got ${items.length}`);
+  return items[0]!;
+};
