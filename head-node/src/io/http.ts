@@ -1,6 +1,7 @@
-import { limits, MusterError, type Logger } from '@muster/shared';
+import { limits, MusterError, systemClock, type Logger } from '@muster/shared';
 import { systemCodeOf } from '@muster/shared/io';
 import fastify, { type FastifyInstance } from 'fastify';
+import { HandshakeLimits } from '../trust/handshake-limits.ts';
 import { httpGate, type VisitorWithKey } from '../trust/http-gate.ts';
 import type { HeadView } from './head-view.ts';
 import { metricsOf } from './metrics.ts';
@@ -34,7 +35,7 @@ const PATIENCE = {
 export async function startHttp({ port, logger, view, visitorWithKey = () => null }: HttpOptions): Promise<HttpServer> {
   const server = fastify({ logger: false, forceCloseConnections: true, ...PATIENCE });
   server.server.maxConnections = limits.httpConnections.value;
-  server.addHook('onRequest', httpGate(visitorWithKey));
+  server.addHook('onRequest', httpGate({ visitorWithKey, failures: new HandshakeLimits(), clock: systemClock }));
   addRoutes(server, view);
   server.setErrorHandler((error, _request, reply) => {
     logger.error({ error }, 'an HTTP request failed');

@@ -64,7 +64,11 @@ export class HandshakeLimits {
   }
 
   isPaused(address: string, nowMs: number): boolean {
-    return nowMs < (this.#conducts.get(networkOf(address))?.pausedUntilMs ?? 0);
+    return this.pauseLeftMs(address, nowMs) > 0;
+  }
+
+  pauseLeftMs(address: string, nowMs: number): number {
+    return Math.max(0, (this.#conducts.get(networkOf(address))?.pausedUntilMs ?? 0) - nowMs);
   }
 
   /** It came with a key that nobody knows. */

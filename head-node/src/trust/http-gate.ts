@@ -1,6 +1,7 @@
 /** The one check of every HTTP request, before its route is: where it claims to go, where it comes from, and whether the role may. */
-import { limits, mayVisit, type Visitor } from '@muster/shared';
+import { limits, mayVisit, type Clock, type Visitor } from '@muster/shared';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { HandshakeLimits } from './handshake-limits.ts';
 
 /** The role of who shows this key, or null for a key that nobody has. */
 export type VisitorWithKey = (key: string) => Visitor | null | Promise<Visitor | null>;
@@ -10,18 +11,41 @@ const OUR_NAMES = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
 const BEARER = /^Bearer (\S+)$/;
 
-/** For fastify's `onRequest`. 421 for a foreign Host, 403 for a foreign Origin or a role that may not, 401 for a key that nobody has. */
+export interface HttpGateOptions {
+  readonly visitorWithKey: VisitorWithKey;
+  readonly failures: HandshakeLimits;
+  readonly clock: Clock;
+}
+
+/**
+ * For fastify's `onRequest`. 421 for a foreign Host, 403 for a foreign Origin or a role that may not, 401 for a key that nobody has, and 429
+ * where those are too many. Who has a key is let in all the time: all of this machine come from one address.
+ */
 export const httpGate =
-  (visitorWithKey: VisitorWithKey) =>
+  (options: HttpGateOptions) =>
   async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
-    const refusal = await refusalOf(request, visitorWithKey);
-    return refusal === null ? undefined : reply.code(refusal.status).send({ error: refusal.error });
+    const refusal = await refusalOf(request, options.visitorWithKey);
+    if (refusal === null) return undefined;
+    const { status, error } = refusal === UNKNOWN_KEY ? afterFailure(request.ip, reply, options) : refusal;
+    return reply.code(status).send({ error });
   };
 
+/** Tells those who try one after the other to wait. */
+function afterFailure(address: string, reply: FastifyReply, { failures, clock }: HttpGateOptions): Refusal {
+  const nowMs = clock.nowMs();
+  if (!failures.isPaused(address, nowMs)) failures.failed(address, nowMs);
+  const waitMs = failures.pauseLeftMs(address, nowMs);
+  if (waitMs === 0) return UNKNOWN_KEY;
+  reply.header('retry-after', Math.ceil(waitMs / 1000));
+  return { status: 429, error: 'too many keys that nobody has' };
+}
+
 interface Refusal {
-  readonly status: 401 | 403 | 404 | 421;
+  readonly status: 401 | 403 | 404 | 421 | 429;
   readonly error: string;
 }
+
+const UNKNOWN_KEY: Refusal = { status: 401, error: 'nobody has this key' };
 
 async function refusalOf(
   { headers, routeOptions }: FastifyRequest,
@@ -32,7 +56,7 @@ async function refusalOf(
   if (origin !== undefined && origin !== `http://${host}`)
     return { status: 403, error: 'not for pages of other sites' };
   const visitor = authorization === undefined ? 'anonymous' : await visitorOf(authorization, visitorWithKey);
-  if (visitor === null) return { status: 401, error: 'nobody has this key' };
+  if (visitor === null) return UNKNOWN_KEY;
   if (routeOptions.url === undefined) return { status: 404, error: 'there is no such page' };
   if (mayVisit(routeOptions.url, visitor)) return null;
   return visitor === 'anonymous' ? { status: 401, error: 'show a key' } : { status: 403, error: 'not for this role' };

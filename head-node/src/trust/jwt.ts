@@ -5,14 +5,14 @@
 import { isRole, limits, MusterError, type Role } from '@muster/shared';
 import { isLoopback } from '@muster/shared/io';
 import { createLocalJWKSet, createRemoteJWKSet, jwtVerify, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 
 export interface JwtOptions {
   /** `iss` of every token. */
   readonly issuer: string;
   /** `aud` of every token: this cluster, as the issuer calls it. */
   readonly audience: string;
-  /** The issuer's public keys: a file that is read at the start, or an https URL that is asked again when a key is unknown. */
+  /** The issuer's public keys: a file that is read again when it has changed, or an https URL that is asked again when a key is unknown. */
   readonly jwks: string;
   /** The claim that holds the role. */
   readonly roleClaim: string;
@@ -53,10 +53,40 @@ function keysAt(jwks: string): JWTVerifyGetKey {
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname)))
     return createRemoteJWKSet(url, { timeoutDuration: ANSWER_MS });
   if (url?.protocol === 'http:') throw unusable(`${jwks} is not encrypted: whoever is on the way could put in a key`);
-  return keysIn(jwks);
+  return keysOfFile(jwks);
 }
 
 const ANSWER_MS = 3000;
+
+/** Looked at for a change once a second at most. While a new file cannot be read the keys of the old one hold. */
+function keysOfFile(file: string): JWTVerifyGetKey {
+  let keys = keysIn(file);
+  let seen = versionOf(file);
+  let lookAgainMs = Date.now() + LOOK_AGAIN_MS;
+  return (header, token) => {
+    if (Date.now() >= lookAgainMs) {
+      lookAgainMs = Date.now() + LOOK_AGAIN_MS;
+      const version = versionOf(file);
+      if (version !== seen) [keys, seen] = readAgain(file, version) ?? [keys, seen];
+    }
+    return keys(header, token);
+  };
+}
+
+const LOOK_AGAIN_MS = 1000;
+
+function versionOf(file: string): string {
+  const { mtimeMs = 0, size = 0, ino = 0 } = statSync(file, { throwIfNoEntry: false }) ?? {};
+  return `${mtimeMs} ${size} ${ino}`;
+}
+
+function readAgain(file: string, version: string): [JWTVerifyGetKey, string] | null {
+  try {
+    return [keysIn(file), version];
+  } catch {
+    return null;
+  }
+}
 
 function keysIn(file: string): JWTVerifyGetKey {
   try {

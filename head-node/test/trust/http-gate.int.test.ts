@@ -1,28 +1,33 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { noBackbone, roles, routeVisitors, silentLogger, type Role } from '@muster/shared';
+import { limits, noBackbone, roles, routeVisitors, silentLogger, type Role } from '@muster/shared';
 import { startHttp, type HttpServer } from '../../src/io/http.ts';
 
 let server: HttpServer;
 
+const view = {
+  ready: () => true,
+  nodes: () => [],
+  tasks: () => [],
+  counters: () => ({}),
+  backbone: () => noBackbone,
+};
+const visitorWithKey = (key: string): Role | null => roles.find((role) => key === `key-of-${role}`) ?? null;
+
 beforeAll(async () => {
-  const view = {
-    ready: () => true,
-    nodes: () => [],
-    tasks: () => [],
-    counters: () => ({}),
-    backbone: () => noBackbone,
-  };
-  const visitorWithKey = (key: string): Role | null => roles.find((role) => key === `key-of-${role}`) ?? null;
   server = await startHttp({ port: 0, logger: silentLogger, view, visitorWithKey });
 });
 
 afterAll(() => server.close());
 
 /** Not with fetch, which writes Host by itself. */
-function statusOf(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<number> {
+function statusOf(
+  path: string,
+  headers: Record<string, string> = {},
+  { method = 'GET', port = server.port }: { method?: string; port?: number } = {},
+): Promise<number> {
   return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port: server.port, path, method, headers }, (response) => {
+    const asked = request({ host: '127.0.0.1', port, path, method, headers }, (response) => {
       response.resume();
       resolve(response.statusCode ?? 0);
     });
@@ -53,8 +58,36 @@ describe('every route', () => {
   });
 });
 
+describe('who tries one key after the other', () => {
+  let tried: HttpServer;
+  const statusWith = (key: string): Promise<number> =>
+    statusOf('/healthz', { authorization: `Bearer ${key}` }, { port: tried.port });
+
+  beforeAll(async () => {
+    tried = await startHttp({ port: 0, logger: silentLogger, view, visitorWithKey });
+    for (let key = 1; key < limits.failedHandshakes.value; key += 1) expect(await statusWith(`${key}`)).toBe(401);
+  });
+
+  afterAll(() => tried.close());
+
+  test('is told to wait, and how long', async () => {
+    expect(await statusWith('one more')).toBe(429);
+    const { status, headers } = await fetch(`http://127.0.0.1:${tried.port}/healthz`, {
+      headers: { authorization: 'Bearer another' },
+    });
+    expect(status).toBe(429);
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(10);
+  });
+
+  test('locks out nobody who has a key, nor who shows none', async () => {
+    expect(await statusWith('key-of-viewer')).toBe(200);
+    expect(await statusOf('/healthz', {}, { port: tried.port })).toBe(200);
+  });
+});
+
 test('there is nothing else', async () => {
   for (const path of ['/', '/tasks', '/healthz/', '/metrics/../admin', '/%2e%2e/etc/passwd'])
     expect(await statusOf(path)).toBe(404);
-  expect(await statusOf('/healthz', {}, 'POST')).toBe(404);
+  expect(await statusOf('/healthz', {}, { method: 'POST' })).toBe(404);
 });

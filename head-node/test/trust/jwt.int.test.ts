@@ -1,8 +1,8 @@
 /** JWTs of an identity provider that the test plays: which are taken, and as whom. */
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { roles } from '@muster/shared';
 import { TemporaryDirectories } from '@muster/shared/testkit';
@@ -74,6 +74,47 @@ describe('a JWT is taken', () => {
     const other = jwtVerifier({ issuer, audience, jwks: file, roleClaim: 'muster_role' });
     expect(await other(await signed({ claims: { muster_role: 'admin', role: 'viewer' } }))).toEqual({ role: 'admin' });
     expect(await other(await signed({}))).toEqual({ refused: "its claim 'muster_role' names no role" });
+  });
+});
+
+describe('a file of keys that has changed', () => {
+  let nowMs: jest.SpiedFunction<typeof Date.now>;
+  let own: string;
+  let other: JwtVerifier;
+  const real = Date.now;
+  let passedMs = 0;
+
+  beforeEach(async () => {
+    passedMs = 0;
+    nowMs = jest.spyOn(Date, 'now').mockImplementation(() => real() + passedMs);
+    own = join(directories.make(), 'jwks.json');
+    writeFileSync(own, JSON.stringify({ keys: [await jwkOf(ours!, 'ours')] }));
+    other = jwtVerifier({ issuer, audience, jwks: own, roleClaim: 'role' });
+  });
+  afterEach(() => nowMs.mockRestore());
+
+  const bySecond = (): Promise<string> => signed({ key: second!.privateKey, header: { kid: 'second' } });
+
+  test('is read again within a second: new keys hold, and old ones no more', async () => {
+    expect(await other(await bySecond())).toHaveProperty('refused');
+    writeFileSync(own, JSON.stringify({ keys: [await jwkOf(second!, 'second')] }));
+    passedMs = 1000;
+    expect(await other(await bySecond())).toEqual({ role: 'viewer' });
+    expect(await other(await signed())).toHaveProperty('refused');
+  });
+
+  test('holds as it was while what is there now cannot be read', async () => {
+    for (const half of ['{"keys": [', '']) {
+      writeFileSync(own, half);
+      passedMs += 1000;
+      expect(await other(await signed())).toEqual({ role: 'viewer' });
+    }
+    rmSync(own);
+    passedMs += 1000;
+    expect(await other(await signed())).toEqual({ role: 'viewer' });
+    writeFileSync(own, JSON.stringify({ keys: [await jwkOf(second!, 'second')] }));
+    passedMs += 1000;
+    expect(await other(await bySecond())).toEqual({ role: 'viewer' });
   });
 });
 

@@ -121,7 +121,7 @@ export const limits = {
     value: 100,
     unit: 'failures a minute',
     reason:
-      'of one address with unknown keys; then its strangers get no answer for 10 s, and twice as long each time after',
+      'of one address with unknown keys; then its strangers get no answer for 10 s, and twice as long each time after; over HTTP they get 429',
   },
   handshakePauseMs: {
     value: 600_000,
