@@ -48,7 +48,7 @@ export interface DriverPorts {
   readonly mirror: Mirror;
   readonly epoch: number;
   readonly audience: Audience;
-  readonly trust: Pick<Trust, 'quarantined'>;
+  readonly trust: Pick<Trust, 'quarantined' | 'forgotten'>;
 }
 
 /** Clients that wait for a task. */
@@ -225,12 +225,13 @@ export class Driver implements MirrorListener {
 
   /** Not before the journal says so too: a head that died in between would hold the task's subtasks for done, without results. */
   #removeResults(task: TaskId): void {
-    const { journal, results, runs } = this.#ports;
+    const { journal, results, runs, trust } = this.#ports;
     results.giveUp(task);
     runs.giveUp(task);
     const remove = (): void => {
       results.remove(task);
       runs.forget(task);
+      trust.forgotten(task);
     };
     journal.durable().then(remove, this.#journalFailed);
   }

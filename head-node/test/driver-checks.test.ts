@@ -38,6 +38,7 @@ function driverWith({ check, accept = nothing }: Outside): Driver {
     judges: { matrix_mult: { open: nothing, close: nothing, judge: check } },
     runs: { forget: nothing, giveUp: nothing },
     mirror: noMirror,
+    trust: { quarantined: nothing, forgotten: nothing },
     epoch: 1,
     audience: { accepted: nothing, ended: nothing, tile: nothing },
   } as unknown as DriverPorts;

@@ -28,6 +28,7 @@ async function headOnSlowDisk(rig: MirrorRig): Promise<{ driver: Driver; sync: (
     runs: { forget: nothing, giveUp: nothing },
     incoming: { discard: nothing, end: nothing },
     mirror: rig.mirror,
+    trust: { quarantined: nothing, forgotten: nothing },
     epoch: 1,
     audience: { accepted: nothing, ended: nothing, tile: nothing },
   } as unknown as DriverPorts;

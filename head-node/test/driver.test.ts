@@ -78,6 +78,7 @@ function driverOnSlowDisk(): SlowDisk {
     mirror,
     maxResultBytes: 100,
     results: { usedBytes: 60, giveUp: nothing, remove: () => void told.push('removed') },
+    trust: { quarantined: nothing, forgotten: nothing },
     epoch: 1,
     audience: {
       accepted: () => void told.push('accepted'),

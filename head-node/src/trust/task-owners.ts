@@ -3,14 +3,19 @@ import type { TaskId } from '@muster/shared';
 import { writePrivateFile } from '@muster/shared/io';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 
+/** Lines of tasks that are forgotten, beyond as many as are known. */
+const STALE_MAX = 1000;
+
 export class TaskOwners {
   readonly #path: string;
   readonly #owners = new Map<TaskId, string>();
+  #lines: number;
 
   /** A line is `task identity`. */
   constructor(path: string) {
     this.#path = path;
     const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [];
+    this.#lines = lines.length;
     for (const line of lines) {
       const [task, owner] = line.split(' ');
       if (task !== undefined && owner !== undefined) this.#owners.set(task as TaskId, owner);
@@ -26,12 +31,23 @@ export class TaskOwners {
     if (this.#owners.get(task) === owner) return;
     this.#owners.set(task, owner);
     appendFileSync(this.#path, `${task} ${owner}\n`, { mode: 0o600 });
+    this.#lines += 1;
+  }
+
+  /** The head has forgotten the task. */
+  forget(task: TaskId): void {
+    if (this.#owners.delete(task) && this.#lines > 2 * this.#owners.size + STALE_MAX) this.#write();
   }
 
   /** Those of tasks that the head has forgotten go. */
   keepOnly(isKnown: (task: TaskId) => boolean): void {
     for (const task of this.#owners.keys()) if (!isKnown(task)) this.#owners.delete(task);
+    this.#write();
+  }
+
+  #write(): void {
     const lines = [...this.#owners].map(([task, owner]) => `${task} ${owner}\n`);
     writePrivateFile(this.#path, lines.join(''));
+    this.#lines = lines.length;
   }
 }

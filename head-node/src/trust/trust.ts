@@ -196,6 +196,10 @@ export class Trust {
   }
 
   /** Shown to the HTTP interface, which only this machine reaches. */
+  forgotten(task: TaskId): void {
+    this.owners.forget(task);
+  }
+
   keyRefused(why: string): void {
     this.#counters.httpKeysRefused += 1;
     this.audit({
