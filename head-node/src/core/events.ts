@@ -106,8 +106,6 @@ export type HeadEvent =
       readonly lease: number;
       readonly ok: boolean;
       readonly why: string;
-      /** Not right, and not wrong either. */
-      readonly isDoubtful?: boolean;
       readonly verifyMs: number;
     } & CheckedBytes)
   /** What was found right is in the result store. */

@@ -32,15 +32,6 @@ function doAgain(turn: Turn, context: LeaseOfRun): void {
   discardLease(turn, lease);
 }
 
-/** Neither right nor wrong. It counts against nobody. */
-export function doubt(turn: Turn, context: LeaseOfRun, why: string): void {
-  const { lease, task } = context;
-  const node = turn.state.providers.get(lease.provider) ?? null;
-  log(turn, 'info', { text: `a result of ${nameOf(turn, lease.provider)} is not taken: ${why}`, node });
-  doAgain(turn, context);
-  countRetry(turn, task);
-}
-
 /** A wrong result: counted against the node, done again by another. */
 export function reject(turn: Turn, context: LeaseOfRun, why: string): void {
   const { lease, task } = context;

@@ -3,7 +3,7 @@ import { isOperandDtype } from '@muster/shared';
 import type { Lease, Provider, Running } from './cluster-state.ts';
 import { end } from './endings.ts';
 import type { CheckedBytes, HeadEvent, ReturnedResult } from './events.ts';
-import { doubt, reject } from './failures.ts';
+import { reject } from './failures.ts';
 import { toRanges } from './index-ranges.ts';
 import { learn } from './learned-rates.ts';
 import { flopsOf } from './lease-cost.ts';
@@ -122,7 +122,7 @@ export function onChecked(turn: Turn, event: HeadEvent & { type: 'checked' }): v
   if (context === null) return;
   const { lease, task } = context;
   task.verifyMs += event.verifyMs;
-  if (!event.ok) return event.isDoubtful === true ? doubt(turn, context, event.why) : reject(turn, context, event.why);
+  if (!event.ok) return reject(turn, context, event.why);
   if (!leavesBytes(context)) return accept(turn, context, null);
   const { bytes, digest } = event;
   turn.effects.push({ type: 'keep', task: task.id, lease: lease.id, index: lease.indices[0] ?? 0, bytes, digest });

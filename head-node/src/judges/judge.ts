@@ -5,8 +5,6 @@ export interface Verdict {
   readonly ok: boolean;
   /** What is wrong, with figures; '' when nothing is. */
   readonly why: string;
-  /** It is not taken, and not called wrong either: the work is done again, and nobody is blamed. */
-  readonly isDoubtful?: boolean;
   readonly verifyMs: number;
   /** BLAKE3 of the result's bytes, as a block id; '' where they are not kept. */
   readonly digest: string;

@@ -6,7 +6,6 @@ import {
   type ProviderId,
   type Random,
   type ShardSums,
-  type ShardWork,
 } from '@muster/shared';
 import { allFinite } from './shard-file.ts';
 import type { ShardTotals } from './round-sums.ts';
@@ -21,21 +20,15 @@ export const AUDIT_SHARE = 0.01;
  */
 export const GAPS_MAX = 50;
 
-/** What is looked at. A node may lie in the one and not in the other. */
-export interface Seen {
-  readonly kind: ShardWork['kind'];
-  readonly isFinite: boolean;
-}
-
 /**
- * Which shards of a run the head computes again: the first of each kind of every node, then some that nobody can foretell, every one of a
- * node that was found wrong, and every one that is no number, or a single node could end a run. One that cannot be compared, because what
- * went before it did not come, is made up for by the next that can; of a node that was never looked at, or was found wrong, it is not taken.
+ * Which shards of a run the head computes again: the first of every node, then some that nobody can foretell, every one of a node that was
+ * found wrong, and every one that is no number, or a single node could end a run. One that cannot be compared, because what went
+ * before it did not come, is made up for by the next that can.
  */
 export class AuditPlan {
   readonly #random: Random;
   readonly #share: number;
-  readonly #seen = { gradient: new Set<ProviderId>(), evaluate: new Set<ProviderId>() };
+  readonly #seen = new Set<ProviderId>();
   readonly #caught = new Set<ProviderId>();
   /** Shards since the one that was to be compared, that one included. */
   readonly #gaps = new Map<ProviderId, number>();
@@ -46,14 +39,9 @@ export class AuditPlan {
     this.#share = share;
   }
 
-  isDue(node: ProviderId, { kind, isFinite }: Seen): boolean {
+  isDue(node: ProviderId, finite: boolean): boolean {
     const byChance = this.#random() < this.#share;
-    return byChance || !isFinite || this.isSuspect(node, kind);
-  }
-
-  /** None of its shards of that kind was looked at, or one was wrong. */
-  isSuspect(node: ProviderId, kind: Seen['kind']): boolean {
-    return !this.#seen[kind].has(node) || this.#caught.has(node);
+    return byChance || !finite || !this.#seen.has(node) || this.#caught.has(node);
   }
 
   /** A shard that can be compared came; true where that makes up for one that could not. */
@@ -68,8 +56,8 @@ export class AuditPlan {
     return gaps >= GAPS_MAX;
   }
 
-  seen(node: ProviderId, kind: Seen['kind']): void {
-    this.#seen[kind].add(node);
+  seen(node: ProviderId): void {
+    this.#seen.add(node);
   }
 
   caught(node: ProviderId): void {

@@ -27,8 +27,6 @@ export interface ShardVerdict {
   readonly ok: boolean;
   /** '' when it is. */
   readonly why: string;
-  /** It is not taken, and not called wrong either. */
-  readonly isDoubtful: boolean;
   readonly verifyMs: number;
 }
 

@@ -9,7 +9,7 @@ import {
   type TrainSpec,
   type TrainWork,
 } from '@muster/shared';
-import { disagreement, GAPS_MAX, type AuditPlan, type Returned, type Seen } from './audit.ts';
+import { disagreement, GAPS_MAX, type AuditPlan, type Returned } from './audit.ts';
 import type { ReturnedShard } from './calls.ts';
 import type { Recompute } from './recomputation.ts';
 import { NO_LEFTOVERS, SentShards, sentShard, type Leftovers } from './sent-shards.ts';
@@ -31,8 +31,6 @@ export interface CheckInputs {
 export interface CheckedShard {
   /** What is wrong with it; '' when nothing is. */
   readonly why: string;
-  /** Whether something is cannot be told, and its node is not one to be believed. */
-  readonly isDoubtful: boolean;
   /** Null when it cannot even be read. */
   readonly returned: Returned | null;
   readonly isFinite: boolean;
@@ -57,11 +55,9 @@ export class ShardCheck {
   async check(shard: ReturnedShard, inputs: CheckInputs): Promise<CheckedShard> {
     const { audits } = this.#ports;
     const { why, returned, isFinite } = this.#read(shard, inputs.into);
-    const kind: Seen['kind'] = inputs.into === null ? 'evaluate' : 'gradient';
-    const readable = returned && { returned, isFinite, kind };
-    const judged = readable ? await this.#judge(shard, readable, inputs.weights) : unseen(why);
+    const judged = returned ? await this.#judge(shard, { returned, isFinite }, inputs.weights) : unseen(why);
     if (returned?.sent) this.#sent.add(shard.node, returned.sent);
-    if (!judged.isDoubtful) audits.seen(shard.node, kind);
+    audits.seen(shard.node);
     if (judged.why !== '') audits.caught(shard.node);
     return { returned, isFinite, ...judged };
   }
@@ -88,14 +84,13 @@ export class ShardCheck {
     return { payloadBytes: encodedBytes(options.compression, into.length), mayCarry: keepsResidual(options) };
   }
 
-  async #judge(shard: ReturnedShard, { returned, ...seen }: Readable, weights: Float32Array): Promise<Judged> {
+  async #judge(shard: ReturnedShard, { returned, isFinite }: Readable, weights: Float32Array): Promise<Judged> {
     const { audits } = this.#ports;
     const { node } = shard;
     const { sent } = returned;
     const before = sent === null ? NO_LEFTOVERS : this.#sent.leftoversFor(node, sent);
-    const isDue = audits.isDue(node, seen);
+    const isDue = audits.isDue(node, isFinite);
     if (before === null && audits.evades(node, isDue)) return unseen(EVASION);
-    if (before === null && audits.isSuspect(node, seen.kind)) return DOUBTFUL;
     const makesUp = sent !== null && before !== null && audits.makesUp(node);
     return isDue || makesUp ? this.#audit(shard, returned, { weights, before }) : unseen('');
   }
@@ -105,15 +100,16 @@ export class ShardCheck {
     const { compression: codec, localSteps } = this.#spec.options;
     const expected = await this.#ports.recompute(workOf(this.#spec, shard), weights);
     const why = disagreement(returned, expected, { codec, before, local: localSteps > 1 });
-    return { why, isDoubtful: false, auditMs: performance.now() - startedMs };
+    return { why, auditMs: performance.now() - startedMs };
   }
 }
 
-type ReadShard = Omit<CheckedShard, 'auditMs' | 'isDoubtful'>;
-type Judged = Pick<CheckedShard, 'why' | 'isDoubtful' | 'auditMs'>;
+type ReadShard = Omit<CheckedShard, 'auditMs'>;
+type Judged = Pick<CheckedShard, 'why' | 'auditMs'>;
 
-interface Readable extends Seen {
+interface Readable {
   readonly returned: Returned;
+  readonly isFinite: boolean;
 }
 
 interface Grounds {
@@ -122,9 +118,7 @@ interface Grounds {
 }
 
 /** Without computing anything again. */
-const unseen = (why: string): Judged => ({ why, isDoubtful: false, auditMs: null });
-
-const DOUBTFUL: Judged = { why: '', isDoubtful: true, auditMs: null };
+const unseen = (why: string): Judged => ({ why, auditMs: null });
 
 const EVASION = `each of more than ${GAPS_MAX} shards in a row follows one that did not come`;
 

@@ -28,8 +28,6 @@ export interface RunPorts extends ShardCheckPorts {
   readonly clock: Clock;
 }
 
-const UNCOMPARABLE = 'the one before it did not come, and left its traces in this one';
-
 export const CHECKPOINT_NAME = 'checkpoint.safetensors';
 
 interface OpenRound {
@@ -128,16 +126,14 @@ export class TrainingRun {
     const startedMs = this.#clock.nowMs();
     const round = this.#round;
     if (round === null || round.number !== shard.round) throw isOver(shard);
-    if (round.totals.has(shard.index)) return { ok: true, why: '', isDoubtful: false, verifyMs: 0 };
+    if (round.totals.has(shard.index)) return { ok: true, why: '', verifyMs: 0 };
     const into = round.ask.kind === 'evaluate' ? null : this.#array(shard);
     const checked = await this.#check.check(shard, { weights: this.#state.weights, into });
     this.#take(round, shard, checked);
-    const { isDoubtful } = checked;
-    const why = isDoubtful ? UNCOMPARABLE : checked.why;
-    if (why === '') round.computeMs = Math.max(round.computeMs, shard.computeMs);
+    if (checked.why === '') round.computeMs = Math.max(round.computeMs, shard.computeMs);
     const verifyMs = this.#clock.nowMs() - startedMs;
     round.aggregateMs += verifyMs - (checked.auditMs ?? 0);
-    return { ok: why === '', why, isDoubtful, verifyMs };
+    return { ok: checked.why === '', why: checked.why, verifyMs };
   }
 
   /**
@@ -205,11 +201,10 @@ export class TrainingRun {
     return array;
   }
 
-  #take(round: OpenRound, { index, layout }: ReturnedShard, checked: CheckedShard): void {
-    const { why, isDoubtful, returned, isFinite, auditMs } = checked;
+  #take(round: OpenRound, { index, layout }: ReturnedShard, { why, returned, isFinite, auditMs }: CheckedShard): void {
     if (auditMs !== null) this.#progress.audited();
     if (why !== '') this.#progress.disputed();
-    if (why !== '' || isDoubtful || returned === null) return;
+    if (why !== '' || returned === null) return;
     round.totals.add(index, returned);
     round.shards = layout.shards.length;
     round.isFinite &&= isFinite;

@@ -176,9 +176,9 @@ export class ClusterRig {
     return [...effects, ...kept];
   }
 
-  verdict({ lease }: LeaseOrder, ok: boolean, isDoubtful = false): HeadEffect[] {
+  verdict({ lease }: LeaseOrder, ok: boolean): HeadEffect[] {
     const why = ok ? '' : 'residual too large';
-    return this.post({ type: 'checked', lease, ok, why, isDoubtful, verifyMs: 1, digest: 'd', bytes: 100 });
+    return this.post({ type: 'checked', lease, ok, why, verifyMs: 1, digest: 'd', bytes: 100 });
   }
 
   /** Delivered and found right (or wrong). */

@@ -2,21 +2,6 @@ import { describe, expect, test } from '@jest/globals';
 import { defaultPolicy } from '../../src/core/policy.ts';
 import { ClusterRig, indicesOf, ofType, only } from './cluster-rig.ts';
 
-describe('a result of which nobody can tell', () => {
-  test('is thrown away and computed again, and counts against nobody', () => {
-    const rig = new ClusterRig();
-    rig.join('a', { credit: 1 });
-    const task = rig.product();
-    const order = only(rig.ordersOf('a'));
-    const effects = [...rig.deliver(order), ...rig.verdict(order, false, true)];
-    expect(ofType(effects, 'discard')).toMatchObject([{ lease: order.lease }]);
-    expect(ofType(effects, 'settle')).toMatchObject([{ lease: order.lease }]);
-    rig.drain();
-    expect(rig.status(task)).toMatchObject({ state: 'done', rejectedTiles: 0, acceptedTiles: 8, retries: 1 });
-    expect([rig.provider('a').rejected, rig.state.counters.resultsRejected]).toEqual([0, 0]);
-  });
-});
-
 describe('a wrong result', () => {
   test('is counted, thrown away and computed by another node', () => {
     const rig = new ClusterRig();

@@ -220,9 +220,8 @@ export class LinearRun {
     const layout = this.layoutOf(opened);
     const accepted: number[] = [];
     for (const index of [...layout.shards.keys()].toReversed()) {
-      let verdict = await this.check(await this.shard(opened, { layout, index }));
-      if (verdict.isDoubtful) verdict = await this.check(await this.shard(opened, { layout, index }));
-      if (verdict.ok) accepted.push(index);
+      const { ok } = await this.check(await this.shard(opened, { layout, index }));
+      if (ok) accepted.push(index);
     }
     return this.fold(opened, accepted.toReversed());
   }
