@@ -59,6 +59,17 @@ describe('the first shard of a node', () => {
   });
 });
 
+test('the first gradient of a node is compared although a test set came before it', async () => {
+  const spec = linearSpec({ batch: 100, epochs: 2 }, { testSamples: 40 });
+  const run = new LinearRun({ spec, nodes: ['honest'], tampers: { liar: scaled(-1) } });
+  const evaluation = ready(await run.round(ready(run.open())));
+  const at = { layout: run.layoutOf(evaluation), index: 0 };
+  expect(await run.check(await run.shard(evaluation, at, 'liar'))).toMatchObject({ ok: true });
+  const next = ready(run.fold(evaluation, [0]));
+  const { ok } = await run.check(await run.shard(next, { layout: run.layoutOf(next), index: 0 }, 'liar'));
+  expect(ok).toBe(false);
+});
+
 describe('honest nodes pass every audit', () => {
   test.each([['none'], ['bf16'], ['int8'], ['topk:40%']])('with %s', async (compression) => {
     const spec = linearSpec({ compression, epochs: 12 });
