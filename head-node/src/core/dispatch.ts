@@ -148,7 +148,7 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
     task: task.id,
     taskType: task.type.name,
     ranges: toRanges(indices),
-    work: task.type.work(task.spec, run.plan, { indices, blocks: (need) => blockId(task, need) }),
+    work: task.type.work(task.spec, run.plan, { indices, blocks: (need) => blockId(task, need), node: provider.id }),
     payload: task.type.payload(task.spec, indices),
   });
   return lease;

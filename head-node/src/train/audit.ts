@@ -15,10 +15,10 @@ import { distanceFromSent, type Leftovers, type SentShard } from './sent-shards.
 export const AUDIT_SHARE = 0.01;
 
 /**
- * So many shards in a row may each follow one that did not come, where one was to be compared. Rounds that end without a node, and copies
- * of other nodes' shards that came too late, leave such gaps: of a node that has them nine times in ten, one in 200 goes on so long.
+ * So many shards in a row may each follow one that did not come, where one was to be compared. An honest node makes one only where it has a
+ * second shard in a round and the first did not come.
  */
-export const GAPS_MAX = 50;
+export const GAPS_MAX = 10;
 
 /**
  * Which shards of a run the head computes again: the first of every node, then some that nobody can foretell, every one of a node that was
@@ -49,8 +49,9 @@ export class AuditPlan {
     return this.#gaps.delete(node);
   }
 
-  /** One came that cannot be; true when that is so too often. */
+  /** One came that cannot be; true when that is so too often, or the node was found wrong. */
   evades(node: ProviderId, isDue: boolean): boolean {
+    if (this.#caught.has(node)) return true;
     const gaps = this.#gaps.get(node) ?? 0;
     if (isDue || gaps > 0) this.#gaps.set(node, gaps + 1);
     return gaps >= GAPS_MAX;

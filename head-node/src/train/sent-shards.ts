@@ -17,30 +17,46 @@ export interface Leftovers {
 export const NO_LEFTOVERS: Leftovers = { sent: new Int32Array(), most: 0 };
 
 export interface SentShard extends Leftovers {
-  /** Shards before it whose leftovers went into it. */
-  readonly carried: number;
+  readonly number: number;
+  /** The one whose leftovers went into it, 0 for none. */
+  readonly after: number;
 }
 
 /** Holds when the bytes of the payload are others. */
-export function sentShard({ carried, payload }: ShardResult): SentShard {
+export function sentShard({ number, after, payload }: ShardResult): SentShard {
   const { indices, values } = topKEntries(payload);
   const most = values.reduce((least, value) => Math.min(least, Math.abs(value)), Infinity);
-  return { carried, sent: indices.slice(), most };
+  return { number, after, sent: indices.slice(), most };
 }
 
-/** The latest shard of each node. */
+/**
+ * The latest shard of each node. At the beginning of a round every node is told which that is, and goes back to what that one left: so a
+ * shard that never came, or came too late, takes nothing with it, and the next one follows one that is known here.
+ */
 export class SentShards {
   readonly #latest = new Map<ProviderId, SentShard>();
+  #told: ReadonlySet<ProviderId> = new Set();
+
+  /** What nodes are told in this round. */
+  beginRound(): Record<ProviderId, number> {
+    this.#told = new Set(this.#latest.keys());
+    return Object.fromEntries([...this.#latest].map(([node, { number }]) => [node, number]));
+  }
+
+  /** A node that was told in this round of no shard must make none that follows one. */
+  mayFollow(node: ProviderId): boolean {
+    return this.#told.has(node);
+  }
 
   add(node: ProviderId, shard: SentShard): void {
     this.#latest.set(node, shard);
   }
 
   /** What was left when the node made the shard; null when the one before it did not come. */
-  leftoversFor(node: ProviderId, { carried }: SentShard): Leftovers | null {
-    if (carried === 0) return NO_LEFTOVERS;
+  leftoversFor(node: ProviderId, { after }: SentShard): Leftovers | null {
+    if (after === 0) return NO_LEFTOVERS;
     const latest = this.#latest.get(node);
-    return latest?.carried === carried - 1 ? latest : null;
+    return latest?.number === after ? latest : null;
   }
 }
 

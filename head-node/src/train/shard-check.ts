@@ -4,6 +4,7 @@ import {
   keepsResidual,
   taskTypeNamed,
   type BlockId,
+  type ProviderId,
   type TaskPlan,
   type TrainLayout,
   type TrainSpec,
@@ -51,13 +52,19 @@ export class ShardCheck {
     this.#ports = ports;
   }
 
+  /** What nodes are told of their shards when a round begins; null where they need not know. */
+  beginRound(): Record<ProviderId, number> | null {
+    return typeof this.#spec.options.compression === 'object' ? this.#sent.beginRound() : null;
+  }
+
   /** Rejects with BLOCK_MISSING when a file is not there. */
   async check(shard: ReturnedShard, inputs: CheckInputs): Promise<CheckedShard> {
     const { audits } = this.#ports;
     const { why, returned, isFinite } = this.#read(shard, inputs.into);
     const judged = returned ? await this.#judge(shard, { returned, isFinite }, inputs.weights) : unseen(why);
     if (returned?.sent) this.#sent.add(shard.node, returned.sent);
-    audits.seen(shard.node);
+    // Nodes that tell the truth of a test set may lie about gradients.
+    if (inputs.into !== null) audits.seen(shard.node);
     if (judged.why !== '') audits.caught(shard.node);
     return { returned, isFinite, ...judged };
   }
@@ -90,6 +97,7 @@ export class ShardCheck {
     const { sent } = returned;
     const before = sent === null ? NO_LEFTOVERS : this.#sent.leftoversFor(node, sent);
     const isDue = audits.isDue(node, isFinite);
+    if (before === null && !this.#sent.mayFollow(node)) return unseen(FOLLOWS_NONE);
     if (before === null && audits.evades(node, isDue)) return unseen(EVASION);
     const makesUp = sent !== null && before !== null && audits.makesUp(node);
     return isDue || makesUp ? this.#audit(shard, returned, { weights, before }) : unseen('');
@@ -120,13 +128,14 @@ interface Grounds {
 /** Without computing anything again. */
 const unseen = (why: string): Judged => ({ why, auditMs: null });
 
-const EVASION = `each of more than ${GAPS_MAX} shards in a row follows one that did not come`;
+const EVASION = `it follows a shard that did not come, and so did more than ${GAPS_MAX} in a row, or the node was found wrong`;
+const FOLLOWS_NONE = 'it follows a shard that did not come, of a node that was told to begin anew';
 
 const noBlock = (): BlockId => '' as BlockId;
 
 /** What the node was asked for. */
-function workOf(spec: TrainSpec, { layout, index }: ReturnedShard): TrainWork {
-  return taskTypeNamed('train').work(spec, planOf(layout), { indices: [index], blocks: noBlock }) as TrainWork;
+function workOf(spec: TrainSpec, { layout, index, node }: ReturnedShard): TrainWork {
+  return taskTypeNamed('train').work(spec, planOf(layout), { indices: [index], blocks: noBlock, node }) as TrainWork;
 }
 
 const planOf = (layout: TrainLayout): TaskPlan => ({

@@ -20,8 +20,8 @@ export class ShardFile {
     const bytes = this.#bytes(path, SHARD_HEADER_BYTES + payloadBytes);
     const result = readShardResult(bytes, samples);
     const { length } = result.payload;
-    if (result.carried > 0 && !mayCarry)
-      throw badResult(`it carries what ${result.carried} shards left, and none is kept`);
+    if (result.after > 0 && !mayCarry)
+      throw badResult(`it carries what shard ${result.after} left, and nothing is kept`);
     // A codec for finite values has nothing to say of others.
     if (length === payloadBytes || (length === 0 && !Number.isFinite(result.loss))) return result;
     throw badResult(`it carries ${length} bytes, not ${payloadBytes}`);

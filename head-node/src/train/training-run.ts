@@ -247,8 +247,10 @@ export class TrainingRun {
   }
 
   #ready(blocks: readonly MadeBlock[], checkpointDue: boolean): RunAnswer {
-    const ask = this.#schedule.roundAt(this.#position);
-    if (ask === null) throw new MusterError('BUG', 'a run that is over has no next round');
+    const scheduled = this.#schedule.roundAt(this.#position);
+    if (scheduled === null) throw new MusterError('BUG', 'a run that is over has no next round');
+    const taken = this.#check.beginRound();
+    const ask: TrainRound = taken === null ? scheduled : { ...scheduled, taken };
     const start: RoundStart = { round: this.#nextRound, blocks: this.#blocks.all, ask };
     this.#round = {
       number: this.#nextRound,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { BlockId, RoundStart, TaskId, TrainingReport, TrainLayout, TrainRound, TrainWork } from '@muster/shared';
 import { defaultPolicy } from '../../src/core/policy.ts';
-import { blockIdFor, ClusterRig, heldOf, ofType, restarted, type Wish } from './cluster-rig.ts';
+import { blockIdFor, ClusterRig, heldOf, idOf, ofType, restarted, type Wish } from './cluster-rig.ts';
 
 const model = {
   name: 'tiny',
@@ -124,6 +124,17 @@ describe('a run in rounds', () => {
     rig.ready(task, 2);
     expect(rig.ordersOf('a').map(({ work }) => (work as TrainWork).weights)).toEqual([weightsOf(2)]);
     expect(rig.status(task)).toMatchObject({ tiles: 4, acceptedTiles: 1, training: { step: 1 } });
+  });
+
+  test('each node is told of its own shards which came last', () => {
+    const rig = new RunRig();
+    rig.join('a');
+    rig.join('b');
+    const task = rig.run(2, { compression: 'topk:1%' });
+    rig.ready(task, 1);
+    rig.drain();
+    rig.ready(task, 2, { ...gradient(1), taken: { [idOf('a')]: 7, [idOf('b')]: 9 } });
+    expect(['a', 'b'].map((name) => (rig.ordersOf(name)[0]!.work as TrainWork).taken)).toEqual([7, 9]);
   });
 
   test('a node that joins has a part in the next round, one that is lost in no other', () => {

@@ -59,6 +59,17 @@ describe('the first shard of a node', () => {
   });
 });
 
+test('the first gradient of a node is compared although a test set came before it', async () => {
+  const spec = linearSpec({ batch: 100, epochs: 2 }, { testSamples: 40 });
+  const run = new LinearRun({ spec, nodes: ['honest'], tampers: { liar: scaled(-1) } });
+  const evaluation = ready(await run.round(ready(run.open())));
+  const at = { layout: run.layoutOf(evaluation), index: 0 };
+  expect(await run.check(await run.shard(evaluation, at, 'liar'))).toMatchObject({ ok: true });
+  const next = ready(run.fold(evaluation, [0]));
+  const { ok } = await run.check(await run.shard(next, { layout: run.layoutOf(next), index: 0 }, 'liar'));
+  expect(ok).toBe(false);
+});
+
 describe('honest nodes pass every audit', () => {
   test.each([['none'], ['bf16'], ['int8'], ['topk:40%']])('with %s', async (compression) => {
     const spec = linearSpec({ compression, epochs: 12 });
@@ -122,7 +133,7 @@ describe('with top-k, a later shard', () => {
   /** What the head says of each step of a single node; the shards of steps in `lost` never reach it. */
   async function whysOf(
     options: Omit<LinearRunOptions, 'spec'>,
-    { steps, lost = [], before = () => undefined }: Walk,
+    { steps, lost = [], copies = [], before = () => undefined }: Walk,
   ): Promise<string[]> {
     const run = new LinearRun({ spec, ...options });
     const whys: string[] = [];
@@ -134,6 +145,7 @@ describe('with top-k, a later shard', () => {
       if (lost.includes(step)) await run.shard(round, at);
       // What is lost or refused is computed by somebody else.
       else whys[step] = (await run.check(await run.shard(round, at))).why;
+      if (copies.includes(step)) await run.shard(round, at);
       if (whys[step] !== '') await run.check(await run.shard(round, at, 'other'));
       outcome = run.fold(round, [0]);
     }
@@ -143,6 +155,8 @@ describe('with top-k, a later shard', () => {
   interface Walk {
     readonly steps: number;
     readonly lost?: readonly number[];
+    /** The node makes a shard of somebody else besides, which is not awaited any more. */
+    readonly copies?: readonly number[];
     readonly before?: (run: LinearRun, step: number) => void;
   }
 
@@ -159,15 +173,46 @@ describe('with top-k, a later shard', () => {
     expect(whys[8]).toMatch(/^its vector is \d\S* away from one of norm \d/);
   });
 
-  test('is not compared when the one before it did not come; the next one is', async () => {
+  test('is compared although the one before it did not come', async () => {
     const tampers = { one: after(8, scaled(-1)) };
-    const whys = await whysOf({ auditShare: 1, tampers }, { steps: 10, lost: [7] });
-    expect(refusedSteps(whys)).toEqual([9]);
+    expect(refusedSteps(await whysOf({ auditShare: 1, tampers }, { steps: 10, lost: [7] }))).toEqual([8, 9]);
+    expect(refusedSteps(await whysOf({ auditShare: 1, tampers }, { steps: 10, copies: [7] }))).toEqual([8, 9]);
+  });
+
+  test('of a node that was found wrong is refused whatever else it was making', async () => {
+    const tampers = { one: scaled(-1) };
+    expect(refusedSteps(await whysOf({ tampers }, { steps: 3, copies: [0] }))).toEqual([0, 1, 2]);
+    expect(refusedSteps(await whysOf({ tampers }, { steps: 3, lost: [0] }))).toEqual([1, 2]);
   });
 
   test('of an honest node passes whichever shards were lost', async () => {
-    const whys = await whysOf({ auditShare: 1 }, { steps: 30, lost: [0, 3, 7, 8, 15] });
+    const whys = await whysOf({ auditShare: 1 }, { steps: 30, lost: [0, 3, 7, 8, 15], copies: [2, 3, 9, 20] });
     expect(refusedSteps(whys)).toEqual([]);
+  });
+
+  describe('and second of its round, after one that did not come', () => {
+    /** What the head says of that one, and of the first of the round after it. */
+    async function whysAfterLost(options: Omit<LinearRunOptions, 'spec'>, steps: number): Promise<string[]> {
+      const run = new LinearRun({ spec, auditShare: 1, ...options });
+      const round = ready(await run.finish(run.open(), ({ step }) => step < steps));
+      const at = { layout: run.layoutOf(round), index: 0 };
+      await run.shard(round, at);
+      const { why } = await run.check(await run.shard(round, at));
+      if (why !== '') await run.check(await run.shard(round, at, 'other'));
+      const next = ready(run.fold(round, [0]));
+      return [why, (await run.check(await run.shard(next, { layout: run.layoutOf(next), index: 0 }))).why];
+    }
+
+    test('passes where it is honest, and so does the next', async () => {
+      expect(await whysAfterLost({}, 0)).toEqual(['', '']);
+      expect(await whysAfterLost({}, 5)).toEqual(['', '']);
+    });
+
+    test('is compared where nothing came before; else only the next is', async () => {
+      const wrong = expect.stringContaining('its vector is');
+      expect(await whysAfterLost({ tampers: { one: scaled(-1) } }, 0)).toEqual([wrong, wrong]);
+      expect(await whysAfterLost({ tampers: { one: after(5, scaled(-1)) } }, 5)).toEqual(['', wrong]);
+    });
   });
 
   test('of a node that lost what it kept is compared as a first one', async () => {
@@ -178,12 +223,18 @@ describe('with top-k, a later shard', () => {
   });
 
   test('that always follows one that did not come is refused in the end, and only of a node that was to be looked at', async () => {
-    const claims = { one: (carried: number): number => 2 * carried + 1 };
-    const whys = await whysOf({ claims }, { steps: GAPS_MAX + 3 });
-    expect(refusedSteps(whys)).toEqual([GAPS_MAX, GAPS_MAX + 1, GAPS_MAX + 2]);
-    expect(whys.at(-1)).toBe('each of more than 50 shards in a row follows one that did not come');
-    const later = { one: (carried: number): number => (carried === 0 ? 0 : 2 * carried + 1) };
-    expect(refusedSteps(await whysOf({ claims: later }, { steps: GAPS_MAX + 3 }))).toEqual([]);
+    const claims = { one: (latest: number): number => (latest === 0 ? 0 : latest + 1000) };
+    const whys = await whysOf({ claims, auditShare: 1 }, { steps: GAPS_MAX + 3 });
+    expect(refusedSteps(whys)).toEqual([GAPS_MAX + 1, GAPS_MAX + 2]);
+    expect(whys.at(-1)).toMatch(/^it follows a shard that did not come, and so did more than 10 in a row/);
+    expect(refusedSteps(await whysOf({ claims }, { steps: GAPS_MAX + 3 }))).toEqual([]);
+  });
+
+  test('of a node that was told of none is refused where it follows one, and so are those after it', async () => {
+    const claims = { one: (latest: number): number => 2 * latest + 1 };
+    const whys = await whysOf({ claims }, { steps: 3 });
+    expect(refusedSteps(whys)).toEqual([0, 1, 2]);
+    expect(whys[0]).toBe('it follows a shard that did not come, of a node that was told to begin anew');
   });
 });
 
@@ -193,9 +244,9 @@ test('a shard that carries something where nothing is kept is refused', async ()
     const opened = ready(run.open());
     const shard = await run.shard(opened, { layout: run.layoutOf(opened), index: 0 });
     const bytes = readFileSync(shard.path);
-    bytes.writeUInt32LE(3, 12);
+    bytes.writeUInt32LE(3, 16);
     writeFileSync(shard.path, bytes);
     const { ok, why } = await run.check(shard);
-    expect([ok, why]).toEqual([false, expect.stringContaining('it carries what 3 shards left, and none is kept')]);
+    expect([ok, why]).toEqual([false, expect.stringContaining('it carries what shard 3 left, and nothing is kept')]);
   }
 });

@@ -19,6 +19,7 @@ import {
   type TrainLayout,
   type TrainRound,
   type TrainSpec,
+  type TrainWork,
 } from '@muster/shared';
 import { manualClock, nodeFacts, TemporaryDirectories, type ManualClock } from '@muster/shared/testkit';
 import type { OpenRun, ReadyRound, ReturnedShard, RunAnswer, RunOutcome } from '../../src/train/calls.ts';
@@ -140,12 +141,13 @@ export interface LinearRunOptions {
   readonly tampers?: Readonly<Record<string, Tamper>>;
   /** As the process does it when it has nothing else to do: after each check. */
   readonly foldsEarly?: boolean;
-  /** What a node says of how many shards went before, where that is not so. */
-  readonly claims?: Readonly<Record<string, (carried: number) => number>>;
+  /** What a node says of the shard whose leftovers went in, where that is not so. */
+  readonly claims?: Readonly<Record<string, (after: number) => number>>;
 }
 
 interface Encoded {
-  readonly carried: number;
+  readonly number: number;
+  readonly after: number;
   readonly payload: Uint8Array;
 }
 
@@ -257,17 +259,17 @@ export class LinearRun {
   /** What the node at `index`, or the one that is named, writes for a shard. */
   async shard({ start }: ReadyRound, { layout, index }: ShardAt, named?: string): Promise<ReturnedShard> {
     const node = named ?? this.nodes[Math.floor((index * this.nodes.length) / layout.shards.length)]!;
-    const work = this.#workOf(layout, layout.shards[index]!);
+    const work = this.#workOf(layout, { shard: layout.shards[index]!, node });
     const honest = await computed(work, this.weights);
     const sums = this.#options.tampers?.[node]?.(honest, layout.round) ?? honest;
     const isEvaluation = layout.round.kind === 'evaluate';
-    const { carried, payload } = isEvaluation ? NOTHING : this.#encoded(node, sums.vector);
+    const { payload, ...chain } = isEvaluation ? NOTHING : this.#encoded(node, work, sums.vector);
     const path = join(this.directory, `shard-${(this.#files += 1)}`);
-    writeFileSync(path, Buffer.concat([shardHeader({ ...sums, carried }), payload]));
+    writeFileSync(path, Buffer.concat([shardHeader({ ...sums, ...chain }), payload]));
     return { task: TASK, round: start.round, index, node: nodeNamed(node), path, computeMs: COMPUTE_MS, layout };
   }
 
-  #workOf(layout: TrainLayout, shard: Shard): ShardWork {
+  #workOf(layout: TrainLayout, { shard, node }: { readonly shard: Shard; readonly node: string }): TrainWork {
     const plan = {
       subtasks: 1,
       batch: 1,
@@ -277,16 +279,19 @@ export class LinearRun {
       advice: '',
       layout: { ...layout, shards: [shard] },
     };
-    return taskTypeNamed('train').work(this.spec, plan, { indices: [0], blocks: () => '' as never }) as ShardWork;
+    const lease = { indices: [0], blocks: () => '' as never, node: nodeNamed(node) };
+    return taskTypeNamed('train').work(this.spec, plan, lease) as TrainWork;
   }
 
-  #encoded(node: string, vector: Float32Array): Encoded {
+  #encoded(node: string, work: TrainWork, vector: Float32Array): Encoded {
     const { compression } = this.spec.options;
-    if (!keepsResidual(this.spec.options)) return { carried: 0, payload: encodeGradient(compression, vector) };
+    if (!keepsResidual(this.spec.options)) return { ...NOTHING, payload: encodeGradient(compression, vector) };
     const residual = this.#residuals.get(node) ?? new ErrorFeedback(compression, vector.length);
     this.#residuals.set(node, residual);
-    const { carried } = residual;
-    return { carried: this.#options.claims?.[node]?.(carried) ?? carried, payload: residual.encode(vector) };
+    residual.begin(work);
+    const { latest } = residual;
+    const payload = residual.encode(vector);
+    return { number: residual.latest, after: this.#options.claims?.[node]?.(latest) ?? latest, payload };
   }
 
   #begin(): OpenRuns {
@@ -314,7 +319,7 @@ export class LinearRun {
   }
 }
 
-const NOTHING: Encoded = { carried: 0, payload: new Uint8Array() };
+const NOTHING: Encoded = { number: 0, after: 0, payload: new Uint8Array() };
 
 export const askOf = ({ ask }: RoundStart): TrainRound => ask as TrainRound;
 

@@ -59,10 +59,11 @@ class Node {
 
   /** How far from what it sends the gradient is, which should be the one that it had; null where the head cannot tell. */
   send(claimed: Float32Array, gradient: Float32Array): number | null {
-    const { carried } = this.#feedback;
+    const { latest: after } = this.#feedback;
     const payload = this.#feedback.encode(claimed);
+    const number = this.#feedback.latest;
     decodeGradient(this.#codec, payload, { out: this.#vector });
-    const header = shardHeader({ samples: 1, correct: 0, loss: 0, carried });
+    const header = shardHeader({ samples: 1, correct: 0, loss: 0, number, after });
     const shard = sentShard(readShardResult(Buffer.concat([header, payload]), 1));
     const before = this.#shards.leftoversFor(node, shard);
     this.#shards.add(node, shard);
@@ -137,19 +138,28 @@ describe.each([
 });
 
 describe('the shard before', () => {
-  const shard = (carried: number): SentShard => ({ carried, sent: Int32Array.of(3), most: 0.5 });
+  const shard = (number: number, after: number): SentShard => ({ number, after, sent: Int32Array.of(3), most: 0.5 });
 
   test('is the one that it says, of the same node', () => {
     const shards = new SentShards();
-    shards.add(node, shard(4));
-    expect(shards.leftoversFor(node, shard(5))).toEqual(shard(4));
-    expect(shards.leftoversFor(nodeNamed('two'), shard(5))).toBeNull();
-    for (const other of [1, 3, 4, 6]) expect(shards.leftoversFor(node, shard(other))).toBeNull();
+    shards.add(node, shard(4, 3));
+    expect(shards.leftoversFor(node, shard(9, 4))).toEqual(shard(4, 3));
+    expect(shards.leftoversFor(nodeNamed('two'), shard(9, 4))).toBeNull();
+    for (const other of [1, 3, 5]) expect(shards.leftoversFor(node, shard(9, other))).toBeNull();
   });
 
   test('left nothing where there was none', () => {
     const shards = new SentShards();
-    shards.add(node, shard(4));
-    expect(shards.leftoversFor(node, shard(0))).toBe(NO_LEFTOVERS);
+    shards.add(node, shard(4, 3));
+    expect(shards.leftoversFor(node, shard(9, 0))).toBe(NO_LEFTOVERS);
+  });
+
+  test('is what a node is told of when a round begins', () => {
+    const shards = new SentShards();
+    expect(shards.beginRound()).toEqual({});
+    shards.add(node, shard(4, 0));
+    expect(shards.mayFollow(node)).toBe(false);
+    expect(shards.beginRound()).toEqual({ [node]: 4 });
+    expect([shards.mayFollow(node), shards.mayFollow(nodeNamed('two'))]).toEqual([true, false]);
   });
 });

@@ -29,6 +29,8 @@ import type { MadeBlock, OpenRun, ReadyRound, ReturnedShard } from '../../src/tr
 import { startTrainer, type Trainer, type TrainerListener } from '../../src/train/index.ts';
 import { recomputation } from '../../src/train/recomputation.ts';
 
+const NODE = 'node' as ProviderId;
+
 export const script = join(import.meta.dirname, '../../dist/train/train-main.js');
 
 /** Three classes of six bytes: which two neighbours are bright. */
@@ -153,7 +155,11 @@ export class SmallRun implements TrainerListener {
     { plan, index }: { plan: TaskPlan; index: number },
   ): Promise<ReturnedShard> {
     const type = taskTypeNamed('train');
-    const work = type.work(this.#run.spec, plan, { indices: [index], blocks: () => '' as BlockId }) as TrainWork;
+    const work = type.work(this.#run.spec, plan, {
+      indices: [index],
+      blocks: () => '' as BlockId,
+      node: NODE,
+    }) as TrainWork;
     const weights = this.#blocks.get(start.blocks.find(({ operand }) => operand === 'weights')!.id)!;
     const sums = await this.#compute(work, elementsOf('float32', weights));
     const path = join(this.#directory, `shard-${start.round}-${index}`);
@@ -164,7 +170,7 @@ export class SmallRun implements TrainerListener {
       task,
       round: start.round,
       index,
-      node: 'node' as ProviderId,
+      node: NODE,
       path,
       computeMs: 1,
       layout: plan.layout as TrainLayout,

@@ -156,8 +156,9 @@ class Sender {
   }
 
   send(there: ShardSums, here: ShardSums): { readonly why: string; readonly vector: Float32Array } {
-    const { carried } = this.#feedback;
-    const bytes = Buffer.concat([shardHeader({ ...there, carried }), this.#feedback.encode(there.vector)]);
+    const { latest: after } = this.#feedback;
+    const payload = this.#feedback.encode(there.vector);
+    const bytes = Buffer.concat([shardHeader({ ...there, number: this.#feedback.latest, after }), payload]);
     this.shards += 1;
     const result = readShardResult(bytes, there.samples);
     const vector = new Float32Array(there.vector.length);

@@ -334,7 +334,7 @@ describe('shards', () => {
 
   test('that are no result are wrong', async () => {
     const { run, shard } = await opened();
-    truncateSync(shard.path, 30);
+    truncateSync(shard.path, 38);
     expect(await run.check(shard)).toMatchObject({ ok: false, why: expect.stringContaining('6 bytes') });
     writeFileSync(shard.path, Buffer.alloc(48));
     expect(await run.check(shard)).toMatchObject({ ok: false });

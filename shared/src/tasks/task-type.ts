@@ -1,4 +1,4 @@
-import type { BlockId } from '../ids.ts';
+import type { BlockId, ProviderId } from '../ids.ts';
 import type { ForecastPoint } from '../protocol/status.ts';
 import type { RoundRules } from './rounds.ts';
 
@@ -46,6 +46,13 @@ export interface LeasedBlocks {
 /** The answer of `bind` so far: ids of an operand's blocks, by block number. */
 export type BlockTable = (need: BlockNeed) => BlockId;
 
+export interface LeaseTerms {
+  readonly indices: readonly number[];
+  readonly blocks: BlockTable;
+  /** Whose it is. */
+  readonly node: ProviderId;
+}
+
 /**
  * A kind of task. Everything here is pure and synchronous; the heavy work happens in the provider's compute process and in
  * the head's verifier. A new kind is one folder beside `matrix-mult` and one line in registry.ts.
@@ -63,11 +70,7 @@ export interface TaskType<Spec> {
   /** Of a kind that works in rounds; its `plan` is the time before the first one and has no subtasks. */
   readonly rounds: RoundRules<Spec> | null;
   /** What the provider is told about the subtasks of one lease; small, msgpack-able. */
-  work(
-    spec: Spec,
-    plan: TaskPlan,
-    lease: { readonly indices: readonly number[]; readonly blocks: BlockTable },
-  ): unknown;
+  work(spec: Spec, plan: TaskPlan, lease: LeaseTerms): unknown;
   /** Checks what came of `work` at a provider, and names the blocks that it reads, each once. Throws ZodError. */
   readWork(raw: unknown): LeasedBlocks;
   /** Bulk bytes that travel with a lease, or null. */

@@ -1,41 +1,78 @@
 import type { Compression } from './compression.ts';
 import { decodeGradient, encodeGradient } from './gradient-codec.ts';
 
+/** Numbers of gradients are uint32 and wrap around before this. */
+const NUMBER_END = 2 ** 32;
+
+export interface StepBegun {
+  readonly step: number;
+  readonly taken: number | null;
+}
+
 /**
  * What a lossy codec left out of one gradient is added to the next one (Seide et al. 2014; Karimireddy et al. 2019).
  * Lives on the node, for as long as the node keeps its place in the training.
  */
 export class ErrorFeedback {
   readonly #codec: Compression;
-  readonly #residual: Float32Array;
   readonly #wanted: Float32Array;
-  #carried = 0;
+  #residual: Float32Array;
+  /** As it was before the latest gradient. */
+  #before: Float32Array;
+  #latest = 0;
+  #latestBefore = 0;
+  #number: number;
+  #step = -1;
 
-  constructor(codec: Compression, parameters: number) {
+  /** Gradients are numbered from the one after `number`, never twice. */
+  constructor(codec: Compression, parameters: number, number = 0) {
     this.#codec = codec;
     this.#residual = new Float32Array(parameters);
+    this.#before = new Float32Array(parameters);
     this.#wanted = new Float32Array(parameters);
+    this.#number = number;
   }
 
-  /** Gradients that were encoded since there was no residual: what they left out is in it. */
-  get carried(): number {
-    return this.#carried;
+  /** Number of the gradient that left the residual; 0 where there is none. */
+  get latest(): number {
+    return this.#latest;
   }
 
   /** Encodes gradient + residual and keeps the difference; `gradient` stays as it is. @throws as `encodeGradient`, with the residual kept. */
   encode(gradient: Float32Array): Uint8Array {
-    const [residual, wanted] = [this.#residual, this.#wanted];
+    const [residual, wanted, next] = [this.#residual, this.#wanted, this.#before];
     for (let i = 0; i < wanted.length; i += 1) wanted[i] = gradient[i]! + residual[i]!;
     const bytes = encodeGradient(this.#codec, wanted);
-    decodeGradient(this.#codec, bytes, { out: residual });
-    for (let i = 0; i < wanted.length; i += 1) residual[i] = wanted[i]! - residual[i]!;
-    this.#carried += 1;
+    decodeGradient(this.#codec, bytes, { out: next });
+    for (let i = 0; i < wanted.length; i += 1) next[i] = wanted[i]! - next[i]!;
+    [this.#before, this.#residual] = [residual, next];
+    this.#number = (this.#number + 1) % NUMBER_END || 1;
+    [this.#latestBefore, this.#latest] = [this.#latest, this.#number];
     return this.#codec === 'none' ? bytes.slice() : bytes;
+  }
+
+  /**
+   * To be called before a gradient is encoded. `taken`: the latest of before this step that counts, 0: none does, null: that is not known.
+   * One that was encoded after it did not come, or came too late: the residual is again what it was before, as if that gradient had never
+   * been. Of two of them that cannot be known, and nothing is left. A second gradient of a step follows the first, whether that one counts
+   * or not, unless none was taken before: then nobody could tell whether the second is right.
+   */
+  begin({ step, taken }: StepBegun): void {
+    if (taken !== null && (taken === 0 || step !== this.#step)) this.#goBackTo(taken);
+    this.#step = step;
   }
 
   /** After reassignment: what is left belongs to weights that this node no longer follows. */
   drop(): void {
     this.#residual.fill(0);
-    this.#carried = 0;
+    this.#latest = 0;
+    this.#latestBefore = 0;
+  }
+
+  #goBackTo(taken: number): void {
+    if (taken === this.#latest) return;
+    if (taken === 0 || taken !== this.#latestBefore) return this.drop();
+    [this.#before, this.#residual] = [this.#residual, this.#before];
+    [this.#latestBefore, this.#latest] = [0, taken];
   }
 }

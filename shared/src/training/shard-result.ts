@@ -1,11 +1,13 @@
 /**
- * What comes of one shard: 24 bytes of header and the encoded vector, which is empty for an evaluation. Little-endian:
+ * What comes of one shard: 32 bytes of header and the encoded vector, which is empty for an evaluation. Little-endian:
  *
- *   0  u32  magic 'MSR1'
+ *   0  u32  magic 'MSR2'
  *   4  u32  samples
  *   8  u32  right answers
- *  12  u32  shards before it on the same node that left something out which went into it; 0 where nothing was left or is kept
- *  16  f64  sum of the losses
+ *  12  u32  its number among those of the node, none of which comes twice; 0 where nothing is kept of it
+ *  16  u32  number of the shard whose leftovers went into it; 0 where there were none
+ *  20  u32  0
+ *  24  f64  sum of the losses
  */
 import { MusterError } from '../errors.ts';
 
@@ -14,28 +16,32 @@ export interface ShardResult {
   readonly correct: number;
   /** Sum over the samples. */
   readonly loss: number;
-  /** Shards before it, of the same node, whose leftovers went into it: it can only be told right from wrong by who knows the one before. */
-  readonly carried: number;
+  /** 0 where nothing that is left out of it goes into another. */
+  readonly number: number;
+  /** The shard of the same node whose leftovers went into it, 0 for none: it can only be told right from wrong by who knows that one. */
+  readonly after: number;
   /** Encoded as the task's compression says; a view of the given bytes. */
   readonly payload: Uint8Array;
 }
 
-export const SHARD_HEADER_BYTES = 24;
-const MAGIC = 0x3152534d;
+export const SHARD_HEADER_BYTES = 32;
+const MAGIC = 0x3252534d;
 /** Sums of as many as there may be are numbers. */
 const LOSS_MAX = 1e280;
 
-/** Without `carried` nothing was left of shards before. */
-export type ShardHeader = Pick<ShardResult, 'samples' | 'correct' | 'loss'> & Partial<Pick<ShardResult, 'carried'>>;
+/** Without `number` and `after` nothing is kept from shard to shard. */
+export type ShardHeader = Pick<ShardResult, 'samples' | 'correct' | 'loss'> &
+  Partial<Pick<ShardResult, 'number' | 'after'>>;
 
 /** The header alone: the payload is written behind it, without a copy. */
-export function shardHeader({ samples, correct, loss, carried = 0 }: ShardHeader): Uint8Array {
+export function shardHeader({ samples, correct, loss, number = 0, after = 0 }: ShardHeader): Uint8Array {
   const view = new DataView(new ArrayBuffer(SHARD_HEADER_BYTES));
   view.setUint32(0, MAGIC, true);
   view.setUint32(4, samples, true);
   view.setUint32(8, correct, true);
-  view.setUint32(12, carried, true);
-  view.setFloat64(16, loss, true);
+  view.setUint32(12, number, true);
+  view.setUint32(16, after, true);
+  view.setFloat64(24, loss, true);
   return new Uint8Array(view.buffer);
 }
 
@@ -47,9 +53,10 @@ export function readShardResult(bytes: Uint8Array, samples: number): ShardResult
   if (magic !== MAGIC) throw badResult(`it begins with ${magic.toString(16)}`);
   if (seen !== samples) throw badResult(`it is of ${seen} samples, the shard has ${samples}`);
   if (correct > samples) throw badResult(`${correct} of ${samples} answers are right`);
-  const loss = view.getFloat64(16, true);
+  const loss = view.getFloat64(24, true);
   if (Number.isFinite(loss) && Math.abs(loss) > LOSS_MAX) throw badResult(`its loss is ${loss}`);
-  return { samples, correct, loss, carried: view.getUint32(12, true), payload: bytes.subarray(SHARD_HEADER_BYTES) };
+  const [number, after] = [view.getUint32(12, true), view.getUint32(16, true)];
+  return { samples, correct, loss, number, after, payload: bytes.subarray(SHARD_HEADER_BYTES) };
 }
 
 /** No codec takes more than four bytes a parameter and a thousandth beside them, but top-k, which may take eight. */

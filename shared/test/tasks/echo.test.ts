@@ -85,7 +85,9 @@ describe('echo', () => {
       echo.flops(spec, plan, 0),
       echo.region(spec, plan, 0),
     ]).toEqual([[], [], 0, []]);
-    expect(echo.work(spec, plan, { indices: [0], blocks: () => '' as never })).toEqual({ bytes: 64 });
+    expect(echo.work(spec, plan, { indices: [0], blocks: () => '' as never, node: '' as never })).toEqual({
+      bytes: 64,
+    });
     expect([echo.window(spec), echo.window(echoSpec())]).toEqual([4, null]);
     expect([echo.blockBytes(spec, { operand: 'a', block: 0 }), echo.resultBytes(spec, plan, 0)]).toEqual([0, 0]);
     expect(echo.describe(spec)).toEqual({ shape: [100], dtype: '' });

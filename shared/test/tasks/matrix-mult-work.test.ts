@@ -90,7 +90,7 @@ describe('the work of a tile', () => {
   });
 
   test('lists blocks in the order of its rows and depths', () => {
-    const work = matrixMult.work(spec, plan, { indices: [0], blocks: named }) as TileWork;
+    const work = matrixMult.work(spec, plan, { indices: [0], blocks: named, node: '' as never }) as TileWork;
     const [top = 0, bottom = 0, left = 0, right = 0] = matrixMult.region(spec, plan, 0);
     expect(work.rows.reduce((sum, rows) => sum + rows, 0)).toBe(bottom - top);
     expect(work.columns).toBe(right - left);
@@ -121,7 +121,8 @@ describe('the work of a tile', () => {
   const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
 
   test('is one tile to a lease, and none beyond the plan', () => {
-    const lease = (indices: readonly number[]): unknown => matrixMult.work(spec, plan, { indices, blocks: named });
+    const lease = (indices: readonly number[]): unknown =>
+      matrixMult.work(spec, plan, { indices, blocks: named, node: '' as never });
     for (const indices of [[], [0, 1], [plan.subtasks]]) {
       expect(() => lease(indices)).toThrow(expect.objectContaining({ code: 'BUG' }));
     }

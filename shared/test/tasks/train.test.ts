@@ -7,7 +7,9 @@ import {
   shardHeader,
   taskTypeNamed,
   type NodeFacts,
+  type ProviderId,
   type TrainLayout,
+  type TrainRound,
   type TrainSpec,
   type TrainWork,
 } from '@muster/shared';
@@ -52,9 +54,11 @@ const planOf = (spec: TrainSpec, nodes: number) =>
 const block = (text: string) => blockIdOf(Buffer.from(text));
 
 function workOf(spec: TrainSpec): TrainWork {
-  const lease = { indices: [0], blocks: () => block('any') };
   return train.work(spec, planOf(spec, 1), lease) as TrainWork;
 }
+
+const one = '1'.repeat(16) as ProviderId;
+const lease = { indices: [0], blocks: () => block('any'), node: one };
 
 describe('shards of a round', () => {
   test.each([
@@ -95,8 +99,20 @@ describe('work', () => {
     expect(readWork(work).work).toEqual(work);
   });
 
+  test('says which shard of its node came last, none where the round knows of none', () => {
+    const spec = specOf({ compression: 'topk:1%' });
+    const takenIn = (taken: TrainRound['taken']): TrainWork['taken'] => {
+      const plan = rounds.plan(spec, { round: 1, blocks: [], ask: { ...ask, taken } }, [node]);
+      return (readWork(train.work(spec, plan, lease)).work as TrainWork).taken;
+    };
+    expect(takenIn({ [one]: 2 ** 32 - 1 })).toBe(2 ** 32 - 1);
+    expect(takenIn({ ['2'.repeat(16) as ProviderId]: 7 })).toBe(0);
+    expect(takenIn(undefined)).toBeNull();
+  });
+
   test.each([
     [{ samples: limits.samplesMax.value + 1 }, 'Too big'],
+    [{ taken: 2 ** 32 }, 'Too big'],
     [{ to: 513 }, 'its samples are not in the set'],
     [{ from: 100, to: 99 }, 'its samples are not in the set'],
     [{ numbers: [0] }, 'its blocks are not numbered'],
@@ -117,9 +133,10 @@ test('a loss that no sum can hold is no result', () => {
   expect(readShardResult(header(Number.POSITIVE_INFINITY), 4).loss).toBe(Number.POSITIVE_INFINITY);
 });
 
-test('a shard result says how many shards went before it, none unless it is told', () => {
+test('a shard result says which shard it follows, none unless it is told', () => {
   const totals = { samples: 4, correct: 1, loss: 2 };
   const read = (header: Uint8Array) => readShardResult(Buffer.concat([header, Uint8Array.of(7)]), 4);
-  expect(read(shardHeader({ ...totals, carried: 2 ** 32 - 1 }))).toMatchObject({ ...totals, carried: 2 ** 32 - 1 });
-  expect(read(shardHeader(totals))).toMatchObject({ carried: 0, payload: Uint8Array.of(7) });
+  const numbers = { number: 2 ** 32 - 1, after: 2 ** 32 - 2 };
+  expect(read(shardHeader({ ...totals, ...numbers }))).toMatchObject({ ...totals, ...numbers });
+  expect(read(shardHeader(totals))).toMatchObject({ number: 0, after: 0, payload: Uint8Array.of(7) });
 });

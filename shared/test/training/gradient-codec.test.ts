@@ -217,9 +217,9 @@ describe('error feedback', () => {
     expect(sentFor([4, 3])).toEqual([4, 0]);
     expect(sentFor([4, 3])).toEqual([0, 6]);
     expect(sentFor([0, 1])).toEqual([4, 0]);
-    expect(feedback.carried).toBe(3);
+    expect(feedback.latest).toBe(3);
     feedback.drop();
-    expect(feedback.carried).toBe(0);
+    expect(feedback.latest).toBe(0);
     expect(sentFor([0.5, 0.25])).toEqual([0.5, 0]);
   });
 
@@ -229,10 +229,74 @@ describe('error feedback', () => {
     feedback.encode(gradient);
     expect([...gradient]).toEqual([4, 3]);
     expect(refusal(() => feedback.encode(Float32Array.of(Number.NaN, 1))).code).toBe('BAD_DATA');
-    expect(feedback.carried).toBe(1);
+    expect(feedback.latest).toBe(1);
     const out = new Float32Array(2);
     decodeGradient({ topk: 0.5 }, feedback.encode(Float32Array.of(1, 1)), { out });
     expect([...out]).toEqual([0, 4]);
+  });
+
+  describe('of gradients that did not come', () => {
+    const codec = { topk: 0.5 } as const;
+    const sentBy = (feedback: ErrorFeedback, ...gradient: number[]): number[] => {
+      const out = new Float32Array(gradient.length);
+      decodeGradient(codec, feedback.encode(Float32Array.from(gradient)), { out });
+      return [...out];
+    };
+    const afterTwo = (): ErrorFeedback => {
+      const feedback = new ErrorFeedback(codec, 2, 40);
+      feedback.begin({ step: 0, taken: 0 });
+      expect(sentBy(feedback, 4, 3)).toEqual([4, 0]);
+      feedback.begin({ step: 1, taken: 41 });
+      expect(sentBy(feedback, 1, 1)).toEqual([0, 4]);
+      return feedback;
+    };
+
+    test('keeps what was left before one, as if that had never been', () => {
+      const feedback = afterTwo();
+      feedback.begin({ step: 2, taken: 41 });
+      expect(feedback.latest).toBe(41);
+      expect(sentBy(feedback, 1, 2)).toEqual([0, 5]);
+      expect(feedback.latest).toBe(43);
+      feedback.begin({ step: 3, taken: 43 });
+      expect(sentBy(feedback, 0, 0)).toEqual([1, 0]);
+    });
+
+    test.each([
+      ['those are more than one', 40],
+      ['none was taken', 0],
+      ['nobody knows the one that was', 7],
+    ])('keeps nothing where %s', (_what, taken) => {
+      const feedback = afterTwo();
+      feedback.begin({ step: 2, taken });
+      expect(feedback.latest).toBe(0);
+      expect(sentBy(feedback, 0, 0)).toEqual([0, 0]);
+    });
+
+    test('goes back once, and not between two of a step', () => {
+      const feedback = afterTwo();
+      feedback.begin({ step: 2, taken: 41 });
+      feedback.begin({ step: 3, taken: 0 });
+      expect(feedback.latest).toBe(0);
+      const other = afterTwo();
+      other.begin({ step: 1, taken: 41 });
+      expect(other.latest).toBe(42);
+      other.begin({ step: 2, taken: null });
+      expect(other.latest).toBe(42);
+    });
+
+    test('begins anew with each of a step where none was taken before', () => {
+      const feedback = new ErrorFeedback(codec, 2);
+      for (const number of [1, 2]) {
+        feedback.begin({ step: 0, taken: 0 });
+        expect([feedback.latest, sentBy(feedback, 4, 3), feedback.latest]).toEqual([0, [4, 0], number]);
+      }
+    });
+  });
+
+  test('numbers what it encodes beyond the end of uint32, and never by 0', () => {
+    const feedback = new ErrorFeedback('none', 1, 2 ** 32 - 2);
+    const numbers = [0, 1, 2].map(() => (feedback.encode(Float32Array.of(1)), feedback.latest));
+    expect(numbers).toEqual([2 ** 32 - 1, 1, 2]);
   });
 
   test('without loss sends its own copy', () => {

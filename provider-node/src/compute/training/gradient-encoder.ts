@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import {
   encodeGradient,
@@ -11,8 +12,10 @@ import {
 export interface EncodedSums {
   /** Not a number where the vector is not finite and the codec cannot say so: the head ends the run by it. */
   readonly loss: number;
-  /** Gradients before it whose leftovers are in the payload. */
-  readonly carried: number;
+  /** Of the gradient; 0 where nothing is kept of it. */
+  readonly number: number;
+  /** The one whose leftovers are in the payload, 0 for none. */
+  readonly after: number;
   readonly payload: Uint8Array;
 }
 
@@ -21,8 +24,10 @@ export interface Sums {
   readonly vector: Float32Array;
 }
 
-/** Of tasks that take turns on a node; each takes the memory of a gradient. */
+/** Of tasks that take turns on a node; each takes the memory of three gradients. */
 const RESIDUALS_MAX = 4;
+
+const KEEPS_NOTHING = { number: 0, after: 0 };
 
 /** Vectors as they travel. What a lossy codec leaves out of one goes into the next of the same task. */
 export class GradientEncoder {
@@ -30,22 +35,26 @@ export class GradientEncoder {
   readonly #feedbacks = new LRUCache<string, ErrorFeedback>({ max: RESIDUALS_MAX });
 
   /** May write to the vector. */
-  encode(task: TaskId, { model, compression: codec, keepsResidual }: TrainWork, { loss, vector }: Sums): EncodedSums {
+  encode(task: TaskId, work: TrainWork, { loss, vector }: Sums): EncodedSums {
+    const { compression, keepsResidual } = work;
     try {
-      if (!keepsResidual) return { loss, carried: 0, payload: encodeGradient(codec, vector) };
-      const feedback = this.#feedbackOf(`${task} ${model}`, codec, vector.length);
-      const { carried } = feedback;
-      return { loss, carried, payload: feedback.encode(vector) };
+      if (!keepsResidual) return { loss, ...KEEPS_NOTHING, payload: encodeGradient(compression, vector) };
+      const feedback = this.#feedbackOf(`${task} ${work.model}`, compression, vector.length);
+      feedback.begin(work);
+      const { latest: after } = feedback;
+      const payload = feedback.encode(vector);
+      return { loss, number: feedback.latest, after, payload };
     } catch (error) {
       if (!isMusterError(error) || error.code !== 'BAD_DATA') throw error;
-      return { loss: Number.NaN, carried: 0, payload: encodeGradient(codec, vector.fill(0)) };
+      return { loss: Number.NaN, ...KEEPS_NOTHING, payload: encodeGradient(compression, vector.fill(0)) };
     }
   }
 
+  /** Numbers begin anywhere, so that the head does not take one of a node that was started again for one of before. */
   #feedbackOf(owner: string, codec: Compression, parameters: number): ErrorFeedback {
     const known = this.#feedbacks.get(owner);
     if (known) return known;
-    const feedback = new ErrorFeedback(codec, parameters);
+    const feedback = new ErrorFeedback(codec, parameters, randomInt(2 ** 32));
     this.#feedbacks.set(owner, feedback);
     return feedback;
   }

@@ -132,11 +132,11 @@ export class TrainingKernel implements Kernel {
   }
 
   #write({ task, work, out }: KernelJob, sums: ShardSums): number {
-    const { loss, carried, payload } = this.#encoded(task, work as TrainWork, sums);
+    const { payload, ...encoded } = this.#encoded(task, work as TrainWork, sums);
     const bytes = SHARD_HEADER_BYTES + payload.length;
     const file = createTileFile(out, bytes);
     try {
-      file.write(shardHeader({ ...sums, loss, carried }));
+      file.write(shardHeader({ ...sums, ...encoded }));
       file.write(payload);
     } finally {
       file.close();
@@ -145,7 +145,7 @@ export class TrainingKernel implements Kernel {
   }
 
   #encoded(task: TaskId, work: TrainWork, sums: ShardSums): EncodedSums {
-    if (work.kind === 'evaluate') return { loss: sums.loss, carried: 0, payload: new Uint8Array() };
+    if (work.kind === 'evaluate') return { loss: sums.loss, number: 0, after: 0, payload: new Uint8Array() };
     this.#options.finish?.(sums.vector);
     return this.#encoder.encode(task, work, sums);
   }

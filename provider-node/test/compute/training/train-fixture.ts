@@ -93,6 +93,7 @@ export class TrainingSet {
       blocks: [...this.#numbers],
       compression: 'none',
       keepsResidual: false,
+      taken: null,
       deterministic: false,
       local: null,
       ...given,

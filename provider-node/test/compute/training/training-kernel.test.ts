@@ -253,20 +253,40 @@ describe('what compression leaves out', () => {
     expect(seen).toEqual(expected);
   });
 
-  test('is counted in shards, in the header of the next', async () => {
+  test('is named in the header of the next, by the shard that left it', async () => {
     const set = setOf(small, { samples: 50 });
     const kernel = kernelOf();
-    const carriedOf = async (given: Partial<TrainWork>, task: string): Promise<number> => {
+    const chainOf = async (given: Partial<TrainWork>, task: string): Promise<number[]> => {
       const job = set.job({ compression, ...given }, task);
       await kernel.run(readJob(job));
-      return resultOf(job).carried;
+      const { number, after } = resultOf(job);
+      return [number, after];
     };
     const kept = { keepsResidual: true };
-    expect([await carriedOf(kept, 'a'), await carriedOf(kept, 'a'), await carriedOf(kept, 'a')]).toEqual([0, 1, 2]);
-    expect(await carriedOf(kept, 'b')).toBe(0);
-    expect(await carriedOf({ ...kept, kind: 'evaluate' }, 'a')).toBe(0);
-    expect(await carriedOf({}, 'a')).toBe(0);
-    expect(await carriedOf(kept, 'a')).toBe(3);
+    const [first, none] = await chainOf(kept, 'a');
+    expect(first).toBeGreaterThan(0);
+    expect(none).toBe(0);
+    expect(await chainOf(kept, 'a')).toEqual([first! + 1, first]);
+    expect((await chainOf(kept, 'b'))[1]).toBe(0);
+    expect(await chainOf({ ...kept, kind: 'evaluate' }, 'a')).toEqual([0, 0]);
+    expect(await chainOf({}, 'a')).toEqual([0, 0]);
+    expect(await chainOf(kept, 'a')).toEqual([first! + 2, first! + 1]);
+  });
+
+  test('is again what it was before a shard that the head did not take', async () => {
+    const set = setOf(small, { samples: 50 });
+    const [without, late] = [kernelOf(), kernelOf()];
+    const at = (step: number, taken: number) =>
+      set.job({ compression, keepsResidual: true, step, taken, from: 10 * step, to: 10 * step + 10 });
+    const numberOf = async (kernel: TrainingKernel): Promise<number> => {
+      const job = at(0, 0);
+      await kernel.run(readJob(job));
+      return resultOf(job).number;
+    };
+    const expected = await decoded(without, at(2, await numberOf(without)));
+    const taken = await numberOf(late);
+    await decoded(late, at(1, taken));
+    expect(await decoded(late, at(2, taken))).toEqual(expected);
   });
 
   test('is lost where that is wanted', async () => {

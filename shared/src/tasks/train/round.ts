@@ -1,4 +1,5 @@
 /** The rounds of a training run: what the trainer asks for, and how a round is cut. */
+import type { ProviderId } from '../../ids.ts';
 import type { NodeFacts, TaskPlan } from '../task-type.ts';
 import type { RoundStart } from '../rounds.ts';
 import { cutBatch, virtualShards } from '../../training/batch-cut.ts';
@@ -19,6 +20,11 @@ export interface TrainRound {
   readonly from: number;
   readonly to: number;
   readonly learningRate: number;
+  /**
+   * Only where compression leaves out what nodes must not lose: of each node the number of its latest shard that came. Nodes that are not
+   * here begin with nothing left.
+   */
+  readonly taken?: Readonly<Record<ProviderId, number>>;
 }
 
 /** [from, to) of the positions of one subtask. */

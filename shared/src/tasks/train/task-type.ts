@@ -4,7 +4,7 @@ import { parameterCount } from '../../model/parameters.ts';
 import { sampleBlocks, sampleBytes, samplesOfBlock } from '../../samples/layout.ts';
 import { keepsResidual } from '../../training/options.ts';
 import { shardResultBytesMax } from '../../training/shard-result.ts';
-import type { BlockNeed, BlockTable, LeasedBlocks, Operand, TaskPlan, TaskType } from '../task-type.ts';
+import type { BlockNeed, LeasedBlocks, LeaseTerms, Operand, TaskPlan, TaskType } from '../task-type.ts';
 import { planRound, quorumOf, type TrainLayout, type TrainRound } from './round.ts';
 import { blocksOfShard } from './shard-blocks.ts';
 import { parseTrainSpec, type TrainSpec } from './spec.ts';
@@ -76,11 +76,7 @@ function shardAt(plan: TaskPlan, index: number): readonly [number, number] {
   return shard;
 }
 
-function work(
-  spec: TrainSpec,
-  plan: TaskPlan,
-  { indices: [index = 0], blocks }: { readonly indices: readonly number[]; readonly blocks: BlockTable },
-): TrainWork {
+function work(spec: TrainSpec, plan: TaskPlan, { indices: [index = 0], blocks, node }: LeaseTerms): TrainWork {
   const { round } = plan.layout as TrainLayout;
   const { options, layout } = spec;
   const [from, to] = shardAt(plan, index);
@@ -100,6 +96,7 @@ function work(
     blocks: needs.map(blocks),
     compression: options.compression,
     keepsResidual: keepsResidual(options),
+    taken: round.taken === undefined ? null : (round.taken[node] ?? 0),
     deterministic: options.deterministic,
     local: localSteps(spec, round),
   };

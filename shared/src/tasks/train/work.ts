@@ -53,6 +53,8 @@ const fields = z.object({
   compression: z.custom<Compression>((value) => parseCompression(value) !== undefined),
   /** Is what compression loses kept for the next shard of this task? */
   keepsResidual: z.boolean(),
+  /** The number of this node's latest shard that came: only what that one left goes into this; 0: none. Null: what was left is right as it is. */
+  taken: whole.max(2 ** 32 - 1).nullable(),
   /** Must every node of its kind come to the same bits? */
   deterministic: z.boolean(),
   /** Steps that the node makes alone, each over an equal part of the shard; null for a plain gradient. */
