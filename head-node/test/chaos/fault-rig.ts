@@ -146,8 +146,10 @@ export class FaultRig {
   finishedBy(name: string, sinceMs = 0): number[] {
     const folder = join(this.cluster.cluster.directory, name, 'spool');
     const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
-    const finished = files.map((file) => join(folder, file)).filter((file) => statSync(file).mtimeMs >= sinceMs);
-    return finished.flatMap((file) => fromRanges((JSON.parse(readFileSync(file, 'utf8')) as Spooled).ranges));
+    const spooled = files.map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Spooled);
+    // A result is noted down only some time after it was made, and one that is not there a head has taken.
+    const finished = spooled.filter(({ result }) => madeMs(result.path) >= sinceMs);
+    return finished.flatMap(({ ranges }) => fromRanges(ranges));
   }
 
   /** The broker as the head sees it. */
@@ -197,6 +199,9 @@ async function failed(client: LocalProgram): Promise<never> {
   throw new Error(`the client ended with ${code}: ${stderr}`);
 }
 
+const madeMs = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? -1;
+
 interface Spooled {
   readonly ranges: readonly number[];
+  readonly result: { readonly path: string };
 }
