@@ -231,7 +231,8 @@ export class Driver implements MirrorListener {
     const remove = (): void => {
       results.remove(task);
       runs.forget(task);
-      trust.forgotten(task);
+      // It may have been submitted again under the same name.
+      if (!this.state.tasks.has(task)) trust.forgotten(task);
     };
     journal.durable().then(remove, this.#journalFailed);
   }

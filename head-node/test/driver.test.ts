@@ -78,7 +78,7 @@ function driverOnSlowDisk(): SlowDisk {
     mirror,
     maxResultBytes: 100,
     results: { usedBytes: 60, giveUp: nothing, remove: () => void told.push('removed') },
-    trust: { quarantined: nothing, forgotten: nothing },
+    trust: { quarantined: nothing, forgotten: () => void told.push('forgotten') },
     epoch: 1,
     audience: {
       accepted: () => void told.push('accepted'),
@@ -155,7 +155,20 @@ describe('what a client is told', () => {
     driver.post({ type: 'tick' });
     expect(told).toEqual([]);
     await sync();
-    expect(told).toEqual(['removed']);
+    expect(told).toEqual(['removed', 'forgotten']);
+  });
+
+  test('whose task it is stays known when it is submitted again under its name', async () => {
+    const { driver, told, clock, sync } = driverOnSlowDisk();
+    driver.post(submitted);
+    driver.post({ type: 'cancelled', task });
+    await sync();
+    clock.ms = 2 * defaultPolicy.resultTtlMs;
+    driver.post({ type: 'tick' });
+    driver.post(submitted);
+    await sync();
+    expect(told).toContain('removed');
+    expect(told).not.toContain('forgotten');
   });
 });
 
