@@ -3,6 +3,9 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+// Whatever is run from here may load ONNX Runtime, which else reports to its maker and leaves files in the folder for temporary ones.
+process.env.ORT_DISABLE_TELEMETRY = '1';
+
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const lock = join(root, 'package-lock.json');
