@@ -1,5 +1,6 @@
 /** Who takes part in the run of one seed and what they want: drawn from the seed alone. */
 import { taskTypeNamed, type Durability, type ProviderId, type TaskId, type TaskType } from '@muster/shared';
+import { trainSpec } from '@muster/shared/testkit';
 import { defaultPolicy, type Policy } from '@muster/head-node/core';
 import type { Draw } from './draw.ts';
 import type { Faults } from './faults.ts';
@@ -111,30 +112,14 @@ const drawProduct = (draw: Draw): object => ({
   grid: draw.pick(['auto', '1d', '2d']),
 });
 
-const model = { name: 'm', input: [4], layers: [{ type: 'dense', units: 2 }], loss: 'crossEntropy' };
-const layout = {
-  features: [4],
-  featureType: 'float32',
-  scale: 1,
-  shift: 0,
-  target: { kind: 'classes', classes: 2 },
-  samplesPerBlock: 64,
-};
-
 /** 4 to 24 steps of about a second on one node, and an evaluation after each epoch. */
-const drawRun = (draw: Draw): object => ({
-  model,
-  layout,
-  trainSamples: 512,
-  testSamples: 100,
-  options: {
+const drawRun = (draw: Draw): object =>
+  trainSpec({
     batch: draw.pick([64, 128]),
     epochs: draw.whole(1, 3),
     deterministic: draw.chance(0.3),
     virtualShards: draw.whole(2, 8),
-  },
-  checkpointBytes: 0,
-});
+  });
 
 /** Strict ones are mirrored where there is no broker: see durabilityOf. */
 const durabilities: readonly Durability[] = ['local', 'mirrored', 'mirrored', 'strict'];

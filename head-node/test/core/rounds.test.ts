@@ -1,54 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import type { BlockId, RoundStart, TaskId, TrainingReport, TrainLayout, TrainRound, TrainWork } from '@muster/shared';
+import type { BlockId, RoundStart, TaskId, TrainLayout, TrainRound, TrainWork } from '@muster/shared';
+import { trainingReport, trainSpec } from '@muster/shared/testkit';
 import { defaultPolicy } from '../../src/core/policy.ts';
 import { blockIdFor, ClusterRig, heldOf, idOf, ofType, restarted, type Wish } from './cluster-rig.ts';
 
-const model = {
-  name: 'tiny',
-  input: [4],
-  layers: [{ type: 'dense', units: 2 }],
-  loss: 'crossEntropy',
-};
-const layout = {
-  features: [4],
-  featureType: 'float32',
-  scale: 1,
-  shift: 0,
-  target: { kind: 'classes', classes: 2 },
-  samplesPerBlock: 64,
-};
 const BATCH = 128;
 
-function trainSpec(options: object = {}): object {
-  return {
-    model,
-    layout,
-    trainSamples: 512,
-    testSamples: 100,
-    options: { batch: BATCH, epochs: 1, ...options },
-    checkpointBytes: 0,
-  };
-}
-
-const report: TrainingReport = {
-  step: 0,
-  steps: 4,
-  epoch: 0,
-  epochs: 1,
-  loss: null,
-  trainAccuracy: null,
-  testAccuracy: null,
-  testLoss: null,
-  learningRate: 0.1,
-  samplesPerSecond: 0,
-  split: { computeMs: 0, transferMs: 0, aggregateMs: 0 },
-  late: 0,
-  audited: 0,
-  disputed: 0,
-  checkpointStep: 0,
-  checkpointBytes: 0,
-  weightsSha256: '',
-};
+const report = trainingReport();
 
 const gradient = (step: number): TrainRound => ({
   kind: 'gradient',

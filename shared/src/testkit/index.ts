@@ -9,7 +9,7 @@ export {
 } from './local-cluster.ts';
 export { givenAgain, leasesGiven, type LeaseGiven } from './lease-log.ts';
 export { skipBecause, type RegisterTest } from './skip-because.ts';
-export { deviceFacts, echoSpec, matrixMultSpec, nodeFacts } from './builders.ts';
+export { deviceFacts, echoSpec, matrixMultSpec, nodeFacts, trainingReport, trainSpec } from './builders.ts';
 export { manualClock, type ManualClock } from './manual-clock.ts';
 export { maxAbsError, naiveProduct, randomMatrix, type Operands, type ProductShape } from './matrices.ts';
 export { NetworkNamespace } from './network-namespace.ts';

@@ -13,25 +13,9 @@ import {
   type TrainSpec,
   type TrainWork,
 } from '@muster/shared';
+import { trainSpec } from '@muster/shared/testkit';
 
-const layout = {
-  features: [4],
-  featureType: 'float32',
-  scale: 1,
-  shift: 0,
-  target: { kind: 'classes', classes: 2 },
-  samplesPerBlock: 64,
-};
-
-const specOf = (options: object): TrainSpec =>
-  parseTrainSpec({
-    model: { name: 'tiny', input: [4], layers: [{ type: 'dense', units: 2 }], loss: 'crossEntropy' },
-    layout,
-    trainSamples: 512,
-    testSamples: 0,
-    options: { batch: 128, ...options },
-    checkpointBytes: 0,
-  });
+const specOf = (options: object): TrainSpec => parseTrainSpec(trainSpec(options, { testSamples: 0 }));
 
 const node: NodeFacts = {
   gflops: { float32: 100, float64: 100, int8: 100 },

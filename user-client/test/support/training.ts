@@ -8,29 +8,28 @@ import {
   type TrainingReport,
   type TrainSpec,
 } from '@muster/shared';
+import { trainingReport as emptyReport } from '@muster/shared/testkit';
 import type { TrainingData } from '../../src/index.ts';
 
 /** At step 235 of 470. */
-export const trainingReport = (facts: Partial<TrainingReport> = {}): TrainingReport => ({
-  step: 235,
-  steps: 470,
-  epoch: 2,
-  epochs: 5,
-  loss: 0.1234,
-  trainAccuracy: 0.971,
-  testAccuracy: 0.9655,
-  testLoss: 0.2,
-  learningRate: 0.05,
-  samplesPerSecond: 11_800,
-  split: { computeMs: 30, transferMs: 8, aggregateMs: 2 },
-  late: 1,
-  audited: 12,
-  disputed: 0,
-  checkpointStep: 200,
-  checkpointBytes: 0,
-  weightsSha256: '',
-  ...facts,
-});
+export const trainingReport = (facts: Partial<TrainingReport> = {}): TrainingReport =>
+  emptyReport({
+    step: 235,
+    steps: 470,
+    epoch: 2,
+    epochs: 5,
+    loss: 0.1234,
+    trainAccuracy: 0.971,
+    testAccuracy: 0.9655,
+    testLoss: 0.2,
+    learningRate: 0.05,
+    samplesPerSecond: 11_800,
+    split: { computeMs: 30, transferMs: 8, aggregateMs: 2 },
+    late: 1,
+    audited: 12,
+    checkpointStep: 200,
+    ...facts,
+  });
 
 /** The file that a run begins with. */
 export function checkpointOf(spec: TrainSpec, { epoch = 1, step = 10 } = {}): Uint8Array<ArrayBuffer> {

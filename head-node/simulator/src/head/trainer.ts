@@ -12,6 +12,7 @@ import {
   type TrainRound,
   type TrainSpec,
 } from '@muster/shared';
+import { trainingReport } from '@muster/shared/testkit';
 import type { HeadEffect } from '@muster/head-node/core';
 import type { Draw } from '../draw.ts';
 import type { World } from '../world.ts';
@@ -127,23 +128,7 @@ function evaluationAt(step: number, spec: TrainSpec): TrainRound {
 }
 
 function reportOf({ step, spec }: Run): TrainingReport {
-  return {
-    step,
-    steps: stepsOf(spec) * spec.options.epochs,
-    epoch: Math.floor(step / stepsOf(spec)),
-    epochs: spec.options.epochs,
-    loss: null,
-    trainAccuracy: null,
-    testAccuracy: null,
-    testLoss: null,
-    learningRate: 0.1,
-    samplesPerSecond: 0,
-    split: { computeMs: 0, transferMs: 0, aggregateMs: 0 },
-    late: 0,
-    audited: 0,
-    disputed: 0,
-    checkpointStep: step,
-    checkpointBytes: 0,
-    weightsSha256: '',
-  };
+  const { epochs } = spec.options;
+  const [steps, epoch] = [stepsOf(spec) * epochs, Math.floor(step / stepsOf(spec))];
+  return trainingReport({ step, steps, epoch, epochs, checkpointStep: step });
 }
