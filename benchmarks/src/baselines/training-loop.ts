@@ -53,7 +53,10 @@ export class TrainingLoop {
   sumsOf(from: number, to: number): ReturnType<ShardGradient['run']> {
     const { samples, options } = this.#loop;
     const shard = { kind: 'gradient', seed: options.seed, step: 0, samples: samples.count, local: null } as const;
-    return this.#gradient.run({ ...shard, epoch: 0, from, to }, { weights: this.weights, blockAt: samples.blockAt });
+    return this.#gradient.run(
+      { ...shard, epoch: 0, from, to },
+      { weights: this.weights, set: 'train', blockAt: samples.blockAt },
+    );
   }
 
   async release(): Promise<void> {

@@ -17,7 +17,10 @@ export type Recompute = (shard: ShardWork, weights: Float32Array) => Promise<Sha
 export function recomputation({ spec: { model, layout }, trainPaths, testPaths }: OpenRun): Recompute {
   const shards = new ShardGradient({ model, layout, open: (kind) => openGraph(model, kind) });
   const sets = { gradient: new BlockFiles(layout, trainPaths), evaluate: new BlockFiles(layout, testPaths) };
-  return (shard, weights) => shards.run(shard, { weights, blockAt: (number) => sets[shard.kind].blockAt(number) });
+  return (shard, weights) => {
+    const set = shard.kind;
+    return shards.run(shard, { weights, set, blockAt: (number) => sets[set].blockAt(number) });
+  };
 }
 
 /** The runtime is loaded at the first audit: a head that trains nothing does without it. */

@@ -8,10 +8,16 @@ import type { SampleLayout } from '../samples/layout.ts';
 import { fillMask } from './dropout-mask.ts';
 import type { GraphTensor } from './graph-runner.ts';
 
-/** Samples by number, and where their blocks are. */
-export interface BatchSource {
-  readonly indices: Uint32Array;
+/** Where samples come from. */
+export interface SampleSource {
+  /** Names what is behind `blockAt`: what was gathered of one set is nothing of another, although its samples have the same numbers. */
+  readonly set: string;
   readonly blockAt: (number: number) => BlockView;
+}
+
+/** Samples by number, and where they come from. */
+export interface BatchSource extends SampleSource {
+  readonly indices: Uint32Array;
 }
 
 /** What the inputs of a step are named, ready for a runner. */
@@ -25,6 +31,8 @@ export class BatchBuffers {
   readonly #buffers = new Map<string, Float32Array>();
   /** What `X` and `Y` hold; part of the order of an epoch. */
   #gathered: Uint32Array = NOTHING;
+  /** ... of this set. */
+  #set = '';
 
   constructor(model: Model, layout: SampleLayout) {
     this.#model = model;
@@ -34,8 +42,8 @@ export class BatchBuffers {
 
   /** `X` and `Y`; they hold until the next call. Of samples that were gathered ahead they are there. */
   samples(source: BatchSource): BatchInputs {
-    const { indices } = source;
-    if (!isWithin(indices, this.#gathered)) this.gather(source);
+    const { indices, set } = source;
+    if (set !== this.#set || !isWithin(indices, this.#gathered)) this.gather(source);
     const first = (indices.byteOffset - this.#gathered.byteOffset) / indices.BYTES_PER_ELEMENT;
     return {
       X: this.#tensor('X', this.#model.input, { first, samples: indices.length }),
@@ -50,7 +58,7 @@ export class BatchBuffers {
     const Y = this.#tensor('Y', [outputCount(this.#model)], rows).elements;
     this.#gathered = NOTHING;
     gatherBatch(this.#layout, source, { X, Y });
-    this.#gathered = source.indices;
+    [this.#gathered, this.#set] = [source.indices, source.set];
   }
 
   /** `mask:0`, `mask:1`, ... of this step; they hold until the next call. */

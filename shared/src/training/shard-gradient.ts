@@ -2,11 +2,10 @@
 import { MusterError } from '../errors.ts';
 import type { Model } from '../model/description.ts';
 import { parameterCount } from '../model/parameters.ts';
-import type { BlockView } from '../samples/block.ts';
 import type { SampleLayout } from '../samples/layout.ts';
 import { accumulate } from './accumulate.ts';
 import { virtualShards } from './batch-cut.ts';
-import { BatchBuffers } from './batch-buffers.ts';
+import { BatchBuffers, type SampleSource } from './batch-buffers.ts';
 import { clipByGlobalNorm } from './clip.ts';
 import { EpochOrder } from './epoch-order.ts';
 import type { GraphRunner, StepOutputs } from './graph-runner.ts';
@@ -34,11 +33,9 @@ export interface LocalSteps extends OptimizerRates, Pick<TrainingOptions, 'clipN
   readonly learningRate: number;
 }
 
-/** Where the shard is computed. */
-export interface ShardInputs {
+/** Where the shard is computed, and of what: blocks are asked for where they hold samples of the shard. */
+export interface ShardInputs extends SampleSource {
   readonly weights: Float32Array;
-  /** Blocks of the set by number; asked for those that hold samples of the shard. */
-  readonly blockAt: (number: number) => BlockView;
 }
 
 export interface ShardSums {
@@ -97,7 +94,7 @@ export class ShardGradient {
    * latest as that was behind the one before, and some samples around it, because shards are cut anew for each step. Throws what `blockAt`
    * throws; the next shard is computed all the same.
    */
-  gatherAhead({ blockAt }: Pick<ShardInputs, 'blockAt'>): void {
+  gatherAhead({ set, blockAt }: SampleSource): void {
     const { order } = this.#order;
     if (this.#latest === null || this.#stride <= 0) return;
     const { from, to } = this.#latest;
@@ -106,12 +103,12 @@ export class ShardGradient {
     const margin = Math.ceil((to - from) / AROUND);
     const start = Math.max(0, next - margin);
     const end = next + Math.min(to - from, microBatchMax(this.#model)) + margin;
-    this.#buffers.gather({ indices: order.subarray(start, end), blockAt });
+    this.#buffers.gather({ indices: order.subarray(start, end), set, blockAt });
   }
 
   async #gradient(position: Position, indices: Uint32Array, inputs: ShardInputs): Promise<ShardSums> {
     return this.#sum('gradient', indices, (runner, part) => {
-      const batch = this.#buffers.samples({ indices: part, blockAt: inputs.blockAt });
+      const batch = this.#buffers.samples({ ...sourceOf(inputs), indices: part });
       return runner.run({ ...this.#weights(inputs), ...batch, ...this.#buffers.masks(position, part) });
     });
   }
@@ -119,7 +116,7 @@ export class ShardGradient {
   async #evaluate({ from, to }: ShardWork, inputs: ShardInputs): Promise<ShardSums> {
     const indices = Uint32Array.from({ length: to - from }, (_, at) => from + at);
     return this.#sum('evaluate', indices, (runner, part) =>
-      runner.run({ ...this.#weights(inputs), ...this.#buffers.samples({ indices: part, blockAt: inputs.blockAt }) }),
+      runner.run({ ...this.#weights(inputs), ...this.#buffers.samples({ ...sourceOf(inputs), indices: part }) }),
     );
   }
 
@@ -183,6 +180,8 @@ export class ShardGradient {
     });
   }
 }
+
+const sourceOf = ({ set, blockAt }: ShardInputs): SampleSource => ({ set, blockAt });
 
 /** Shards move by less than this part of their length from step to step. */
 const AROUND = 32;

@@ -26,6 +26,7 @@ const layout: SampleLayout = {
 const numbers = Float32Array.from({ length: SAMPLES }, (_, at) => at);
 const blockAt = (number: number) =>
   viewBlock(layout, packBlock(layout, { features: numbers, targets: numbers }, [500 * number, 500 * (number + 1)]));
+const set = 'the first';
 const shard: ShardWork = {
   kind: 'gradient',
   seed: 1,
@@ -71,7 +72,7 @@ describe('parts of a shard', () => {
   test('are added up', async () => {
     const sizes: number[] = [];
     const gradient = new ShardGradient({ model, layout, open: async () => summing(sizes) });
-    const sums = await gradient.run(shard, { weights: initialWeights(model, 1), blockAt });
+    const sums = await gradient.run(shard, { weights: initialWeights(model, 1), set, blockAt });
     const total = (SAMPLES * (SAMPLES - 1)) / 2;
     expect(sums).toMatchObject({ samples: SAMPLES, correct: 3, loss: total });
     expect([...sums.vector]).toEqual([total, SAMPLES]);
@@ -87,21 +88,21 @@ test('a graph that did not open is opened again', async () => {
     return summing([]);
   };
   const gradient = new ShardGradient({ model, layout, open });
-  const inputs = { weights: initialWeights(model, 1), blockAt };
+  const inputs = { weights: initialWeights(model, 1), set, blockAt };
   await expect(gradient.run(shard, inputs)).rejects.toThrow('no memory');
   await expect(gradient.run(shard, inputs)).resolves.toMatchObject({ samples: SAMPLES });
 });
 
 test('weights of another model are refused', async () => {
   const gradient = new ShardGradient({ model, layout, open: async () => summing([]) });
-  await expect(gradient.run(shard, { weights: new Float32Array(3), blockAt })).rejects.toMatchObject({
+  await expect(gradient.run(shard, { weights: new Float32Array(3), set, blockAt })).rejects.toMatchObject({
     code: 'SHAPE_MISMATCH',
     why: 'it has 2 parameters, there are 3 weights',
   });
 });
 
 describe('samples gathered ahead', () => {
-  const inputs = { weights: initialWeights(model, 1), blockAt };
+  const inputs = { weights: initialWeights(model, 1), set, blockAt };
   const at = (from: number, to: number, epoch = 0): ShardWork => ({ ...shard, from, to, epoch });
   const notAsked = (number: number): never => {
     throw new Error(`block ${number} was asked for`);
@@ -112,7 +113,7 @@ describe('samples gathered ahead', () => {
     const [ahead, plain] = [opened(), opened()];
     for (const gradient of [ahead, plain])
       for (const from of [0, 640]) await gradient.run(at(from, from + 320), inputs);
-    ahead.gatherAhead({ blockAt });
+    ahead.gatherAhead({ set, blockAt });
     for (const [from, to] of [
       [1280, 1600],
       [1275, 1608],
@@ -130,7 +131,7 @@ describe('samples gathered ahead', () => {
   ])('are left where the next shard is %s', async (_, next) => {
     const [ahead, plain] = [opened(), opened()];
     for (const from of [0, 640]) await ahead.run(at(from, from + 320), inputs);
-    ahead.gatherAhead({ blockAt });
+    ahead.gatherAhead({ set, blockAt });
     const sums = await ahead.run(next, inputs);
     expect([...sums.vector]).toEqual([...(await plain.run(next, inputs)).vector]);
   });
@@ -138,9 +139,30 @@ describe('samples gathered ahead', () => {
   test('are none of a shard that stands alone, nor behind the end of the epoch', async () => {
     const gradient = opened();
     await gradient.run(at(2680, 2800), inputs);
-    gradient.gatherAhead({ blockAt: notAsked });
+    gradient.gatherAhead({ set, blockAt: notAsked });
     await gradient.run(at(2840, 3000), inputs);
-    gradient.gatherAhead({ blockAt: notAsked });
-    expect(() => gradient.gatherAhead({ blockAt: notAsked })).not.toThrow();
+    gradient.gatherAhead({ set, blockAt: notAsked });
+    expect(() => gradient.gatherAhead({ set, blockAt: notAsked })).not.toThrow();
+  });
+
+  test.each([
+    ['of the same samples', at(640, 960)],
+    ['of those that were gathered ahead', at(1280, 1600)],
+  ])('are none of another set, whose next shard is %s', async (_, next) => {
+    const [shared, plain] = [opened(), opened()];
+    for (const from of [0, 640]) await shared.run(at(from, from + 320), inputs);
+    if (next.from > 640) shared.gatherAhead({ set, blockAt });
+    const doubled = numbers.map((value) => 2 * value);
+    const other = {
+      ...inputs,
+      set: 'the second',
+      blockAt: (number: number) =>
+        viewBlock(
+          layout,
+          packBlock(layout, { features: doubled, targets: doubled }, [500 * number, 500 * (number + 1)]),
+        ),
+    };
+    const [[sum], [half]] = [(await shared.run(next, other)).vector, (await plain.run(next, inputs)).vector];
+    expect(sum).toBe(2 * half!);
   });
 });

@@ -68,7 +68,7 @@ export class TrainingKernel implements Kernel {
     this.#spent = nothingSpent();
     const work = job.work as TrainWork;
     const program = charge(this.#spent, 'readMs', () => this.#program(work, job.pathOf));
-    const sums = await this.#sums(program, work, job.pathOf);
+    const sums = await this.#sums(program, job);
     const bytes = charge(this.#spent, 'writeMs', () => this.#write(job, sums));
     freeMemory(sums.vector);
     return doneIn(this.#spent, bytes, this.#options.fallback);
@@ -85,7 +85,9 @@ export class TrainingKernel implements Kernel {
     }
   }
 
-  async #sums(program: Program, work: TrainWork, pathOf: KernelJob['pathOf']): Promise<ShardSums> {
+  /** Runs of the same model share a program; each has samples of its own. */
+  async #sums(program: Program, { task: set, pathOf, ...job }: KernelJob): Promise<ShardSums> {
+    const work = job.work as TrainWork;
     const places = new Map(work.numbers.map((number, at) => [number, work.blocks[at]!]));
     const blockAt = (number: number): BlockView => {
       const id = places.get(number);
@@ -94,8 +96,8 @@ export class TrainingKernel implements Kernel {
     };
     const start = performance.now();
     const before = this.#spent.computeMs;
-    const sums = await program.gradient.run(work, { weights: program.weights, blockAt });
-    this.#gatherAhead = () => program.gradient.gatherAhead({ blockAt });
+    const sums = await program.gradient.run(work, { weights: program.weights, set, blockAt });
+    this.#gatherAhead = () => program.gradient.gatherAhead({ set, blockAt });
     this.#spent.readMs += performance.now() - start - (this.#spent.computeMs - before);
     return sums;
   }

@@ -109,6 +109,22 @@ describe('a gradient', () => {
     expect(apart(await vectorOf(kernel, set.job({ step: 5 })), whole)).toBeGreaterThan(1e-3);
   });
 
+  test('is that of its own samples where two runs of one model take turns', async () => {
+    const kernel = kernelOf();
+    const [mine, others] = [1, 2].map((seed) => setOf(small, { samples: 200, seed }));
+    others!.weights.set(mine!.weights);
+    const turns = [0, 50, 100].flatMap((from) => [
+      { set: mine!, job: mine!.job({ from, to: from + 50 }, 'a') },
+      { set: others!, job: others!.job({ from, to: from + 50 }, 'b') },
+    ]);
+    for (const { set, job } of turns) {
+      const { from, to, task } = { ...job.work, task: job.task };
+      const alone = await vectorOf(kernelOf(), set.job({ from, to }, task));
+      expect(await vectorOf(kernel, job)).toEqual(alone);
+      kernel.idle();
+    }
+  });
+
   test('is computed again with new weights, and for many models in turn', async () => {
     const kernel = kernelOf();
     const models = [2, 3, 4, 5, 6, 7].map((units) => parseModel({ ...small, layers: [dense(units), dense(3)] }));
