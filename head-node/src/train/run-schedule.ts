@@ -30,6 +30,11 @@ export class RunSchedule {
     return epoch * this.stepsOfEpoch + Math.ceil(cursor / this.#spec.options.batch);
   }
 
+  /** Optimizer steps of a round with gradients: more than one where nodes step alone. */
+  stepsIn({ from, to }: TrainRound): number {
+    return Math.ceil((to - from) / this.#spec.options.batch);
+  }
+
   /** The round that begins here, null at the end. */
   roundAt(position: RunPosition): TrainRound | null {
     const { options, trainSamples, testSamples } = this.#spec;

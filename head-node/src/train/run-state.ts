@@ -46,6 +46,12 @@ export class RunState {
     return allFinite(this.weights);
   }
 
+  /** Moments may overflow before the weights do. */
+  remembersNumbers(): boolean {
+    const states = [this.#inner?.state() ?? {}, this.#outer?.state() ?? {}];
+    return states.flatMap((state) => Object.values(state)).every((array) => allFinite(array));
+  }
+
   /** Of live arrays. */
   checkpoint(place: Pick<Checkpoint, 'step' | 'epoch' | 'cursor'>): Checkpoint {
     const none: OptimizerState = {};

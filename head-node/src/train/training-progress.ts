@@ -1,4 +1,10 @@
-import { PROGRESS_WINDOW, type SavedProgress, type StepSplit, type TrainingReport } from '@muster/shared';
+import {
+  PROGRESS_WINDOW,
+  type SavedProgress,
+  type StepSplit,
+  type TrainingReport,
+  type TrainSpec,
+} from '@muster/shared';
 import type { ShardTotals } from './round-sums.ts';
 
 /** Of the latest round in a moving average. */
@@ -17,11 +23,13 @@ const nothingYet: SavedProgress = {
 };
 
 export interface RoundTimes {
+  /** Optimizer steps of the round. */
+  readonly steps: number;
   /** From the opening of the round to that of the next. */
   readonly roundMs: number;
   /** Of it, the longest computation of a node. */
   readonly computeMs: number;
-  /** Of it, spent on sums and the optimizer. */
+  /** Of it, spent on checks, sums and the optimizer. */
   readonly aggregateMs: number;
 }
 
@@ -40,28 +48,31 @@ export type ProgressReport = Pick<
 >;
 
 export class TrainingProgress {
+  /** Samples that loss and accuracy are of, at least. */
   readonly #window: number;
   readonly #classifies: boolean;
   #now: SavedProgress;
 
-  constructor(run: { readonly stepsOfEpoch: number; readonly classifies: boolean }, saved: SavedProgress | null) {
-    this.#window = Math.min(PROGRESS_WINDOW, run.stepsOfEpoch);
-    this.#classifies = run.classifies;
+  constructor({ trainSamples, options, layout }: TrainSpec, saved: SavedProgress | null) {
+    this.#window = Math.min(PROGRESS_WINDOW * options.batch, trainSamples);
+    this.#classifies = layout.target.kind === 'classes';
     this.#now = saved ?? nothingYet;
   }
 
-  stepped(step: ShardTotals, learningRate: number, { roundMs, computeMs, aggregateMs }: RoundTimes): void {
+  /** After a round with gradients. */
+  stepped(round: ShardTotals, learningRate: number, { steps, roundMs, computeMs, aggregateMs }: RoundTimes): void {
     const now = this.#now;
     const first = now.latest.length === 0;
     const average = (before: number, seen: number): number => (first ? seen : before + WEIGHT * (seen - before));
+    const transferMs = Math.max(0, roundMs - computeMs - aggregateMs);
     this.#now = {
       ...now,
-      latest: [...now.latest, step].slice(-this.#window),
+      latest: newest([...now.latest, round], this.#window),
       learningRate,
-      samplesPerSecond: average(now.samplesPerSecond, roundMs > 0 ? (1000 * step.samples) / roundMs : 0),
-      computeMs: average(now.computeMs, computeMs),
-      aggregateMs: average(now.aggregateMs, aggregateMs),
-      transferMs: average(now.transferMs, Math.max(0, roundMs - computeMs - aggregateMs)),
+      samplesPerSecond: average(now.samplesPerSecond, roundMs > 0 ? (1000 * round.samples) / roundMs : 0),
+      computeMs: average(now.computeMs, computeMs / steps),
+      aggregateMs: average(now.aggregateMs, aggregateMs / steps),
+      transferMs: average(now.transferMs, transferMs / steps),
     };
   }
 
@@ -105,6 +116,14 @@ export class TrainingProgress {
   #accuracy(sum: ShardTotals | null): number | null {
     return sum === null || !this.#classifies ? null : sum.correct / sum.samples;
   }
+}
+
+/** The last of these rounds: no more than it takes for so many samples. */
+function newest(rounds: readonly ShardTotals[], samples: number): ShardTotals[] {
+  const kept = rounds.slice(-PROGRESS_WINDOW);
+  let sum = kept.reduce((total, round) => total + round.samples, 0);
+  while (kept.length > 1 && sum - kept[0]!.samples >= samples) sum -= kept.shift()!.samples;
+  return kept;
 }
 
 const meanLoss = (sum: ShardTotals | null): number | null => (sum === null ? null : sum.loss / sum.samples);

@@ -103,10 +103,7 @@ export class TrainingRun {
     const { cursor = 0, epoch = 0 } = from?.checkpoint ?? {};
     this.#position = this.#schedule.placed({ epoch, cursor });
     this.#state = new RunState(spec, from?.checkpoint ?? null);
-    this.#progress = new TrainingProgress(
-      { stepsOfEpoch: this.#schedule.stepsOfEpoch, classifies: spec.layout.target.kind === 'classes' },
-      from?.progress ?? null,
-    );
+    this.#progress = new TrainingProgress(spec, from?.progress ?? null);
     this.#mean = new Float32Array(this.#state.weights.length);
     this.#isKnown = own !== null;
     if (own !== null) this.#checkpoints.found(this.#stepNumber, own.bytes);
@@ -132,7 +129,7 @@ export class TrainingRun {
     this.#take(round, shard, checked);
     if (checked.why === '') round.computeMs = Math.max(round.computeMs, shard.computeMs);
     const verifyMs = this.#clock.nowMs() - startedMs;
-    round.aggregateMs += verifyMs - (checked.auditMs ?? 0);
+    round.aggregateMs += verifyMs;
     return { ok: checked.why === '', why: checked.why, verifyMs };
   }
 
@@ -165,6 +162,7 @@ export class TrainingRun {
     checkAccepted(round, accepted);
     const totals = round.totals.sum();
     if (!round.isFinite) return this.#diverged(`the mean loss is ${totals.loss / totals.samples}`);
+    this.#checkpoints.good();
     if (round.ask.kind === 'gradient') this.#step(round.ask);
     this.#position = this.#schedule.after(round.ask);
     this.#round = null;
@@ -172,9 +170,9 @@ export class TrainingRun {
     return this.#goOn(this.#folded);
   }
 
-  /** Does nothing with weights that are no numbers: the run is about to fail, and the last good checkpoint stays. */
+  /** Does nothing with numbers that are none: the run is about to fail, and the last good checkpoint stays. */
   checkpoint(): void {
-    if (!this.#state.isFinite()) return;
+    if (!this.#state.isFinite() || !this.#state.remembersNumbers()) return;
     this.#checkpoints.write(this.#spec.model, {
       checkpoint: this.#state.checkpoint({ ...this.#position, step: this.#stepNumber }),
       progress: this.#progress.saved(),
@@ -201,8 +199,12 @@ export class TrainingRun {
     return array;
   }
 
-  #take(round: OpenRound, { index, layout }: ReturnedShard, { why, returned, isFinite, auditMs }: CheckedShard): void {
-    if (auditMs !== null) this.#progress.audited();
+  #take(
+    round: OpenRound,
+    { index, layout }: ReturnedShard,
+    { why, returned, isFinite, isAudited }: CheckedShard,
+  ): void {
+    if (isAudited) this.#progress.audited();
     if (why !== '') this.#progress.disputed();
     if (why !== '' || returned === null) return;
     round.totals.add(index, returned);
@@ -229,7 +231,12 @@ export class TrainingRun {
   #record({ ask, openedMs, computeMs, aggregateMs }: OpenRound, totals: ShardTotals, foldedAtMs: number): void {
     if (ask.kind === 'evaluate') return this.#progress.evaluated(totals);
     const nowMs = this.#clock.nowMs();
-    const times = { roundMs: nowMs - openedMs, computeMs, aggregateMs: aggregateMs + nowMs - foldedAtMs };
+    const times = {
+      steps: this.#schedule.stepsIn(ask),
+      roundMs: nowMs - openedMs,
+      computeMs,
+      aggregateMs: aggregateMs + nowMs - foldedAtMs,
+    };
     this.#progress.stepped(totals, ask.learningRate, times);
   }
 
@@ -276,6 +283,7 @@ export class TrainingRun {
 
   #diverged(seen: string): RunAnswer {
     this.#round = null;
+    this.#checkpoints.goBack(this.#spec.model);
     const { learningRate, clipNorm } = this.#spec.options;
     const { checkpointStep } = this.#checkpoints.latest;
     const error = new MusterError('DIVERGED', `the training diverged at step ${this.#stepNumber}`, {

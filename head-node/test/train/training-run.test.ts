@@ -1,7 +1,14 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { elementsOf, EpochOrder, parseModel, readSafetensors, type TrainSpec } from '@muster/shared';
+import { readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import {
+  elementsOf,
+  EpochOrder,
+  parseModel,
+  parseSavedProgress,
+  readSafetensors,
+  type TrainSpec,
+} from '@muster/shared';
 import { skipBecause } from '@muster/shared/testkit';
 import { incomingBlockName } from '@muster/shared/io';
 import {
@@ -181,6 +188,18 @@ describe('the report', () => {
     expect(computeMs + transferMs + aggregateMs).toBeCloseTo(100, 9);
   });
 
+  test('of nodes that step alone has times of a step, and loss of the latest epoch', async () => {
+    const spec = linearSpec({ localSteps: 2, batch: 16, epochs: 5 }, { trainSamples: 96 });
+    const run = new LinearRun({ spec });
+    const { report } = (await run.finish(run.open())) as RunOutcome & { type: 'ended' };
+    const { computeMs, transferMs, aggregateMs } = report.split;
+    expect(computeMs).toBeCloseTo(COMPUTE_MS / 2, 9);
+    expect(computeMs + transferMs + aggregateMs).toBeCloseTo(50, 9);
+    const { latest } = parseSavedProgress(readSafetensors(readFileSync(run.checkpointPath), '').metadata['progress'])!;
+    expect(latest.map(({ samples }) => samples)).toEqual([32, 32, 32]);
+    expect(report.loss).toBeCloseTo(latest.reduce((sum, { loss }) => sum + loss, 0) / 96, 12);
+  });
+
   test('has no loss before the first step', () => {
     const { report } = ready(new LinearRun({ spec: linearSpec() }).open());
     expect(report).toMatchObject({ step: 0, loss: null, checkpointStep: 0, weightsSha256: '' });
@@ -322,6 +341,30 @@ describe('a run that diverges', () => {
     expect(error.fix).toBe('--lr 100 or --clip-norm 1');
     expect(savedWeights(run.checkpointPath)).toHaveLength(PARAMETERS);
     expect(savedWeights(run.checkpointPath).every(Number.isFinite)).toBe(true);
+  });
+
+  test.each([
+    ['sgd', { optimizer: 'sgd', learningRate: 40 }],
+    ['momentum', { optimizer: 'momentum', learningRate: 40 }],
+  ])('with %s and a checkpoint after each step keeps the last from which a step can be made', async (_, options) => {
+    const run = new LinearRun({ spec: linearSpec({ ...options, batch: 100, epochs: 200, checkpointEveryMs: 0 }) });
+    const { report } = (await run.finish(run.open())) as RunOutcome & { type: 'failed' };
+    expect(report!.checkpointStep).toBe(report!.step - 1);
+    expect(readdirSync(dirname(run.checkpointPath))).toEqual([basename(run.checkpointPath)]);
+    const again = ready(run.restart());
+    expect(again.report).toMatchObject({ step: report!.checkpointStep, checkpointStep: report!.checkpointStep });
+    expect(await run.round(again)).toMatchObject({ type: 'ready' });
+  });
+
+  test('goes back to it also when it was stopped in between', async () => {
+    const spec = linearSpec({ optimizer: 'sgd', learningRate: 40, batch: 100, epochs: 200, checkpointEveryMs: 0 });
+    const whole = new LinearRun({ spec });
+    const { checkpointStep } = ((await whole.finish(whole.open())) as RunOutcome & { type: 'failed' }).report!;
+    const run = new LinearRun({ spec });
+    await run.finish(run.open(), ({ step }) => step <= checkpointStep);
+    const again = ready(run.restart());
+    expect(again.report).toMatchObject({ step: checkpointStep + 1, checkpointStep: checkpointStep + 1 });
+    expect(await run.finish(again)).toMatchObject({ type: 'failed', report: { checkpointStep } });
   });
 });
 

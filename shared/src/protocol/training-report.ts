@@ -5,13 +5,13 @@ const whole = z.number().int().nonnegative();
 const positive = z.number().nonnegative();
 const share = z.number().min(0).max(1);
 
-/** Mean times of a step in ms, as the head saw them. */
+/** Mean times of an optimizer step in ms, as the head saw them; of nodes that step alone an equal part of a round. */
 export const stepSplit = z.object({
   /** The longest computation among the nodes. */
   computeMs: positive,
   /** From the longest computation to the last gradient, and the way of the weights. */
   transferMs: positive,
-  /** Sum of the gradients and the optimizer. */
+  /** Checks and sum of the gradients, and the optimizer. */
   aggregateMs: positive,
 });
 export type StepSplit = z.infer<typeof stepSplit>;
@@ -24,7 +24,7 @@ export const trainingReport = z.object({
   epochs: whole,
   /** Mean loss of a sample over the latest steps, at most an epoch's; null before the first. */
   loss: z.number().nullable(),
-  /** Share of right answers over the latest epoch's steps, null for a regression. */
+  /** Share of right answers over the same steps, null for a regression. */
   trainAccuracy: share.nullable(),
   /** Of the test set after the latest epoch. */
   testAccuracy: share.nullable(),

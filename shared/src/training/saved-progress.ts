@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Steps that the loss of a run is a mean over, or an epoch's where those are fewer. */
+/** Steps that the loss of a run is a mean over, or an epoch's where those are fewer; whole rounds, where nodes step alone. */
 export const PROGRESS_WINDOW = 100;
 
 const count = z.number().int().nonnegative();
