@@ -224,6 +224,7 @@ export {
   checkpointTensors,
   parseCheckpoint,
   type Checkpoint,
+  type TrainedOn,
   type CheckpointOf,
   type ParameterPlace,
 } from './training/checkpoint.ts';
@@ -244,7 +245,7 @@ export {
   type TrainingOptions,
 } from './training/options.ts';
 export { deltaSum, OuterOptimizer } from './training/outer-optimizer.ts';
-export { robustMean, type RobustAggregator } from './training/robust-mean.ts';
+export { robustMean, shardsNeeded, type RobustAggregator } from './training/robust-mean.ts';
 export {
   readShardResult,
   SHARD_HEADER_BYTES,
@@ -272,6 +273,7 @@ export {
   type SyntheticDigits,
   type SyntheticOptions,
 } from './samples/synthetic-digits.ts';
+export { momentNames } from './training/moments.ts';
 export { parseSavedProgress, PROGRESS_WINDOW, type SavedProgress } from './training/saved-progress.ts';
 export type { GraphRunner, GraphTensor, StepOutputs } from './training/graph-runner.ts';
 export { microBatches } from './training/micro-batches.ts';

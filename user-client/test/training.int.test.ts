@@ -107,6 +107,25 @@ describe('what is refused before the head hears of it', () => {
     ['a batch larger than the set', { model: tinyModel, options: { batch: 41 } }, 'USAGE', /batch is 41/],
     ['a checkpoint of another model', { model: lasting, checkpoint: other }, 'CHECKPOINT_MISMATCH', /layers\.1/],
     ['what is no checkpoint', { checkpoint: new Uint8Array(7) }, 'BAD_DATA', /7 bytes/],
+    ['another seed', { checkpoint: other, options: { epochs: 3, batch: 20, seed: 8 } }, 'USAGE', /has 0; 8 would/],
+    [
+      'another optimizer',
+      { checkpoint: other, options: { epochs: 3, batch: 20, optimizer: 'adam' } },
+      'USAGE',
+      /made with --optimizer momentum and --local-steps 1, the run shall have --optimizer adam/,
+    ],
+    [
+      'nodes that step alone, after a run in which they did not',
+      { checkpoint: other, options: { epochs: 3, batch: 20, localSteps: 4 } },
+      'USAGE',
+      /--local-steps 4/,
+    ],
+    [
+      'other samples',
+      { checkpoint: checkpointOf(tinySpec(), { samples: 39 }), options: { epochs: 3, batch: 20 } },
+      'CHECKPOINT_MISMATCH',
+      /made with 39, there are 40/,
+    ],
     ['the end of a run', { checkpoint: other, options: { epochs: 1, batch: 20 } }, 'USAGE', /step 10/],
   ] as const;
   test.each(refused.map(([name, ...rest]) => ({ name, rest })))('$name', async ({ rest: [request, code, why] }) => {

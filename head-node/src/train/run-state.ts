@@ -53,7 +53,7 @@ export class RunState {
   }
 
   /** Of live arrays. */
-  checkpoint(place: Pick<Checkpoint, 'step' | 'epoch' | 'cursor'>): Checkpoint {
+  checkpoint(place: Pick<Checkpoint, 'step' | 'epoch' | 'cursor' | 'data'>): Checkpoint {
     const none: OptimizerState = {};
     return {
       ...place,

@@ -6,6 +6,7 @@ import {
   toWireError,
   type Clock,
   type RoundStart,
+  type TrainedOn,
   type TrainingReport,
   type TrainRound,
   type TrainSpec,
@@ -19,6 +20,7 @@ import { RunCheckpoints } from './run-checkpoints.ts';
 import { RunSchedule, type RunPosition } from './run-schedule.ts';
 import { RunState } from './run-state.ts';
 import { ShardCheck, type CheckedShard, type ShardCheckPorts } from './shard-check.ts';
+import { checkData, trainedOn } from './trained-on.ts';
 import { TrainingProgress } from './training-progress.ts';
 
 export interface RunPorts extends ShardCheckPorts {
@@ -65,6 +67,7 @@ interface EarlyFold {
  */
 export class TrainingRun {
   readonly #spec: TrainSpec;
+  readonly #data: TrainedOn;
   readonly #clock: Clock;
   readonly #schedule: RunSchedule;
   readonly #checkpoints: RunCheckpoints;
@@ -87,9 +90,10 @@ export class TrainingRun {
   /** What comes of it, where it was folded before the head asked. */
   #early: EarlyFold | null = null;
 
-  /** Throws as `readCheckpoint`, and CHECKPOINT_MISMATCH for a checkpoint of another optimizer. */
-  constructor({ task, run: { spec, checkpointPath }, round }: OpenAsk, ports: RunPorts) {
+  /** Throws as `readCheckpoint`, and CHECKPOINT_MISMATCH for a checkpoint of another optimizer or of other samples. */
+  constructor({ task, run: { spec, trainPaths, checkpointPath }, round }: OpenAsk, ports: RunPorts) {
     this.#spec = spec;
+    this.#data = trainedOn(spec, trainPaths);
     this.#clock = ports.clock;
     this.#schedule = new RunSchedule(spec);
     this.#checkpoints = new RunCheckpoints(
@@ -100,6 +104,7 @@ export class TrainingRun {
     this.#blocks = new RoundBlocks(task, ports.incomingDirectory);
     const own = readCheckpoint(this.#checkpoints.path, spec.model);
     const from = own ?? (checkpointPath === null ? null : readCheckpoint(checkpointPath, spec.model));
+    checkData(this.#data, from?.checkpoint ?? null);
     const { cursor = 0, epoch = 0 } = from?.checkpoint ?? {};
     this.#position = this.#schedule.placed({ epoch, cursor });
     this.#state = new RunState(spec, from?.checkpoint ?? null);
@@ -174,7 +179,7 @@ export class TrainingRun {
   checkpoint(): void {
     if (!this.#state.isFinite() || !this.#state.remembersNumbers()) return;
     this.#checkpoints.write(this.#spec.model, {
-      checkpoint: this.#state.checkpoint({ ...this.#position, step: this.#stepNumber }),
+      checkpoint: this.#state.checkpoint({ ...this.#position, step: this.#stepNumber, data: this.#data }),
       progress: this.#progress.saved(),
     });
   }

@@ -138,6 +138,7 @@ export interface LinearRunOptions {
   /** Share of shards that the head computes again by chance. */
   readonly auditShare?: number;
   readonly checkpointPath?: string;
+  readonly trainPaths?: readonly string[];
   readonly tampers?: Readonly<Record<string, Tamper>>;
   /** As the process does it when it has nothing else to do: after each check. */
   readonly foldsEarly?: boolean;
@@ -195,7 +196,7 @@ export class LinearRun {
   open(): RunOutcome {
     const run: OpenRun = {
       spec: this.spec,
-      trainPaths: [],
+      trainPaths: this.#options.trainPaths ?? [],
       testPaths: [],
       checkpointPath: this.#options.checkpointPath ?? null,
     };

@@ -13,7 +13,7 @@ function dueAt(everyMs: number, moments: readonly number[]): boolean[] {
   const checkpoints = new RunCheckpoints(join(directories.make(), 'file'), everyMs, {
     nowMs: () => times.shift() ?? 0,
   });
-  const checkpoint = new RunState(spec, null).checkpoint({ step: 1, epoch: 0, cursor: 32 });
+  const checkpoint = new RunState(spec, null).checkpoint({ step: 1, epoch: 0, cursor: 32, data: null });
   checkpoints.write(spec.model, { checkpoint, progress: null });
   return moments.map(() => checkpoints.isDue(false));
 }

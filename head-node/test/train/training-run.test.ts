@@ -7,6 +7,7 @@ import {
   parseModel,
   parseSavedProgress,
   readSafetensors,
+  writeSafetensors,
   type TrainSpec,
 } from '@muster/shared';
 import { skipBecause } from '@muster/shared/testkit';
@@ -293,6 +294,21 @@ describe('checkpoints', () => {
       const given = new LinearRun({ spec: other, checkpointPath: run.checkpointPath });
       expect(() => given.open()).toThrow(expect.objectContaining({ code: 'CHECKPOINT_MISMATCH' }));
     }
+  });
+
+  test('of other samples are refused, and those that do not say of which are not', async () => {
+    const paths = ['/blocks/aa', '/blocks/bb'];
+    const run = new LinearRun({ spec, trainPaths: paths });
+    await run.round(ready(run.open()));
+    const goesOn = (trainPaths: string[]): RunOutcome =>
+      new LinearRun({ spec, trainPaths, checkpointPath: run.checkpointPath }).open();
+    expect(goesOn(['/elsewhere/aa', '/elsewhere/bb'])).toMatchObject({ type: 'ready' });
+    const refusal = { code: 'CHECKPOINT_MISMATCH', why: expect.stringMatching(/^it was made with 100 samples/) };
+    expect(() => goesOn(['/blocks/aa', '/blocks/cc'])).toThrow(expect.objectContaining(refusal));
+    const { tensors, metadata } = readSafetensors(readFileSync(run.checkpointPath), '');
+    const { data: _, ...rest } = metadata;
+    writeFileSync(run.checkpointPath, Buffer.concat(writeSafetensors({ tensors, metadata: rest })));
+    expect(goesOn(['/blocks/aa', '/blocks/cc'])).toMatchObject({ type: 'ready' });
   });
 
   test('are not what else lies there', () => {

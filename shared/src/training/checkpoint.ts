@@ -15,6 +15,13 @@ export interface ParameterPlace {
   readonly offset: number;
 }
 
+/** The samples that a place in the data is a place in. */
+export interface TrainedOn {
+  readonly samples: number;
+  /** Of their blocks, in order: the same samples in the same form have the same. */
+  readonly digest: string;
+}
+
 /** Everything that is needed to go on as if nothing had happened, besides the data set. */
 export interface Checkpoint {
   readonly weights: Float32Array;
@@ -28,6 +35,8 @@ export interface Checkpoint {
   /** Data cursor: samples of that epoch's order that are used up. */
   readonly cursor: number;
   readonly options: TrainingOptions;
+  /** Null in files of other programs. */
+  readonly data: TrainedOn | null;
   /** Canonical JSON of the model; two models are the same if this is. */
   readonly model: string;
   /** Of programs, by name. */
@@ -75,7 +84,7 @@ const tensorOf = (values: Float32Array, shape: readonly number[]): StoredTensor 
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
 
-function metadataOf({ step, epoch, cursor, options, model, versions }: Checkpoint): Record<string, string> {
+function metadataOf({ step, epoch, cursor, options, data, model, versions }: Checkpoint): Record<string, string> {
   return {
     format: `muster-checkpoint ${CHECKPOINT_FORMAT}`,
     step: String(step),
@@ -83,6 +92,7 @@ function metadataOf({ step, epoch, cursor, options, model, versions }: Checkpoin
     cursor: String(cursor),
     seed: String(options.seed),
     options: JSON.stringify(options),
+    ...(data !== null && { data: JSON.stringify(data) }),
     model,
     versions: JSON.stringify(versions),
   };
@@ -124,6 +134,7 @@ const storedMetadata = z.object({
   cursor: whole,
   seed: whole,
   options: json,
+  data: json.pipe(z.object({ samples: z.number().int().positive(), digest: z.string() })).optional(),
   model: z.string(),
   versions: json.pipe(z.record(z.string(), z.string())),
 });
@@ -140,7 +151,7 @@ export interface CheckpointOf {
  */
 export function parseCheckpoint({ tensors, metadata }: Safetensors, { model, layout }: CheckpointOf): Checkpoint {
   checkFormat(metadata['format']);
-  const { seed, options, ...facts } = parseMetadata(metadata);
+  const { seed, options, data = null, ...facts } = parseMetadata(metadata);
   if (facts.model !== model) throw otherModel(firstDifference(tensors, layout));
   const rest = new Map(tensors);
   const weights = join(rest, layout, '');
@@ -149,7 +160,7 @@ export function parseCheckpoint({ tensors, metadata }: Safetensors, { model, lay
   if (unknown !== undefined) throw otherModel(`the model has no tensor ${unknown}`);
   const parsed = parseTrainingOptions(options);
   if (parsed.seed !== seed) throw notACheckpoint(`seed is ${seed}, in options it is ${parsed.seed}`);
-  return { ...facts, options: parsed, weights, optimizer: optimizer!, outer: outer! };
+  return { ...facts, data, options: parsed, weights, optimizer: optimizer!, outer: outer! };
 }
 
 function checkFormat(format: string | undefined): void {

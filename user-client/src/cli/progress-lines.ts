@@ -48,7 +48,9 @@ export function plainLine(status: TaskStatus, { elapsedMs, waiting }: Moment): s
 function trainingPlainLine({ state }: TaskStatus, report: TrainingReport, elapsedMs: number): string {
   const eta = trainingEtaMs(report);
   const rest = [formatElapsed(elapsedMs), ...(eta === null ? [] : [`eta ${formatElapsed(eta)}`])];
-  return `${state}: ${[...placeOf(report), ...figuresOf(report), ...rest].join(', ')}`;
+  const split = splitLine(report);
+  const line = `${state}: ${[...placeOf(report), ...figuresOf(report), ...rest].join(', ')}`;
+  return split === null ? line : `${line}; ${split}`;
 }
 
 /** A bar and a row per node, no line longer than the terminal is wide. */

@@ -55,6 +55,8 @@ const SETTLED_STEPS = 20;
 
 /** What a person can do when the nodes wait for the link. null when they do not, or when it is too early to say. */
 export function linkAdvice({ step, split }: TrainingReport): string | null {
-  if (step < SETTLED_STEPS || split.computeMs === 0 || split.transferMs <= split.computeMs) return null;
-  return 'advice: steps take longer on the link than they compute: --compress bf16, a larger --batch or --local-steps 32 would help';
+  const { computeMs, transferMs } = split;
+  if (step < SETTLED_STEPS || computeMs === 0 || transferMs <= computeMs) return null;
+  const times = transferMs / computeMs;
+  return `advice: steps take ${times.toFixed(1)} times as long on the link as they compute; a --batch ${Math.ceil(times)} times as large or as many --local-steps make up for it, --compress sends less: docs/training.md`;
 }

@@ -4,6 +4,7 @@ import {
   formatBytes,
   formatDuration,
   parameterCount,
+  shardsNeeded,
   type NodeStatus,
   type TrainingOptions,
   type TrainSpec,
@@ -26,14 +27,17 @@ export interface StepPlan {
   readonly transferMs: number;
 }
 
-type Rated = Pick<NodeStatus, 'state' | 'gflops' | 'sharesStore'>;
+type Rated = Pick<NodeStatus, 'state' | 'gflops' | 'sharesStore' | 'device' | 'label'>;
 
 /** The fastest nodes that are ready, as many as are wanted. */
-export function planStep({ model, options }: TrainSpec, nodes: readonly Rated[], wanted: number): StepPlan {
-  const team = nodes
+const teamOf = (nodes: readonly Rated[], wanted: number): Rated[] =>
+  nodes
     .filter(({ state }) => state === 'ready' || state === 'busy')
     .toSorted((one, other) => other.gflops.float32 - one.gflops.float32)
     .slice(0, wanted);
+
+export function planStep({ model, options }: TrainSpec, nodes: readonly Rated[], wanted: number): StepPlan {
+  const team = teamOf(nodes, wanted);
   const parameters = parameterCount(model);
   const [downBytes, upBytes] = [4 * parameters, 4 * parameters * shareSent(options)];
   const gflops = team.reduce((sum, node) => sum + node.gflops.float32, 0);
@@ -55,27 +59,53 @@ function shareSent({ compression }: Pick<TrainingOptions, 'compression'>): numbe
   return { none: 1, bf16: 1 / 2, int8: 1 / 4 }[compression];
 }
 
-/** One line, and a second one when the link and not the computation would set the pace. */
+/** What goes where, and what a person should know before it does: a link that sets the pace, settings that do not hold with these nodes. */
 export function planLines(spec: TrainSpec, nodes: readonly Rated[], wanted: number): string[] {
   const plan = planStep(spec, nodes, wanted);
-  const { parameters, downBytes, upBytes, computeMs, transferMs } = plan;
+  const team = teamOf(nodes, wanted);
+  const { parameters, downBytes, upBytes } = plan;
   const { batch, localSteps, epochs } = spec.options;
   const steps = Math.ceil(spec.trainSamples / batch) * epochs;
   const exchange = localSteps > 1 ? `${localSteps} steps of ${batch} samples` : `a step of ${plural(batch, 'sample')}`;
   const line =
     `plan: ${parameters.toLocaleString('en')} parameters, ${plural(steps, 'step')}; for ${exchange} ` +
     `${formatBytes(downBytes)} go to each node and ${formatBytes(upBytes)} come back`;
-  if (plan.nodes === 0 || transferMs <= computeMs) return [line];
-  const why = `advice: over 1 Gbit/s that takes ${formatDuration(transferMs)} for ${plural(plan.nodes, 'node')}, the computation about ${formatDuration(computeMs)}`;
-  return [line, `${why}: ${remedies(spec.options)}`];
+  const others = [linkLine(spec, plan), outvotedLine(spec, team), unlikeLine(spec, team)];
+  return [line, ...others.filter((other) => other !== null)];
 }
 
-/** What makes a step compute longer or send less, the mildest first; what was chosen already is left out. */
-export function remedies({ compression, localSteps, deterministic, batch }: TrainingOptions): string {
-  const open = [
-    ...(compression === 'none' ? ['--compress bf16'] : []),
-    `--batch ${batch * 4}`,
-    ...(localSteps === 1 && !deterministic ? ['--local-steps 32'] : []),
+function linkLine(spec: TrainSpec, plan: StepPlan): string | null {
+  const { nodes, computeMs, transferMs } = plan;
+  if (nodes === 0 || transferMs <= computeMs) return null;
+  const [link, computation] = [transferMs, computeMs].map(formatDuration);
+  const why = `over 1 Gbit/s that takes ${link} for ${plural(nodes, 'node')}, the computation about ${computation}`;
+  return `advice: ${why}: ${remedies(spec, plan)}`;
+}
+
+/** Of each setting as much as the link needs, the mildest first; what cannot be enough, or does not go with the others, is left out. */
+export function remedies({ options, trainSamples }: TrainSpec, plan: StepPlan): string {
+  const { batch, compression, deterministic, localSteps } = options;
+  const times = Math.ceil(plan.transferMs / plan.computeMs);
+  const bf16Ms = (plan.transferMs * (plan.downBytes + plan.upBytes / 2)) / (plan.downBytes + plan.upBytes);
+  const enough = [
+    ...(compression === 'none' && bf16Ms <= plan.computeMs ? ['--compress bf16'] : []),
+    ...(batch * times <= trainSamples ? [`--batch ${batch * times}`] : []),
+    ...(deterministic ? [] : [`--local-steps ${localSteps * times}`]),
   ];
-  return `${open.slice(0, -1).join(', ')}${open.length > 1 ? ' or ' : ''}${open.at(-1)} would help`;
+  if (enough.length === 0) return 'fewer nodes are faster';
+  return `${enough.slice(0, -1).join(', ')}${enough.length > 1 ? ' or ' : ''}${enough.at(-1)} would be enough`;
+}
+
+/** A node with two of three shards is a majority. */
+function outvotedLine({ options }: TrainSpec, { length }: readonly Rated[]): string | null {
+  const needed = shardsNeeded(options);
+  if (length === 0 || length >= needed) return null;
+  return `warning: of fewer than ${needed} nodes one that lies decides the ${options.aggregator}; there are ${length}`;
+}
+
+/** Where they differ in the last bits, the weights depend on who computed what. */
+function unlikeLine({ options }: TrainSpec, team: readonly Rated[]): string | null {
+  const kinds = [...new Set(team.map(({ device, label }) => `${device} (${label})`))];
+  if (!options.deterministic || kinds.length < 2) return null;
+  return `warning: weights are the same only on nodes that compute alike, and these are ${kinds.join(', ')}`;
 }

@@ -11,6 +11,7 @@ import {
 } from '@muster/shared';
 import { blocksInTurn, type SourceBlock } from '../operands/block-source.ts';
 import { WholeBlock } from '../operands/whole-block.ts';
+import { checkResumed } from './check-resumed.ts';
 import { readCheckpoint, type CheckpointFile } from './checkpoint-file.ts';
 import { SampleBlocks } from './sample-blocks.ts';
 import type { TrainingData } from './training-data.ts';
@@ -48,7 +49,7 @@ export function trainingSubmission(request: TrainingRequest): TrainingSubmission
     options: { ...file?.checkpoint.options, ...options },
     checkpointBytes: bytes.length,
   });
-  if (file !== null) checkGoesOn(file, spec);
+  if (file !== null) checkResumed(file, spec);
   const sources = [
     new WholeBlock('checkpoint', bytes),
     new SampleBlocks('train', data.layout, data.train),
@@ -91,11 +92,3 @@ export function checkBatchFor(nodes: number, { options: { batch } }: TrainSpec):
 }
 
 export const isPreset = (model: unknown): model is Preset => (presets as readonly unknown[]).includes(model);
-
-function checkGoesOn({ checkpoint: { epoch, step } }: CheckpointFile, { options: { epochs } }: TrainSpec): void {
-  if (epoch < epochs) return;
-  throw new MusterError('USAGE', 'the checkpoint is at the end of its run', {
-    why: `it is at epoch ${epoch} (step ${step}), and the run shall have ${epochs}`,
-    fix: `--epochs ${epoch + 5}`,
-  });
-}

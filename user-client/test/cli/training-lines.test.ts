@@ -16,7 +16,8 @@ const screen = { columns: 100, colors: picocolors.createColors(false) };
 describe('progress of a training run', () => {
   test('as a line', () => {
     expect(plainLine(running, moment)).toBe(
-      'running: step 235/470, epoch 3/5, loss 0.1234, train 97.1 %, test 96.5 %, 11,800 samples/s, 00:07, eta 00:09',
+      'running: step 235/470, epoch 3/5, loss 0.1234, train 97.1 %, test 96.5 %, 11,800 samples/s, 00:07, eta 00:09; ' +
+        'a step takes 40 ms: compute 75 %, transfer 20 %, aggregate 5 %',
     );
   });
 
@@ -50,7 +51,9 @@ describe('progress of a training run', () => {
 
   test('advice when the link is slower than the nodes, and not before it is known', () => {
     const split = { computeMs: 5, transferMs: 20, aggregateMs: 1 };
-    expect(linkAdvice(trainingReport({ split }))).toContain('--compress bf16');
+    expect(linkAdvice(trainingReport({ split }))).toContain(
+      '4.0 times as long on the link as they compute; a --batch 4 times',
+    );
     expect(linkAdvice(trainingReport({ split, step: 3 }))).toBeNull();
     expect(linkAdvice(trainingReport({ split: { ...split, computeMs: 0 } }))).toBeNull();
     expect(linkAdvice(trainingReport())).toBeNull();
@@ -134,8 +137,10 @@ describe('the end of a training run', () => {
 });
 
 describe('the plan of a run', () => {
-  const node = (float32: number, sharesStore: boolean): Parameters<typeof planStep>[1][number] => ({
+  const node = (float32: number, sharesStore: boolean, label = 'Ryzen'): Parameters<typeof planStep>[1][number] => ({
     state: 'ready',
+    device: 'cpu',
+    label,
     gflops: { float32, float64: 1, int8: 1 },
     sharesStore,
   });
@@ -156,15 +161,41 @@ describe('the plan of a run', () => {
     expect(planStep(tinySpec({ batch: 100, compression }), [node(1, false)], 1).upBytes).toBeCloseTo(upBytes, 6);
   });
 
-  test('names what would help when the link sets the pace', () => {
-    const fast = [node(1000, false), node(1000, false)];
-    const [line, advice] = planLines(tinySpec({ batch: 100, epochs: 2 }), fast, 2);
+  test('names what would be enough when the link sets the pace, and what it would have to be', () => {
+    const adviceFor = (gflops: number, options: object = {}): string | undefined =>
+      planLines(tinySpec({ batch: 100, epochs: 2, ...options }), [node(gflops, false), node(gflops, false)], 2)[1];
+    const [line] = planLines(tinySpec({ batch: 100, epochs: 2 }), [node(1, true)], 1);
     expect(line).toBe(
       'plan: 7,850 parameters, 6 steps; for a step of 100 samples 30.7 KiB go to each node and 30.7 KiB come back',
     );
-    expect(advice).toMatch(/over 1 Gbit\/s .*: --compress bf16, --batch 400 or --local-steps 32 would help$/);
-    expect(planLines(tinySpec({ batch: 100 }), [node(1000, true)], 1)).toHaveLength(1);
-    const [, without] = planLines(tinySpec({ batch: 100, compression: 'bf16', deterministic: true }), fast, 2);
-    expect(without).toMatch(/: --batch 400 would help$/);
+    // 1.06 ms on the link; the computation is 1.3, 2 and 432 times shorter.
+    expect(adviceFor(2.9)).toMatch(
+      /over 1 Gbit\/s .*: --compress bf16, --batch 200 or --local-steps 2 would be enough$/,
+    );
+    expect(adviceFor(4.4)).toMatch(/: --batch 200 or --local-steps 2 would be enough$/);
+    expect(adviceFor(1000)).toMatch(/: --local-steps 432 would be enough$/);
+    expect(adviceFor(1000, { localSteps: 4 })).toMatch(/: --local-steps 432 would be enough$/);
+    expect(adviceFor(1000, { deterministic: true })).toMatch(/: fewer nodes are faster$/);
+    expect(adviceFor(1)).toBeUndefined();
+  });
+
+  test('warns where one node is a majority', () => {
+    const two = [node(1, true), node(1, true)];
+    const lines = (aggregator: string): string[] => planLines(tinySpec({ batch: 100, aggregator }), two, 2).slice(1);
+    expect(lines('mean')).toEqual([]);
+    expect(lines('median')).toEqual(['warning: of fewer than 3 nodes one that lies decides the median; there are 2']);
+    expect(lines('trimmed-mean')).toEqual([
+      'warning: of fewer than 4 nodes one that lies decides the trimmed-mean; there are 2',
+    ]);
+  });
+
+  test('warns where deterministic training has nodes that are not alike', () => {
+    const unlike = [node(1, true), node(1, true, 'Xeon')];
+    const lines = (deterministic: boolean): string[] =>
+      planLines(tinySpec({ batch: 100, deterministic }), unlike, 2).slice(1);
+    expect(lines(false)).toEqual([]);
+    expect(lines(true)).toEqual([
+      'warning: weights are the same only on nodes that compute alike, and these are cpu (Ryzen), cpu (Xeon)',
+    ]);
   });
 });

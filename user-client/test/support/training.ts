@@ -32,10 +32,21 @@ export const trainingReport = (facts: Partial<TrainingReport> = {}): TrainingRep
   });
 
 /** The file that a run begins with. */
-export function checkpointOf(spec: TrainSpec, { epoch = 1, step = 10 } = {}): Uint8Array<ArrayBuffer> {
+export function checkpointOf(spec: TrainSpec, { epoch = 1, step = 10, samples = 0 } = {}): Uint8Array<ArrayBuffer> {
+  const data = samples === 0 ? null : { samples, digest: 'ab12' };
   const { model, options } = spec;
   const weights = initialWeights(model, options.seed);
-  const of = { weights, optimizer: {}, outer: {}, step, epoch, cursor: 0, options, versions: {} };
+  const of = {
+    weights,
+    optimizer: {},
+    outer: {},
+    step,
+    epoch,
+    cursor: 0,
+    options,
+    data,
+    versions: {},
+  };
   const stored = checkpointTensors({ ...of, model: JSON.stringify(model) }, parameters(model));
   return new Uint8Array(Buffer.concat(writeSafetensors(stored)));
 }
