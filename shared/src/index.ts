@@ -154,6 +154,7 @@ export {
   fingerprintOf,
   derivedKeyPair,
   isKey,
+  isPublicKey,
   keyPairOf,
   newKeyPair,
   sealBetween,

@@ -6,6 +6,7 @@ import {
   type Envelope,
   type Fields,
   type Logger,
+  type ProviderId,
   type SessionId,
   type StoreOffer,
 } from '@muster/shared';
@@ -90,6 +91,7 @@ export class Registration {
   #register(message: Fields<'register'>, peer: Peer): Buffer {
     if (message.version !== PROTOCOL_VERSION) throw versionMismatch(message);
     const { driver, epoch, heartbeatMs, store, trust, accounts } = this.#options;
+    this.#expectFree(message.provider, peer);
     const session = randomBytes(16).toString('hex') as SessionId;
     const { provider, name, platform, device, credit, held } = message;
     trust.registered(session, peer, message);
@@ -98,6 +100,18 @@ export class Registration {
     accounts.admit(provider, peer.identity);
     const broker = accounts.accessOf(provider, peer.identity);
     return encode('registered', { session, epoch, heartbeatMs, store, keep: [...keep], firstLease, broker });
+  }
+
+  /** Nodes of the head's own account have no membership that would keep their id for them: as long as one is here, it is its own. */
+  #expectFree(provider: ProviderId, peer: Peer): void {
+    const { driver, trust } = this.#options;
+    const known = driver.state.providers.get(provider);
+    if (known === undefined || peer.provider === 'any' || GONE.has(known.phase)) return;
+    if (trust.gate.isOwn(known.session, peer)) return;
+    throw new MusterError('FORBIDDEN', `${peer.name} may not register as ${provider}`, {
+      why: `${known.name} is here under that id`,
+      fix: 'give this provider a state directory of its own: --state DIR',
+    });
   }
 
   #ready({ session, nonce, sharesStore }: Fields<'ready'>): Buffer {
@@ -109,6 +123,9 @@ export class Registration {
     return encode('ok', {});
   }
 }
+
+/** Its connection is closed, or it was not heard for long. */
+const GONE: ReadonlySet<string> = new Set(['suspect', 'lost']);
 
 const versionMismatch = ({ name, version }: Pick<Fields<'register'>, 'name' | 'version'>): MusterError =>
   new MusterError('VERSION_MISMATCH', `${name} speaks another protocol version`, {

@@ -69,12 +69,19 @@ export class Gate {
   /** The session is the peer's from now on. */
   own(session: SessionId, peer: Peer): void {
     this.#owners.set(session, peer.identity);
-    const [oldest] = this.#owners.keys();
-    if (this.#owners.size > SESSIONS_KEPT && oldest !== undefined) this.#owners.delete(oldest);
+    if (this.#owners.size <= SESSIONS_KEPT) return;
+    // Of its own: who registers again and again shall not make the head forget whose sessions the others are.
+    const [oldest = session] = this.sessionsOf(peer.identity);
+    this.#owners.delete(oldest);
   }
 
   disown(session: SessionId): void {
     this.#owners.delete(session);
+  }
+
+  /** Also of a session that nobody has. */
+  isOwn(session: SessionId, { identity }: Peer): boolean {
+    return (this.#owners.get(session) ?? identity) === identity;
   }
 
   sessionsOf(identity: string): SessionId[] {
@@ -111,8 +118,7 @@ export class Gate {
 
   /** A session that is known to nobody is none of this life, and means nothing behind the gate. */
   #expectOwnSession(session: SessionId, peer: Peer): void {
-    const owner = this.#owners.get(session);
-    if (owner !== undefined && owner !== peer.identity) throw forbidden('another session', peer);
+    if (!this.isOwn(session, peer)) throw forbidden('another session', peer);
   }
 
   /** A task of somebody else is as one that does not exist. */
@@ -139,7 +145,7 @@ const refusal = ({ identity, roles }: Peer, type: string, error: unknown): Audit
 });
 
 function expectOwnId(provider: string, peer: Peer): void {
-  if (peer.provider !== null && peer.provider !== provider) throw forbidden(`provider ${provider}`, peer);
+  if (peer.provider !== 'any' && peer.provider !== provider) throw forbidden(`provider ${provider}`, peer);
 }
 
 const wrongChannel = (type: string): MusterError =>

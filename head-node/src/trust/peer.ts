@@ -15,8 +15,8 @@ export interface Peer {
   readonly name: string;
   /** None for who comes to be enrolled. */
   readonly roles: readonly Role[];
-  /** An enrolled provider may register under this id only; null: under any. */
-  readonly provider: ProviderId | null;
+  /** The id that it may register under; null: none. */
+  readonly provider: ProviderId | 'any' | null;
 }
 
-export const LOCAL_PEER: Peer = { identity: 'local', name: 'local', roles, provider: null };
+export const LOCAL_PEER: Peer = { identity: 'local', name: 'local', roles, provider: 'any' };

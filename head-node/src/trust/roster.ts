@@ -1,6 +1,7 @@
 /** Who belongs to the cluster, and which tokens are out: one small file, written as a whole at every change. */
 import {
   enrolmentKeys,
+  isPublicKey,
   MusterError,
   sealBetween,
   type IssuedToken,
@@ -124,7 +125,7 @@ export class Roster {
     return token;
   }
 
-  /** Throws TOKEN_REFUSED. Who asks again with the same key, because the answer was lost, uses nothing up. */
+  /** Throws TOKEN_REFUSED, and BAD_DATA for a key that cannot be anybody's. Who asks again with the same key, because the answer was lost, uses nothing up. */
   enrol(tokenIdentity: string, newcomer: Newcomer): Member {
     const token = this.#tokens.find(({ id }) => tokenIdentity === tokenName(id));
     if (token === undefined) throw refusedToken('is not known here', 'it was thrown away long ago');
@@ -145,11 +146,13 @@ export class Roster {
     return fresh;
   }
 
-  #expectUsable({ revoked, expiresWallMs, usesLeft }: IssuedToken, { publicKey, provider }: Newcomer): void {
+  #expectUsable({ role, revoked, expiresWallMs, usesLeft }: IssuedToken, { publicKey, provider }: Newcomer): void {
     const lateMs = this.#ports.wallMs() - expiresWallMs;
     if (revoked) throw refusedToken('was revoked', 'an admin has taken it back');
     if (lateMs >= 0) throw refusedToken('is expired', `it ended ${(lateMs / 60_000).toFixed(0)} min ago`);
     if (usesLeft <= 0) throw refusedToken('is used up', 'as many machines as it was for have joined with it');
+    if ((role === 'provider') !== (provider !== '')) throw otherProgram(role);
+    if (!isPublicKey(publicKey) || this.isTokenKey(publicKey)) throw badKey();
     const taken = this.#members.find((found) => found.publicKey === publicKey || clashes(found, provider));
     if (taken !== undefined)
       throw refusedToken('does not help', `this machine has been enrolled as ${taken.id} (${taken.state})`);
@@ -174,8 +177,9 @@ export class Roster {
 
   /** By identity, provider id, or a name that only one has. */
   find(idOrName: string): Member | undefined {
+    if (idOrName === '') return undefined;
     const current = this.#members.filter(({ state }) => state !== 'revoked');
-    const exact = current.find(({ id, provider }) => id === idOrName || (provider !== '' && provider === idOrName));
+    const exact = current.find(({ id }) => id === idOrName) ?? current.find(({ provider }) => provider === idOrName);
     const named = current.filter(({ name }) => name === idOrName);
     return exact ?? (named.length === 1 ? named[0] : undefined);
   }
@@ -224,6 +228,17 @@ const refusedToken = (what: string, why: string): MusterError =>
   new MusterError('TOKEN_REFUSED', `the join token ${what}`, {
     why,
     fix: "ask for a new one: on the head's machine, head-node token create",
+  });
+
+const otherProgram = (role: Role): MusterError =>
+  new MusterError('TOKEN_REFUSED', `the join token is for another program`, {
+    why: `it is for the role ${role}`,
+    fix: role === 'provider' ? 'provider-node join TOKEN' : 'user-client login TOKEN',
+  });
+
+const badKey = (): MusterError =>
+  new MusterError('BAD_DATA', 'that is no public key of a program', {
+    why: 'it is not 32 bytes in Z85, has no secret half, or is the key of a join token',
   });
 
 const unknown = (what: string, given: string, fix: string): MusterError =>

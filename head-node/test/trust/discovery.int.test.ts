@@ -70,8 +70,14 @@ networkTest('a token without an address leads to its head, with two on the netwo
   await announced(at(1));
   for (const head of heads) {
     const line = withoutAddress(head);
-    await expect(enrol(Request, line, { name: 'n', provider: '' })).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
-    const { membership } = await enrol(Request, line, { name: 'n', provider: '', at: await found(line, 2) });
+    await expect(enrol(Request, line, { name: 'n', provider: 'a'.repeat(16) })).rejects.toMatchObject({
+      code: 'TOKEN_INVALID',
+    });
+    const { membership } = await enrol(Request, line, {
+      name: 'n',
+      provider: 'a'.repeat(16),
+      at: await found(line, 2),
+    });
     expect(membership).toMatchObject({ cluster: head.cluster, headKey: tokenOf(head).headKey });
     expect(membership.endpoints[0]?.portBase).toBe(head.options.portBase);
   }
@@ -84,7 +90,7 @@ networkTest('who announces the head of a token, and is another, gets nothing', a
   ends.push(await announce(lie, () => undefined, mdns));
   const places = await found(line);
   expect(places[0]).toEqual({ host: '127.0.0.1', portBase });
-  const applicant = { name: 'n', provider: '', at: places.slice(0, 1) } as const;
+  const applicant = { name: 'n', provider: 'a'.repeat(16), at: places.slice(0, 1) } as const;
   await expect(enrol(Request, line, applicant)).rejects.toMatchObject({ code: 'WRONG_HEAD' });
   const { members } = at(1).administration.answer(LOCAL_PEER, { action: 'node-ls', arguments: {} }) as {
     readonly members: readonly unknown[];

@@ -28,6 +28,7 @@ const NODE = '00000000000000f1' as ProviderId;
 const peers = new Map<string, Peer>([
   ...roles.map((role, at) => [seal(at + 1), { identity: role, name: role, roles: [role], provider: NODE }] as const),
   [seal(9), { identity: 'token 1', name: 'token 1', roles: [], provider: null }],
+  [seal(10), { identity: 'nameless', name: 'nameless', roles: ['provider'], provider: null }],
 ]);
 
 function seal(number: number): string {
@@ -115,6 +116,7 @@ describe('the gate', () => {
 
   test('takes a provider under its own id only', () => {
     expect(outcome('register', sealOfRole('provider'), { provider: '00000000000000f2' })).toBe('FORBIDDEN');
+    expect(outcome('register', 10)).toBe('FORBIDDEN');
   });
 
   test.each(['result', 'resultChunk', 'failed', 'heartbeat', 'ready', 'bye'] as const)(
@@ -133,6 +135,16 @@ describe('the gate', () => {
       expect(say().identity).toBe('provider');
     },
   );
+
+  test('knows the sessions of others, however often one registers', () => {
+    const { gate: it } = gate();
+    const [mine, yours] = [peers.get(seal(1))!, peers.get(seal(2))!];
+    it.own(SESSION, mine);
+    for (let at = 0; at < 10_001; at += 1) it.own(at.toString(16).padStart(32, '0') as SessionId, yours);
+    expect(it.isOwn(SESSION, yours)).toBe(false);
+    expect(it.sessionsOf(mine.identity)).toEqual([SESSION]);
+    expect(it.sessionsOf(yours.identity)).toHaveLength(9999);
+  });
 
   test.each(['show', 'watch', 'cancel', 'fetchResult', 'audit', 'bind', 'submit'] as const)(
     "answers %s of somebody else's task as if there were none",

@@ -18,7 +18,7 @@ import {
   type SessionId,
   type TaskId,
 } from '@muster/shared';
-import { enrol } from '@muster/shared/io';
+import { enrol, readLocalCredential } from '@muster/shared/io';
 import { waitUntil } from '@muster/shared/testkit';
 import { Request } from 'zeromq';
 import type { HeadNode } from '../../src/head-node.ts';
@@ -133,6 +133,28 @@ describe('who is in', () => {
       'FORBIDDEN',
     );
     expect(head.nodes().some(({ id }) => id === other)).toBe(false);
+  });
+
+  test('does not take the place of a node of the own account that is here', async () => {
+    const keys = await rig.enrolled('provider');
+    const credential = readLocalCredential(endpoint.portBase)!;
+    const own = { own: credential.keys, head: credential.headKey! };
+    const register = { type: 'register', fields: registerAs(keys.provider) } as const;
+    const here = await ask(endpoint, 'registration', { keys: own, ...register });
+    expect(codeOf(await ask(endpoint, 'registration', { keys, ...register }))).toBe('FORBIDDEN');
+    const { session: local } = here as Message<'registered'>;
+    const listener = dial(endpoint, 'tasks', own);
+    listener.connect(tcpAddress(endpoint, 'tasks'));
+    listener.subscribe(providerTopic(local));
+    const [, ...hello] = await listener.receive();
+    const { nonce } = decode(hello).message as Message<'hello'>;
+    const fields = { session: local, nonce, sharesStore: false };
+    expect(codeOf(await ask(endpoint, 'registration', { keys: own, type: 'ready', fields }))).toBe('ok');
+    listener.close();
+    await waitUntil(() => head.nodes().find(({ id }) => id === keys.provider)?.state === 'suspect', {
+      what: 'the one of the own account has gone',
+    });
+    await rig.register(keys);
   });
 
   test("cannot speak for another one's session", async () => {
@@ -265,9 +287,39 @@ describe('a join token', () => {
     expect(await handshakeOf(endpoint, 'clients', keys)).toBe('handshake');
   });
 
+  test.each([
+    ['zero', '0'.repeat(40)],
+    ['too short', 'short'],
+    ['its own', null],
+  ])('enrols no key that is %s, and what follows goes on', async (_, given) => {
+    const line = rig.createToken({ role: 'viewer' });
+    const { publicKey } = enrolmentKeys(readJoinToken(line));
+    const before = rig.administer('node-ls') as { members: object[] };
+    const keys = { ...newKeyPair(), publicKey: given ?? publicKey };
+    const enrolment = enrol(Request, line, { name: 'poison', provider: '', keys });
+    await expect(enrolment).rejects.toMatchObject({ code: 'BAD_DATA' });
+    expect(rig.administer('node-ls')).toMatchObject({ members: { length: before.members.length } });
+    const { identity } = await rig.enrolled('viewer');
+    rig.administer('node-revoke', { id: identity });
+    const { membership } = await enrol(Request, line, { name: 'honest', provider: '' });
+    expect(membership.role).toBe('viewer');
+  });
+
+  test('is for one kind of program: of providers each has an id, of others none', async () => {
+    const [provider, viewer] = [rig.createToken({ role: 'provider' }), rig.createToken({ role: 'viewer' })];
+    const refusals = await Promise.all([
+      enrol(Request, provider, { name: 'nameless', provider: '' }).catch((error: unknown) => error),
+      enrol(Request, viewer, { name: 'named', provider: 'd'.repeat(16) }).catch((error: unknown) => error),
+    ]);
+    expect(refusals).toMatchObject([
+      { code: 'TOKEN_REFUSED', why: 'it is for the role provider', fix: 'provider-node join TOKEN' },
+      { code: 'TOKEN_REFUSED', why: 'it is for the role viewer', fix: 'user-client login TOKEN' },
+    ]);
+  });
+
   test('that is used again with the same key, because the answer was lost, enrols one', async () => {
     const applicant = { name: 'again', provider: '', keys: newKeyPair() };
-    const line = rig.createToken({ uses: '1' });
+    const line = rig.createToken({ uses: '1', role: 'viewer' });
     const [first, second] = [await enrol(Request, line, applicant), await enrol(Request, line, applicant)];
     expect(second.membership.identity).toBe(first.membership.identity);
   });

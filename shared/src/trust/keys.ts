@@ -18,6 +18,20 @@ const PUBLIC_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
 
 export const isKey = (text: string): boolean => decodeZ85(text)?.length === KEY_BYTES;
 
+/**
+ * Can it be somebody's public key? Some have no secret half: what they agree on is zero with everybody. And of two that differ in the
+ * highest bit, which Curve25519 ignores, only one is taken, so that no key stands for another.
+ */
+export function isPublicKey(text: string): boolean {
+  const key = decodeZ85(text);
+  if (key?.length !== KEY_BYTES || key[KEY_BYTES - 1]! >= 0x80) return false;
+  try {
+    return sealBetween(newKeyPair().secretKey, text) !== '';
+  } catch {
+    return false;
+  }
+}
+
 export const newKeyPair = (): KeyPair => keyPairOf(randomBytes(KEY_BYTES));
 
 /** The key pair whose secret half these 32 bytes are. */

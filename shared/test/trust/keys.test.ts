@@ -1,5 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { decodeZ85, encodeZ85, fingerprintOf, isKey, keyPairOf, newKeyPair, sealBetween } from '@muster/shared';
+import {
+  decodeZ85,
+  encodeZ85,
+  fingerprintOf,
+  isKey,
+  isPublicKey,
+  keyPairOf,
+  newKeyPair,
+  sealBetween,
+} from '@muster/shared';
 import * as fc from 'fast-check';
 
 describe('Z85', () => {
@@ -41,6 +50,18 @@ describe('a key pair', () => {
     expect(seal).toMatch(/^[0-9a-f]{16}$/);
     expect(sealBetween(head.secretKey, node.publicKey)).toBe(seal);
     expect(sealBetween(other.secretKey, head.publicKey)).not.toBe(seal);
+  });
+
+  test.each([
+    ['zero', '0'.repeat(64)],
+    ['of order 1', `01${'0'.repeat(62)}`],
+    ['of order 8', 'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800'],
+    ['the prime, which is zero', `ed${'f'.repeat(60)}7f`],
+    ['another one with the highest bit', `${'11'.repeat(31)}91`],
+    ['too short', '11'.repeat(28)],
+  ])('is of no key that is %s', (_, hex) => {
+    expect(isPublicKey(encodeZ85(Buffer.from(hex, 'hex')))).toBe(false);
+    expect(isPublicKey(newKeyPair().publicKey)).toBe(true);
   });
 
   test('has a fingerprint', () => {
