@@ -1,7 +1,8 @@
 /** The life of a lease: given, given up, taken up again, void. */
 import { backoffMs, type HeldLease, type ProviderId, type SessionId } from '@muster/shared';
-import { countLease } from './accounts.ts';
+import { countLease, mayHaveLease } from './accounts.ts';
 import type { ClusterState, Lease, Provider, Running, Task } from './cluster-state.ts';
+import { isDistrusted } from './distrust.ts';
 import { fromRanges } from './index-ranges.ts';
 import { expectedMsOf } from './lease-cost.ts';
 import { subtaskState } from './subtask-states.ts';
@@ -172,6 +173,7 @@ export function adoptLease(turn: Turn, provider: ProviderId, held: HeldLease): b
   if (held.lease >= turn.state.nextLease || !areAscending(held.ranges, run.plan.subtasks)) return false;
   const indices = fromRanges(held.ranges);
   if (indices.some((index) => run.states.at(index) !== subtaskState.pending)) return false;
+  if (!mayHold(turn, provider, { task, run, indices })) return false;
   takePending(run, indices);
   const terms = {
     attempt: held.attempt,
@@ -180,6 +182,18 @@ export function adoptLease(turn: Turn, provider: ProviderId, held: HeldLease): b
   };
   openLease(turn, { task, provider, indices, ...terms }, held.lease);
   return true;
+}
+
+/** What it could not be given it cannot hold either: else one node could fail a subtask until its task fails, or hoard all there are. */
+function mayHold(
+  { state }: Turn,
+  id: ProviderId,
+  { task, run, indices }: Omit<LeaseOfRun, 'lease'> & Pick<Lease, 'indices'>,
+): boolean {
+  const provider = state.providers.get(id);
+  if (provider !== undefined && provider.leases.size >= provider.credit) return false;
+  if (isDistrusted(state, task, id) || !mayHaveLease(state, task)) return false;
+  return !indices.some((index) => run.failures.get(index)?.includes(id));
 }
 
 /** What a provider says is not to be trusted: at least one range, none empty, in order, within the task. */

@@ -114,8 +114,10 @@ function reconcile(turn: Turn, provider: Provider, { held }: Registration): numb
 /** It has it still, whatever it was told before; or it is told now to forget it. */
 function answer(turn: Turn, provider: Provider, offer: HeldLease): boolean {
   const wanted = adoptLease(turn, provider.id, offer);
-  if (wanted) turn.state.closed.delete(offer.lease);
-  else turn.state.closed.add(offer.lease);
+  const { closed, leases } = turn.state;
+  if (wanted) closed.delete(offer.lease);
+  // One of another node is none of its business.
+  else if ((leases.get(offer.lease)?.provider ?? provider.id) === provider.id) closed.add(offer.lease);
   return wanted;
 }
 

@@ -6,9 +6,9 @@ import type { Entrance, Gate } from '../trust/gate.ts';
 import type { IncomingResults } from './incoming-results.ts';
 
 export interface CollectorOptions {
-  readonly driver: Driver;
+  readonly driver: Pick<Driver, 'state' | 'post' | 'returned'>;
   readonly incoming: IncomingResults;
-  readonly gate: Gate;
+  readonly gate: Pick<Gate, 'admit'>;
   readonly logger: Logger;
 }
 
@@ -19,7 +19,7 @@ export class ResultCollector {
     this.#options = options;
   }
 
-  async run(socket: Pull, entrance: Entrance): Promise<void> {
+  async run(socket: Pick<Pull, typeof Symbol.asyncIterator>, entrance: Entrance): Promise<void> {
     for await (const frames of socket) {
       try {
         const envelope = decode(frames);
@@ -37,12 +37,12 @@ export class ResultCollector {
     const { driver, incoming } = this.#options;
     switch (message.type) {
       case 'result':
-        incoming.close(message.lease);
+        if (this.#isHolder(message)) incoming.close(message.lease);
         return this.#returned(message, payload);
       case 'resultChunk':
         return this.#write(message, payload ?? new Uint8Array());
       case 'failed':
-        incoming.close(message.lease);
+        if (this.#isHolder(message)) incoming.close(message.lease);
         return driver.post(message);
       default:
         this.#options.logger.warn({ type: message.type }, 'a message came on the wrong channel');
@@ -60,11 +60,17 @@ export class ResultCollector {
 
   /** Only the provider that holds the lease may write, only as much as it announced, and not while the verifier reads. */
   #write({ session, task, lease, offset, total }: Fields<'resultChunk'>, bytes: Uint8Array): void {
-    const { state } = this.#options.driver;
-    const held = state.leases.get(lease);
-    if (held === undefined || held.phase === 'checking' || state.sessions.get(session) !== held.provider) return;
+    if (!this.#isHolder({ session, lease }) || this.#options.driver.state.leases.get(lease)?.phase === 'checking')
+      return;
     if (offset + bytes.length > total || total > this.#bytesWanted(task, lease)) return;
     this.#options.incoming.write({ task, lease }, bytes, offset);
+  }
+
+  /** Numbers of leases are easily guessed: what others say of one changes nothing. */
+  #isHolder({ session, lease }: Pick<Fields<'result'>, 'session' | 'lease'>): boolean {
+    const { leases, sessions } = this.#options.driver.state;
+    const provider = leases.get(lease)?.provider;
+    return provider !== undefined && provider === sessions.get(session);
   }
 
   #bytesWanted(task: TaskId, lease: number): number {

@@ -126,6 +126,47 @@ describe('a provider that registers again', () => {
     expect(ofType(rig.effects, 'reply-registered').at(-1)?.keep).toEqual([]);
   });
 
+  test('is not believed that it holds what it has failed, so it cannot fail a task alone', () => {
+    const rig = new ClusterRig({ epoch: 2 });
+    rig.join('b', { credit: 1 });
+    const task = rig.echo({ count: 64 });
+    const offer = (lease: number): number[] => {
+      const held = [{ task, lease, attempt: 1, ranges: [63, 64] }];
+      const session = rig.register('a', { credit: 1, held });
+      const keep = ofType(rig.effects, 'reply-registered').at(-1)!.keep;
+      const error = { code: 'BUG', what: 'no', why: '', fix: '' } as const;
+      for (const id of keep) rig.post({ type: 'failed', session, task, lease: id, error });
+      return [...keep];
+    };
+    expect(Array.from({ length: 10 }, (_, lease) => offer(lease)).flat()).toEqual([0]);
+    expect(rig.status(task).state).toBe('running');
+  });
+
+  test('keeps no more than it has room for, and nothing of a task in which it was found wrong', () => {
+    const rig = new ClusterRig({ epoch: 2, policy: { distrustAfter: 1 } });
+    rig.join('b', { credit: 1 });
+    const task = rig.product({ nodes: 1 });
+    const offered = (name: string, credit: number, indices: readonly number[]): readonly number[] => {
+      const held = indices.map((index) => ({ task, lease: index, attempt: 1, ranges: [index, index + 1] }));
+      rig.register(name, { credit, held });
+      return ofType(rig.effects, 'reply-registered').at(-1)!.keep;
+    };
+    expect(offered('a', 2, [5, 6, 7])).toEqual([5, 6]);
+    const c = rig.register('c', { credit: 1, held: [{ task, lease: 4, attempt: 1, ranges: [4, 5] }] });
+    rig.complete({ ...rig.sent(task)[0]!, session: c, lease: 4 }, false);
+    expect(rig.task(task).tallies.get(idOf('c'))).toMatchObject({ rejected: 1 });
+    expect(offered('c', 1, [7])).toEqual([]);
+    expect(offered('d', 1, [7])).toEqual([7]);
+  });
+
+  test('does not close a lease of another one by offering it', () => {
+    const { rig, orders, task } = pair();
+    rig.register('b', { held: [heldOf(orders[0]!)] });
+    expect(rig.state.closed.has(orders[0]!.lease)).toBe(false);
+    for (const order of orders) rig.complete(order);
+    expect(rig.status(task).state).toBe('done');
+  });
+
   test('with a lease number that was never given is not believed', () => {
     const rig = new ClusterRig();
     const b = rig.join('b', { credit: 1 });

@@ -7,6 +7,7 @@ import {
   ErrorFeedback,
   keepsResidual,
   parseTrainSpec,
+  readSafetensors,
   seededRandom,
   shardHeader,
   taskTypeNamed,
@@ -327,4 +328,10 @@ export const askOf = ({ ask }: RoundStart): TrainRound => ask as TrainRound;
 export function ready(outcome: RunOutcome): ReadyRound {
   if (outcome.type !== 'ready') throw new Error(`the run is ${outcome.type}`);
   return outcome;
+}
+
+/** Weights in a checkpoint, as one array. */
+export function savedWeights(path: string): number[] {
+  const { tensors } = readSafetensors(readFileSync(path), path);
+  return ['layers.0.weight', 'layers.0.bias'].flatMap((name) => [...elementsOf('float32', tensors.get(name)!.bytes)]);
 }

@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
-  elementsOf,
   EpochOrder,
   parseModel,
   parseSavedProgress,
@@ -19,8 +18,8 @@ import {
   linearSet,
   linearSpec,
   LinearRun,
-  PARAMETERS,
   ready,
+  savedWeights,
   TASK,
   type LinearRunOptions,
   type Tamper,
@@ -37,12 +36,6 @@ async function finished(options: LinearRunOptions): Promise<RunOutcome & { type:
 }
 
 const four = ['one', 'two', 'three', 'four'];
-
-/** Weights in a checkpoint, as one array. */
-function savedWeights(path: string): number[] {
-  const { tensors } = readSafetensors(readFileSync(path), path);
-  return ['layers.0.weight', 'layers.0.bias'].flatMap((name) => [...elementsOf('float32', tensors.get(name)!.bytes)]);
-}
 
 /** SGD with momentum in float64, without shards. */
 function reference({ options, trainSamples }: TrainSpec, start: ArrayLike<number>): number[] {
@@ -343,44 +336,6 @@ describe('a round that cannot be folded', () => {
     const next = ready(run.fold(opened, []));
     expect(next).toMatchObject({ start: { ask: { step: 1 } }, report: { step: 1 } });
     expect(await run.finish(next)).toMatchObject({ report: { weightsSha256: whole.report.weightsSha256 } });
-  });
-});
-
-describe('a run that diverges', () => {
-  test('fails with the step, and keeps its last good checkpoint', async () => {
-    const run = new LinearRun({ spec: linearSpec({ optimizer: 'sgd', learningRate: 1000, epochs: 100 }) });
-    const outcome = await run.finish(run.open());
-    expect(outcome).toMatchObject({ type: 'failed', error: { code: 'DIVERGED' } });
-    const { error, report } = outcome as RunOutcome & { type: 'failed' };
-    expect(error.what).toMatch(/diverged at step \d+/);
-    expect(error.why).toContain(`checkpoint of step ${report?.checkpointStep} is kept: ${run.checkpointPath}`);
-    expect(error.fix).toBe('--lr 100 or --clip-norm 1');
-    expect(savedWeights(run.checkpointPath)).toHaveLength(PARAMETERS);
-    expect(savedWeights(run.checkpointPath).every(Number.isFinite)).toBe(true);
-  });
-
-  test.each([
-    ['sgd', { optimizer: 'sgd', learningRate: 40 }],
-    ['momentum', { optimizer: 'momentum', learningRate: 40 }],
-  ])('with %s and a checkpoint after each step keeps the last from which a step can be made', async (_, options) => {
-    const run = new LinearRun({ spec: linearSpec({ ...options, batch: 100, epochs: 200, checkpointEveryMs: 0 }) });
-    const { report } = (await run.finish(run.open())) as RunOutcome & { type: 'failed' };
-    expect(report!.checkpointStep).toBe(report!.step - 1);
-    expect(readdirSync(dirname(run.checkpointPath))).toEqual([basename(run.checkpointPath)]);
-    const again = ready(run.restart());
-    expect(again.report).toMatchObject({ step: report!.checkpointStep, checkpointStep: report!.checkpointStep });
-    expect(await run.round(again)).toMatchObject({ type: 'ready' });
-  });
-
-  test('goes back to it also when it was stopped in between', async () => {
-    const spec = linearSpec({ optimizer: 'sgd', learningRate: 40, batch: 100, epochs: 200, checkpointEveryMs: 0 });
-    const whole = new LinearRun({ spec });
-    const { checkpointStep } = ((await whole.finish(whole.open())) as RunOutcome & { type: 'failed' }).report!;
-    const run = new LinearRun({ spec });
-    await run.finish(run.open(), ({ step }) => step <= checkpointStep);
-    const again = ready(run.restart());
-    expect(again.report).toMatchObject({ step: checkpointStep + 1, checkpointStep: checkpointStep + 1 });
-    expect(await run.finish(again)).toMatchObject({ type: 'failed', report: { checkpointStep } });
   });
 });
 
