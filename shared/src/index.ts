@@ -148,6 +148,7 @@ export { initialWeights } from './model/initial-weights.ts';
 export { parameterCount, parameters, type Parameter } from './model/parameters.ts';
 export { outputCount, parseModel } from './model/parse-model.ts';
 export { presetModel, presets, type Preset } from './model/preset-model.ts';
+export { Limiter } from './limiter.ts';
 export { deferred, within, type Deferred } from './deferred.ts';
 export { enrolmentKeys, ENDPOINTS_MAX, readJoinToken, writeJoinToken, type JoinToken } from './trust/join-token.ts';
 export {

@@ -1,7 +1,7 @@
 /** What must not be read in a log or on a screen, and how it looks there instead. */
 
 /** The last `@` before the path ends the password, as in every URL parser. */
-const URL_PASSWORD = /(\b[a-z][a-z\d+.-]*:\/\/[^\s/:@"']*):[^\s/"']*@/gi;
+const URL_PASSWORD = /(\b[a-z][a-z\d+.-]*:\/\/[^\s/:@"]*):[^\s/"]*@/gi;
 const JOIN_TOKEN = /\bMUSTER1-[\w-]+/g;
 const API_TOKEN = /\b(muster_[\da-f]{16})_[\w-]+/g;
 const JWT = /\beyJ[\w-]+\.[\w-]+\.[\w-]*/g;

@@ -14,6 +14,7 @@ describe('what is masked', () => {
   test.each([
     ['amqp://head:s3cret@broker:5672/muster', 'amqp://head:***@broker:5672/muster'],
     ['connect to "amqps://u:p@ss:w@broker/v" failed', 'connect to "amqps://u:***@broker/v" failed'],
+    ["amqp://o'hara:it's@broker/v", "amqp://o'hara:***@broker/v"],
     ['http://:only-a-password@[::1]:15672', 'http://:***@[::1]:15672'],
     ['{"url":"amqp://a:b@c","other":"amqp://d:e@f"}', '{"url":"amqp://a:***@c","other":"amqp://d:***@f"}'],
     [`join ${token} now`, 'join MUSTER1-*** now'],

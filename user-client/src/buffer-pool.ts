@@ -1,4 +1,4 @@
-import { Limiter } from './limiter.ts';
+import { Limiter } from '@muster/shared';
 
 /** Bytes that may be lent at once: four of the largest blocks, or many small ones. */
 const LENT_BYTES_MAX = 64 * 2 ** 20;

@@ -1,6 +1,5 @@
-import { limits } from '@muster/shared';
+import { Limiter, limits } from '@muster/shared';
 import { BufferPool } from './buffer-pool.ts';
-import { Limiter } from './limiter.ts';
 import type { HeadLink } from './link/head-link.ts';
 import { Partings } from './partings.ts';
 import type { SharedBlocks } from './shared-blocks.ts';

@@ -129,7 +129,7 @@ function openSet(origin: Origin, more: More): SocketSet {
       ...GUARD,
       manual: true,
       noDrop: true,
-      sendHighWaterMark: 1000,
+      sendHighWaterMark: limits.leasesQueued.value,
       sendTimeout: 0,
       ...more('tasks'),
     }),
@@ -140,7 +140,7 @@ function openSet(origin: Origin, more: More): SocketSet {
       ...GUARD,
       mandatory: true,
       sendTimeout: 0,
-      sendHighWaterMark: 4096,
+      sendHighWaterMark: limits.answersQueued.value,
       ...more('clients'),
     }),
   };

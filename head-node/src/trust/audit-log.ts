@@ -62,16 +62,32 @@ export class AuditLog {
 
   append(entry: AuditEntry): void {
     const line = JSON.stringify({ at: new Date().toISOString(), ...entry, previous: this.#previous });
+    const { size } = fstatSync(this.#file);
     try {
-      writeSync(this.#file, `${line}\n`);
+      this.#write(Buffer.from(`${line}\n`));
       this.#previous = hashOfLine(line);
     } catch (error) {
+      this.#cutBack(size);
       this.#logger.error({ error, full: isDiskFull(error), line }, 'the audit log could not be written');
     }
   }
 
   close(): void {
     closeSync(this.#file);
+  }
+
+  /** What there was room for of a line is none, and the next one must not begin behind it. */
+  #cutBack(size: number): void {
+    try {
+      ftruncateSync(this.#file, size);
+    } catch (error) {
+      this.#logger.error({ error }, 'a half line stays in the audit log');
+    }
+  }
+
+  #write(bytes: Buffer): void {
+    let written = 0;
+    while (written < bytes.length) written += writeSync(this.#file, bytes, written);
   }
 
   #lastHash(): string {

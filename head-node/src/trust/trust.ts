@@ -5,6 +5,7 @@ import {
   fingerprintOf,
   formatBytes,
   limits,
+  masked,
   newKeyPair,
   rosterRecord,
   sealBetween,
@@ -26,6 +27,7 @@ import { AuditLog, type AuditEntry } from './audit-log.ts';
 import { clusterName } from './cluster-name.ts';
 import { Gate } from './gate.ts';
 import { HandshakeLimits } from './handshake-limits.ts';
+import type { JwtOptions } from './jwt.ts';
 import { LOCAL_PEER, type Peer } from './peer.ts';
 import { Roster, type Newcomer } from './roster.ts';
 import { RefusalThrottle } from './refusal-throttle.ts';
@@ -46,11 +48,15 @@ export interface Quarantine {
   readonly rejected: number;
 }
 
+/** What decides who may come in, and what he may have. */
 export interface StartedWith {
   readonly host: string;
   readonly portBase: number;
   readonly insecure: boolean;
   readonly amqpUrl: string | null;
+  readonly amqpAdminUrl: string | null;
+  readonly announce: boolean;
+  readonly jwt: JwtOptions | null;
   readonly httpPort: number | null;
   readonly maxDiskBytes: number;
   readonly quota: Quota;
@@ -95,9 +101,10 @@ export class Trust {
     return { ...this.#counters, ...this.gate.counters };
   }
 
-  /** Of refusals not more than a few a minute from one source: who is refused shall not fill the disk. */
+  /** Of refusals not more than a few a minute of one kind from one source: who is refused shall not fill the disk, nor hide others. */
   audit(entry: AuditEntry): void {
-    const left = entry.outcome === 'refused' ? this.#throttle.allows(`${entry.address} ${entry.actor}`, Date.now()) : 0;
+    const { action, address, actor, outcome } = entry;
+    const left = outcome === 'refused' ? this.#throttle.allows(`${action} ${address} ${actor}`, Date.now()) : 0;
     if (left === null) return;
     this.#log.append(left === 0 ? entry : { ...entry, detail: `${entry.detail}; ${left} more were not written down` });
   }
@@ -107,22 +114,17 @@ export class Trust {
     const { domain, address, publicKey } = knock;
     if (publicKey === this.localKeys.publicKey) return 'in';
     if (publicKey === this.trialKeys.publicKey) return 'refused';
+    // Before anything is counted: somebody else at his address could shut out who is enrolled.
+    if (this.#isMember(domain as Channel, publicKey)) return 'in';
     const nowMs = systemClock.nowMs();
     if (!this.#limits.allows(address, nowMs)) return this.#cut();
-    if (this.#isWelcome(domain as Channel, publicKey)) return 'in';
-    // Not who is enrolled: somebody else at his address could shut him out.
+    if (domain === 'registration' && this.roster.isTokenKey(publicKey)) return 'in';
     return this.#limits.isPaused(address, nowMs) ? this.#cut() : this.#refused(knock, nowMs);
   }
 
   /** The configuration, as far as it says who may do what: a change shows beside the line of the start before. */
-  started({ host, portBase, insecure, amqpUrl, httpPort, maxDiskBytes, quota }: StartedWith): void {
-    const detail = [
-      `${host}:${portBase}${insecure ? ' insecure' : ''}`,
-      httpPort === null ? 'no HTTP' : `HTTP ${httpPort}`,
-      amqpUrl === null ? 'no broker' : 'broker',
-      `disk ${formatBytes(maxDiskBytes)}`,
-      `each user ${quota.tasks} tasks, ${formatBytes(quota.bytes)}, ${quota.leases} leases`,
-    ].join('; ');
+  started(configuration: StartedWith): void {
+    const detail = described(configuration).join('; ');
     this.audit({ ...byPeer(LOCAL_PEER), action: 'head-started', outcome: 'done', object: this.cluster, detail });
   }
 
@@ -195,11 +197,11 @@ export class Trust {
     this.audit({ ...NOBODY, action: 'handshake', outcome: 'refused', address: '', object: channel, detail });
   }
 
-  /** Shown to the HTTP interface, which only this machine reaches. */
   forgotten(task: TaskId): void {
     this.owners.forget(task);
   }
 
+  /** Shown to the HTTP interface, which only this machine reaches. */
   keyRefused(why: string): void {
     this.#counters.httpKeysRefused += 1;
     this.audit({
@@ -216,8 +218,7 @@ export class Trust {
     this.#log.close();
   }
 
-  #isWelcome(channel: Channel, publicKey: string): boolean {
-    if (channel === 'registration' && this.roster.isTokenKey(publicKey)) return true;
+  #isMember(channel: Channel, publicKey: string): boolean {
     const member = this.roster.memberWithKey(publicKey);
     if (member === undefined || member.state !== 'active') return false;
     if (channel === 'registration' && member.role === 'admin') return true;
@@ -257,6 +258,19 @@ export class Trust {
     if (pause !== null) this.#paused(address, pause.ms);
     return 'refused';
   }
+}
+
+function described(given: StartedWith): string[] {
+  const { host, portBase, insecure, announce, httpPort, jwt, amqpUrl, amqpAdminUrl, maxDiskBytes, quota } = given;
+  return [
+    `${host}:${portBase}${insecure ? ' insecure' : ''}${announce ? '' : ', not announced'}`,
+    httpPort === null ? 'no HTTP' : `HTTP ${httpPort}`,
+    jwt === null ? 'no JWT' : `JWT of ${jwt.issuer} for ${jwt.audience}, keys ${jwt.jwks}, role in ${jwt.roleClaim}`,
+    amqpUrl === null ? 'no broker' : `broker ${masked(amqpUrl)}`,
+    ...(amqpAdminUrl === null ? [] : [`users by ${masked(amqpAdminUrl)}`]),
+    `disk ${formatBytes(maxDiskBytes)}`,
+    `each user ${quota.tasks} tasks, ${formatBytes(quota.bytes)}, ${quota.leases} leases`,
+  ];
 }
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

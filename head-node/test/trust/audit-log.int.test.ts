@@ -1,8 +1,8 @@
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@muster/shared';
-import { TemporaryDirectories } from '@muster/shared/testkit';
+import { skipBecause, TemporaryDirectories } from '@muster/shared/testkit';
 import { verifyAuditLog } from '../../src/trust/audit-check.ts';
 import { AuditLog, type AuditEntry } from '../../src/trust/audit-log.ts';
 
@@ -34,7 +34,19 @@ function write(...objects: string[]): void {
 const lines = (): string[] => readFileSync(path, 'utf8').split('\n').slice(0, -1);
 const rewrite = (changed: readonly string[]): void => writeFileSync(path, changed.map((line) => `${line}\n`).join(''));
 
+const testOnLinux = process.platform === 'linux' ? test : skipBecause('only Linux has a file that is always full');
+
 describe('the audit log', () => {
+  testOnLinux('on a disk that is full says so in the log of the head, and goes on', () => {
+    symlinkSync('/dev/full', path);
+    const said: string[] = [];
+    const log = new AuditLog(path, { ...silentLogger, error: (_facts, text) => void said.push(text) });
+    log.append(entry('1'));
+    log.append(entry('2'));
+    log.close();
+    expect(said.filter((text) => text === 'the audit log could not be written')).toHaveLength(2);
+  });
+
   test('is a chain across starts', () => {
     write('1', '2');
     write('3');

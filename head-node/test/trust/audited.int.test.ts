@@ -39,7 +39,7 @@ describe('one line is written of', () => {
     const [start] = rig.auditLog();
     expect(start).toMatchObject({ action: 'head-started', outcome: 'done', actor: 'local' });
     expect(start?.detail).toBe(
-      `127.0.0.1:${rig.endpoint.portBase}; no HTTP; no broker; disk 64.0 GiB; each user 7 tasks, 32.0 GiB, 400 leases`,
+      `127.0.0.1:${rig.endpoint.portBase}; no HTTP; no JWT; no broker; disk 64.0 GiB; each user 7 tasks, 32.0 GiB, 400 leases`,
     );
   });
 

@@ -35,15 +35,18 @@ describe('an address', () => {
   const directories = new TemporaryDirectories();
   afterAll(() => directories.removeAll());
 
-  test('that shakes hands too often is cut for now, whatever its key, but not this machine’s own programs', () => {
+  test('that shakes hands too often is cut for now, but neither who is enrolled there nor this machine’s own programs', () => {
     const trust = new Trust({
       stateDirectory: directories.make(),
       headId: 'head',
       logger: silentLogger,
       isTask: () => false,
     });
-    const wish = { role: 'provider', ttlMs: 1000, uses: 1, requireApproval: false } as const;
-    const { publicKey } = enrolmentKeys(trust.roster.issue(wish));
+    const wish = { role: 'provider', ttlMs: 60_000, uses: 1, requireApproval: false } as const;
+    const token = trust.roster.issue(wish);
+    const { publicKey } = enrolmentKeys(token);
+    const member = { publicKey: newKeyPair().publicKey, name: 'neighbour', provider: 'a'.repeat(16) };
+    trust.roster.enrol(`token ${token.id}`, member);
     const answer = (address: string, key = publicKey): string =>
       trust.answer({ domain: 'registration', address, publicKey: key });
     const burst = Array.from({ length: limits.handshakeBurst.value }, () => answer('10.0.0.1'));
@@ -52,6 +55,7 @@ describe('an address', () => {
     const beyond = Array.from({ length: limits.handshakeBurst.value }, () => answer('10.0.0.1'));
     expect(beyond).toContain('cut');
     expect([answer('10.0.0.2'), answer('10.0.0.1', trust.localKeys.publicKey)]).toEqual(['in', 'in']);
+    expect(answer('10.0.0.1', member.publicKey)).toBe('in');
     trust.close();
   });
 });

@@ -6,6 +6,7 @@ import {
   decode,
   encode,
   fromWireError,
+  Limiter,
   limits,
   MusterError,
   sealed,
@@ -44,6 +45,7 @@ export class BlockFetcher {
   readonly #asking: NodeJS.Timeout;
   readonly #waiting = new Map<number, Waiting>();
   readonly #fetching = new Map<BlockId, Promise<void>>();
+  readonly #underWay = new Limiter(limits.fetchesUnderWay.value);
   #next = 1;
 
   constructor(
@@ -105,12 +107,21 @@ export class BlockFetcher {
   }
 
   async #fetchChunk(id: BlockId, offset: number): Promise<number> {
-    const { message, payload } = await this.#ask(id, offset);
+    const { message, payload } = await this.#askInTurn(id, offset);
     if (message.type === 'error') throw fromWireError(message.error);
     if (message.type !== 'chunk' || payload === null)
       throw new MusterError('PROTOCOL', 'the head gave an unexpected answer', { why: message.type });
     this.#blocks.receive({ id, offset, total: message.total, bytes: payload });
     return message.total;
+  }
+
+  async #askInTurn(id: BlockId, offset: number): Promise<Envelope> {
+    await this.#underWay.enter();
+    try {
+      return await this.#ask(id, offset);
+    } finally {
+      this.#underWay.leave();
+    }
   }
 
   #ask(block: BlockId, offset: number): Promise<Envelope> {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { blockIdOf, decode, encode, silentLogger, toWireError, MusterError } from '@muster/shared';
+import { blockIdOf, decode, encode, limits, silentLogger, toWireError, MusterError } from '@muster/shared';
 import { BlockStore, type HeadRoute } from '@muster/shared/io';
 import { TemporaryDirectories } from '@muster/shared/testkit';
 import { Router } from 'zeromq';
@@ -39,6 +39,17 @@ const answer = (peer: Buffer, request: number): Promise<void> =>
   head.send([peer, encode('chunk', { request, total: bytes.length }), bytes]);
 
 describe('a block fetch', () => {
+  test('of many blocks asks for no more at a time than the limit, and for the others as answers come', async () => {
+    const wanted = Array.from({ length: limits.fetchesUnderWay.value + 5 }, (_, at) => blockIdOf(Buffer.from(`${at}`)));
+    const fetched = fetcher.fetch(wanted);
+    const asked = new Set<number>();
+    // Those without an answer are asked for again.
+    for (let at = 0; at < 3 * limits.fetchesUnderWay.value; at += 1) asked.add((await question()).request);
+    expect(asked.size).toBe(limits.fetchesUnderWay.value);
+    fetcher.close();
+    await expect(fetched).rejects.toMatchObject({ code: 'HEAD_UNREACHABLE' });
+  });
+
   test('whose answer is lost asks again', async () => {
     const fetched = fetcher.fetch([id]);
     const lost = await question();

@@ -2,7 +2,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { MusterError } from '../errors.ts';
 import { channels, tcpAddress, type Channel, type Endpoint } from '../protocol/channels.ts';
-import { sealBetween, type KeyPair } from '../trust/keys.ts';
+import { newKeyPair, sealBetween, type KeyPair } from '../trust/keys.ts';
 import { readLocalCredential, type LocalCredential } from './local-credential.ts';
 import type { Membership } from './membership-file.ts';
 
@@ -30,13 +30,14 @@ export interface RouteWish {
 
 /**
  * On the head's own machine and account by what it left there, else by the membership, else by what the head left for its port under
- * another address. A head that was started with `--insecure` leaves no way but loopback. Throws UNAUTHORIZED when there is none.
+ * another address. Throws UNAUTHORIZED when there is none. On loopback there may be one later: until then nothing is said to whoever
+ * listens there, for it may be anybody.
  */
 export function routeToHead({ endpoint, wire, membership }: RouteWish): HeadRoute {
   const local = readLocalCredential(endpoint.portBase);
   if (isLoopback(endpoint.host)) {
     if (local !== null) return localRoute(local, endpoint, wire || !USUAL_LOOPBACK.includes(endpoint.host));
-    return membership === null ? plainRoute(endpoint) : memberRoute(membership, endpoint);
+    return membership === null ? routeToNobody(endpoint) : memberRoute(membership, endpoint);
   }
   if (membership !== null) return memberRoute(membership, endpoint);
   if (local?.headKey == null) throw notJoined(endpoint);
@@ -53,6 +54,10 @@ function localRoute({ ipc, headKey, keys }: LocalCredential, endpoint: Endpoint,
 
 const memberRoute = ({ headKey, keys }: Membership, endpoint: Endpoint): HeadRoute =>
   curveRoute(endpoint, headKey, keys);
+
+/** To a head with a key that nobody has. */
+const routeToNobody = (endpoint: Endpoint): HeadRoute => curveRoute(endpoint, NOBODY.publicKey, NOBODY);
+const NOBODY = newKeyPair();
 
 const plainRoute = (endpoint: Endpoint): HeadRoute => ({ addresses: tcpAddresses(endpoint), curve: null, seal: '' });
 

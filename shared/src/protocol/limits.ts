@@ -16,6 +16,22 @@ export const limits = {
   framesMax: { value: 8, unit: 'frames', reason: 'no message has more parts' },
   messageBytesMax: { value: 4 * 2 ** 20, unit: 'bytes', reason: 'ZeroMQ drops a peer that sends a larger frame' },
   fetchWindow: { value: 8, unit: 'chunks', reason: 'measured best for chunk fetch: 2 GB/s on loopback' },
+  fetchesUnderWay: {
+    value: 32,
+    unit: 'chunks',
+    reason:
+      'asked for by one provider, of all blocks together: enough for any link, and the head has no more of them in memory',
+  },
+  answersQueued: {
+    value: 256,
+    unit: 'messages',
+    reason: 'for a client or provider that does not read them, at most 1 MiB each; ours never ask for as much',
+  },
+  leasesQueued: {
+    value: 1000,
+    unit: 'messages',
+    reason: 'for a provider that does not read them; a shared operand that does not fit is fetched instead',
+  },
   creditBatches: {
     value: 16,
     unit: 'batches',

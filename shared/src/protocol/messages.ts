@@ -31,7 +31,12 @@ const blockId = z.custom<BlockId>((value) => typeof value === 'string' && isBloc
 const whole = z.number().int().nonnegative();
 const positive = z.number().nonnegative();
 const text = z.string().max(1000);
-const name = z.string().min(1).max(64);
+/** Terminals obey control characters, and people believe in marks that turn the direction of a text. */
+const name = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$/u);
 const request = whole;
 
 const refusal = z.object({ ep: name, reason: text });

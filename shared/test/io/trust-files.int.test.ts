@@ -1,7 +1,7 @@
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { newKeyPair, sealBetween } from '@muster/shared';
+import { isPublicKey, newKeyPair, sealBetween } from '@muster/shared';
 import {
   leaveLocalCredential,
   loadKeyPair,
@@ -10,6 +10,7 @@ import {
   removeLocalCredential,
   routeToHead,
   saveMembership,
+  type HeadRoute,
   type LocalCredential,
   type Membership,
 } from '@muster/shared/io';
@@ -106,11 +107,14 @@ describe('what a head leaves for its own account', () => {
 });
 
 describe('a program without anything', () => {
-  const route = (host: string): unknown =>
+  const route = (host: string): HeadRoute =>
     routeToHead({ endpoint: { host, portBase: PORT }, wire: false, membership: null });
 
-  test.each(['127.0.0.1', '127.0.0.53', 'localhost', '::1'])('may try %s unencrypted', (host) => {
-    expect(route(host)).toMatchObject({ curve: null, seal: '' });
+  test.each(['127.0.0.1', '127.0.0.53', 'localhost', '::1'])('says nothing to whoever listens at %s', (host) => {
+    const { curve } = route(host);
+    expect(isPublicKey(curve!.curveServerKey)).toBe(true);
+    expect([head.publicKey, local.keys.publicKey]).not.toContain(curve!.curveServerKey);
+    expect(route(host)).toEqual(route(host));
   });
 
   test.each(['192.0.2.1', 'example.org', '127.0.0.1.example.org', '0.0.0.0'])('says nothing to %s', (host) => {
@@ -120,6 +124,8 @@ describe('a program without anything', () => {
   test('says nothing to another address of a head that encrypts nothing', () => {
     leaveLocalCredential(PORT, { ...local, headKey: null });
     expect(route('127.0.0.1')).toMatchObject({ addresses: ipc });
+    leaveLocalCredential(PORT, { ...local, headKey: null, ipc: null });
+    expect(route('127.0.0.1')).toMatchObject({ curve: null, addresses: { clients: `tcp://127.0.0.1:${PORT + 4}` } });
     expect(() => route('192.0.2.1')).toThrow(expect.objectContaining({ code: 'UNAUTHORIZED' }));
   });
 });

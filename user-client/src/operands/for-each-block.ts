@@ -1,4 +1,4 @@
-import { Limiter } from '../limiter.ts';
+import { Limiter } from '@muster/shared';
 import { nextTurn } from '../transport.ts';
 
 /** Blocks under way at a time, from packing to the head's answer. */

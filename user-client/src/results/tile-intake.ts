@@ -1,5 +1,4 @@
-import { isMusterError, limits, MusterError, type TaskId, type TileNotice } from '@muster/shared';
-import { Limiter } from '../limiter.ts';
+import { isMusterError, Limiter, limits, MusterError, type TaskId, type TileNotice } from '@muster/shared';
 import { chunkOffsets } from '../operands/put-block.ts';
 import { nextTurn, type Transport } from '../transport.ts';
 import { fetchPiece } from './fetch-result.ts';

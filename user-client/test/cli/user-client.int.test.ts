@@ -39,7 +39,12 @@ function start(line: string, env: Record<string, string> = {}): Running {
   const words = line.split(' ').filter((word) => word !== '');
   const child = spawn(process.execPath, [BIN, ...words], {
     cwd: stage.directory,
-    env: { PATH: process.env['PATH'], MUSTER_PORT_BASE: String(head.endpoint.portBase), ...env },
+    env: {
+      PATH: process.env['PATH'],
+      XDG_STATE_HOME: process.env['XDG_STATE_HOME'],
+      MUSTER_PORT_BASE: String(head.endpoint.portBase),
+      ...env,
+    },
   });
   children.push(child);
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];

@@ -8,6 +8,7 @@ import {
   decode,
   elementsOf,
   encode,
+  newKeyPair,
   isTerminal,
   noBackbone,
   type BackboneReport,
@@ -36,7 +37,7 @@ import {
   type TileNotice,
   type TrainSpec,
 } from '@muster/shared';
-import { blockPath, SendQueue } from '@muster/shared/io';
+import { blockPath, leaveLocalCredential, SendQueue } from '@muster/shared/io';
 import { naiveProduct, waitUntil } from '@muster/shared/testkit';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -115,6 +116,7 @@ export class FakeHead {
     // A head that was closed keeps its port for a moment.
     await waitUntil(bind, { what: 'the port' });
     head.port = Number(head.socket.lastEndpoint?.split(':').at(-1));
+    leaveLocalCredential(head.endpoint.portBase, { headId: 'fake', headKey: null, keys: newKeyPair(), ipc: null });
     void head.run();
     return head;
   }

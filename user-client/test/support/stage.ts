@@ -10,8 +10,14 @@ import { FakeHead, type FakeHeadOptions } from './fake-head.ts';
 /** Heads, clients and a folder of one test; all gone after `clear`. */
 export class Stage {
   readonly directory = mkdtempSync(join(tmpdir(), 'user-client-'));
+  /** Where heads leave what leads to them. */
+  private readonly state = mkdtempSync(join(tmpdir(), 'user-client-state-'));
   private readonly heads: FakeHead[] = [];
   private readonly clients: ClusterClient[] = [];
+
+  constructor() {
+    process.env['XDG_STATE_HOME'] = this.state;
+  }
 
   async startHead(options: FakeHeadOptions = {}): Promise<FakeHead> {
     const head = await FakeHead.start(options);
@@ -33,7 +39,7 @@ export class Stage {
   async clear(): Promise<void> {
     await Promise.all(this.clients.map((client) => client.close()));
     for (const head of this.heads) head.close();
-    rmSync(this.directory, { recursive: true });
+    for (const directory of [this.directory, this.state]) rmSync(directory, { recursive: true });
   }
 }
 
