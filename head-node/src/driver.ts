@@ -153,7 +153,7 @@ export class Driver implements MirrorListener {
       case 'send-lease':
         return this.#sendLease(effect);
       case 'open-task':
-        return void publisher.publish(effect.session, { type: 'open', fields: { task: effect.task } });
+        return publisher.openTask(effect.session, effect.task);
       case 'share-block':
         return publisher.shareBlock(effect.task, effect.block, this.#ports.blocks);
       case 'settle':

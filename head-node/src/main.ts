@@ -7,7 +7,6 @@ import {
   parseSizeBytes,
   parseWhole,
   type BackboneReport,
-  type Role,
 } from '@muster/shared';
 import {
   addConfigCommand,
@@ -18,15 +17,13 @@ import {
   runProgram,
   untilSignal,
   versionIn,
-  writePrivateFile,
 } from '@muster/shared/io';
-import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { BROKER_ADMIN, brokerOptions, brokerOptionsFrom, type BrokerFlags } from './cli/broker-flags.ts';
 import { addAdminCommands } from './cli/admin-commands.ts';
+import { writeJoinFiles } from './cli/join-files.ts';
 import { startHeadNode, type HeadNode } from './head-node.ts';
 import { blockMirrorModes, type BlockMirrorMode } from './io/block-mirror.ts';
 import { jwtOptions, jwtOptionsFrom, type JwtFlags } from './cli/jwt-flags.ts';
@@ -154,20 +151,9 @@ async function serve(): Promise<void> {
   const signal = untilSignal();
   const head = await startHeadNode(optionsFrom(flags));
   process.stderr.write(banner(head));
-  if (flags.joinFiles !== undefined) writeJoinFiles(head, flags.joinFiles);
+  if (flags.joinFiles !== undefined) writeJoinFiles(head.administration, flags.joinFiles);
   await signal;
   await head.stop();
-}
-
-/**
- * Programs that are started along with the head may come back long after. That for clients is readable for any account: in a container
- * they run as whoever owns the files that they read, and who may start them could read the head's files as well.
- */
-function writeJoinFiles({ administration }: HeadNode, directory: string): void {
-  const terms = { ttlMs: String(30 * 24 * 3_600_000), uses: String(limits.tokenUsesMax.value) };
-  const line = (role: Role): string => `${administration.createToken(LOCAL_PEER, { ...terms, role }).token}\n`;
-  writePrivateFile(join(directory, 'provider', 'token'), line('provider'));
-  writeFileSync(join(directory, 'client', 'token'), line('admin'), { mode: 0o644 });
 }
 
 function placeFrom({ portBase, state }: Flags): HeadNodeOptions {

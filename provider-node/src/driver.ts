@@ -105,7 +105,7 @@ export class Driver {
       case 'revoke':
         return this.post({ type: message.type === 'settled' ? 'settled' : 'revoked', leases: message.leases });
       case 'open':
-        return this.#link?.listenTo(message.task);
+        return this.#link?.listenTo(message.task, message.topicKey);
       case 'block':
         return this.#keepShared(message, payload);
       case 'closed':

@@ -1,7 +1,7 @@
 /**
  * The XPUB sockets. Everything for one provider goes to its own topic, so a frozen provider fills only its own pipe; operand
  * blocks that several providers need go once to their task's topic. A subscriber hears only what it is granted: the topic of a session
- * that is known, once, and topics of tasks; never a prefix of several.
+ * that is known, once, and topics of tasks under way, whose names only their teams are told; never a prefix of several.
  */
 import {
   encode,
@@ -16,6 +16,7 @@ import {
   type TaskId,
 } from '@muster/shared';
 import { SendQueue, type Frames } from '@muster/shared/io';
+import { randomBytes } from 'node:crypto';
 import type { Origin } from '../trust/peer.ts';
 import type { GuardedPublisher } from './guarded-publisher.ts';
 
@@ -42,7 +43,6 @@ export interface BlockSource {
 }
 
 const PROVIDER_TOPIC = /^p\.([0-9a-f]{32})\.$/;
-const TASK_TOPIC = /^t\.[0-9a-f]{16}\.$/;
 const SUBSCRIBED = 1;
 
 export class TaskPublisher {
@@ -54,6 +54,9 @@ export class TaskPublisher {
   /** Where a session listens, and how many subscriptions to its topic there are. */
   readonly #listeners = new Map<SessionId, { readonly lane: Lane; requests: number }>();
 
+  /** Of tasks that are under way: each topic has a name that cannot be guessed. */
+  readonly #topicKeys = new Map<TaskId, string>();
+  readonly #topics = new Set<string>();
   readonly #muted = new Set<TaskId>();
 
   constructor(sockets: readonly PublisherSocket[], epoch: number, logger: Logger) {
@@ -80,7 +83,7 @@ export class TaskPublisher {
     const session = sessionOf(topic);
     const listener = session === undefined ? undefined : this.#listeners.get(session);
     if (listener !== undefined) listener.requests += 1;
-    if (listener !== undefined || (session === undefined && !TASK_TOPIC.test(topic)))
+    if (listener !== undefined || (session === undefined && !this.#topics.has(topic)))
       return onRefused(lane.origin, topic);
     lane.tasks.grant(topic);
     if (session === undefined) return;
@@ -125,10 +128,19 @@ export class TaskPublisher {
     this.#muted.add(task);
   }
 
+  /** The session may listen to the topic of the task from now on. */
+  openTask(session: SessionId, task: TaskId): void {
+    const topicKey = this.#topicKeys.get(task) ?? randomBytes(16).toString('hex');
+    this.#topicKeys.set(task, topicKey);
+    this.#topics.add(taskTopic(topicKey));
+    this.publish(session, { type: 'open', fields: { task, topicKey } });
+  }
+
   /** In chunks on the task's topic. A subscriber that misses one fetches the block instead. */
   shareBlock(task: TaskId, block: BlockId, source: BlockSource): void {
-    if (this.#muted.has(task)) return;
-    const topic = taskTopic(task);
+    const key = this.#topicKeys.get(task);
+    if (key === undefined || this.#muted.has(task)) return;
+    const topic = taskTopic(key);
     const total = source.bytesOf(block) ?? 0;
     for (let offset = 0; offset < total; offset += limits.chunkBytesMax.value) {
       const bytes = source.read(block, offset, Math.min(limits.chunkBytesMax.value, total - offset));
@@ -138,7 +150,11 @@ export class TaskPublisher {
 
   closeTask(task: TaskId): void {
     this.#muted.delete(task);
-    this.#toAll([taskTopic(task), encode('closed', { task })]);
+    const key = this.#topicKeys.get(task);
+    if (key === undefined) return;
+    this.#toAll([taskTopic(key), encode('closed', { task })]);
+    this.#topicKeys.delete(task);
+    this.#topics.delete(taskTopic(key));
   }
 
   #toAll(frames: Frames): void {

@@ -9,6 +9,7 @@ import {
   newKeyPair,
   providerTopic,
   readJoinToken,
+  taskTopic,
   tcpAddress,
   writeJoinToken,
   type Channel,
@@ -195,8 +196,11 @@ describe('who is in', () => {
       expect(String(topic)).toBe(providerTopic(id));
       thief.subscribe(providerTopic(id));
       await waitUntil(() => refusedTopics() === 3, { what: 'three lines in the audit log' });
+      // Tasks have topics that only their teams can name.
+      thief.subscribe(taskTopic(TASK), taskTopic('0'.repeat(32)));
+      await waitUntil(() => refusedTopics() === 5, { what: 'five lines in the audit log' });
     });
-    expect(refused).toBe(3);
+    expect(refused).toBe(5);
     thief.receiveTimeout = 0;
     await expect(thief.receive()).rejects.toMatchObject({ code: 'EAGAIN' });
   });

@@ -41,6 +41,8 @@ export class HeadLink {
   readonly fetcher: BlockFetcher;
   readonly #options: LinkOptions;
   readonly #tasks: Subscriber;
+  /** Of tasks that it listens to. */
+  readonly #topics = new Map<TaskId, string>();
   readonly #results: Push;
   readonly #resultQueue: SendQueue;
   readonly #heartbeats: Asker;
@@ -72,12 +74,18 @@ export class HeadLink {
     void this.#receive();
   }
 
-  listenTo(task: TaskId): void {
-    if (!this.#closed) this.#tasks.subscribe(taskTopic(task));
+  /** To operands of the task, on the topic that its key names. */
+  listenTo(task: TaskId, topicKey: string): void {
+    if (this.#closed) return;
+    this.#topics.set(task, taskTopic(topicKey));
+    this.#tasks.subscribe(taskTopic(topicKey));
   }
 
   stopListening(task: TaskId): void {
-    if (!this.#closed) this.#tasks.unsubscribe(taskTopic(task));
+    const topic = this.#topics.get(task);
+    if (this.#closed || topic === undefined) return;
+    this.#topics.delete(task);
+    this.#tasks.unsubscribe(topic);
   }
 
   /** A frame from `encode`, and perhaps bytes behind it. */

@@ -1,4 +1,4 @@
-import type { SessionId, TaskId } from '../ids.ts';
+import type { SessionId } from '../ids.ts';
 
 /** Offsets from `--port-base`; the head binds, everybody else connects. */
 export const channels = {
@@ -14,7 +14,7 @@ export type Channel = keyof typeof channels;
 export const DEFAULT_PORT_BASE = 5555;
 export const DEFAULT_HTTP_PORT = 8080;
 /** Grows with every change that an older peer cannot read; head and peers compare it at the first message. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export interface Endpoint {
   readonly host: string;
@@ -26,5 +26,5 @@ export const tcpAddress = ({ host, portBase }: Endpoint, channel: Channel): stri
 
 /** Subtask batches, acknowledgements and cancellation for one provider. The session is secret, so nobody else can ask for it. */
 export const providerTopic = (session: SessionId): string => `p.${session}.`;
-/** Chunks of operands that several providers of a task need. */
-export const taskTopic = (task: TaskId): string => `t.${task}.`;
+/** Chunks of operands that several providers of a task need. Only who is on its team is told the key: ids of tasks are known to others. */
+export const taskTopic = (key: string): string => `t.${key}.`;

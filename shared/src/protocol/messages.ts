@@ -152,8 +152,8 @@ export const messages = {
   settled: message(34, { task: taskId, leases: z.array(whole) }),
   /** Stop these leases; nobody waits for them any more. */
   revoke: message(35, { task: taskId, leases: z.array(whole) }),
-  /** You are on this task's team: listen to its topic. */
-  open: message(38, { task: taskId }),
+  /** You are on this task's team: listen to its topic, which only its team can name. */
+  open: message(38, { task: taskId, topicKey: z.string().regex(/^[0-9a-f]{32}$/) }),
   // task topic: to every provider of a task
   /** One chunk of a shared operand block; the bytes follow as a raw frame. */
   block: message(36, { block: blockId, offset: whole, total: whole }),
