@@ -335,6 +335,7 @@ async function openHttp(
     port: httpPort,
     logger,
     visitorWithKey: visitors(jwt, { apiTokens: trust.roster.apiTokens, keyRefused: trust.keyRefused.bind(trust) }),
+    refused: (why) => trust.requestRefused(why),
     view: {
       ready: () => true,
       nodes: () => nodeStatuses(driver.state, clock.nowMs()),

@@ -3,7 +3,6 @@
  * that its answer repeats. What is pushed to a watching client goes by task.
  */
 import {
-  decode,
   encode,
   fromWireError,
   isMusterError,
@@ -119,9 +118,10 @@ export class ClientEndpoint implements Audience {
   #serve({ client, origin }: Sender, frames: readonly Buffer[], requests: ClientRequests): void {
     let request = 0;
     try {
-      const envelope = decode(frames);
+      const entrance = { origin, channel: 'clients' } as const;
+      const envelope = this.#gate.decode(entrance, frames);
       request = 'request' in envelope.message ? envelope.message.request : 0;
-      const peer = this.#gate.admit({ origin, channel: 'clients' }, envelope);
+      const peer = this.#gate.admit(entrance, envelope);
       for (const reply of this.#answer({ client, peer }, envelope, requests)) this.#send(client, reply);
     } catch (error) {
       this.#refuse(client, request, error);

@@ -13,6 +13,7 @@ export interface HttpOptions {
   readonly view: HeadView;
   /** Default: nobody has a key. */
   readonly visitorWithKey?: VisitorWithKey;
+  readonly refused?: (why: string) => void;
 }
 
 export interface HttpServer {
@@ -32,10 +33,14 @@ const PATIENCE = {
 };
 
 /** `/healthz` (the program runs), `/readyz` (it takes tasks), `/metrics` (Prometheus). Throws PORT_IN_USE. */
-export async function startHttp({ port, logger, view, visitorWithKey = () => null }: HttpOptions): Promise<HttpServer> {
+export async function startHttp(options: HttpOptions): Promise<HttpServer> {
+  const { port, logger, view, visitorWithKey = () => null, refused = () => undefined } = options;
   const server = fastify({ logger: false, forceCloseConnections: true, ...PATIENCE });
   server.server.maxConnections = limits.httpConnections.value;
-  server.addHook('onRequest', httpGate({ visitorWithKey, failures: new HandshakeLimits(), clock: systemClock }));
+  server.addHook(
+    'onRequest',
+    httpGate({ visitorWithKey, failures: new HandshakeLimits(), clock: systemClock, refused }),
+  );
   addRoutes(server, view);
   server.setErrorHandler((error, _request, reply) => {
     logger.error({ error }, 'an HTTP request failed');

@@ -1,5 +1,5 @@
 /** Serves a REP socket: one request, one answer, never an await in between, so that nobody waits behind somebody's disk. */
-import { decode, encode, isMusterError, MusterError, toWireError, type Envelope, type Logger } from '@muster/shared';
+import { encode, isMusterError, MusterError, toWireError, type Envelope, type Logger } from '@muster/shared';
 import type { Reply } from 'zeromq';
 import type { Entrance, Gate } from '../trust/gate.ts';
 import type { Peer } from '../trust/peer.ts';
@@ -19,11 +19,11 @@ export async function serveReplies(socket: Reply, answer: Answer, options: Reply
 
 function answerSafely(frames: readonly Buffer[], answer: Answer, { entrance, gate, logger }: ReplyOptions): Buffer {
   try {
-    const envelope = decode(frames);
+    const envelope = gate.decode(entrance, frames);
     return answer(envelope, gate.admit(entrance, envelope));
   } catch (error) {
     if (!isMusterError(error)) logger.error({ error }, 'a request broke its handler');
-    else logger.warn({ code: error.code, why: error.why }, error.message);
+    else logger.debug({ code: error.code, why: error.why }, error.message);
     return encode('refused', { error: toWireError(error) });
   }
 }

@@ -1,5 +1,5 @@
 /** The PULL sockets: results, failures, and result bytes from providers that cannot write to the store. */
-import { decode, isMusterError, type Envelope, type Fields, type Logger, type TaskId } from '@muster/shared';
+import { isMusterError, type Envelope, type Fields, type Logger, type TaskId } from '@muster/shared';
 import type { Pull } from 'zeromq';
 import type { Driver } from '../driver.ts';
 import type { Entrance, Gate } from '../trust/gate.ts';
@@ -8,7 +8,7 @@ import type { IncomingResults } from './incoming-results.ts';
 export interface CollectorOptions {
   readonly driver: Pick<Driver, 'state' | 'post' | 'returned'>;
   readonly incoming: IncomingResults;
-  readonly gate: Pick<Gate, 'admit'>;
+  readonly gate: Pick<Gate, 'admit' | 'decode'>;
   readonly logger: Logger;
 }
 
@@ -22,12 +22,12 @@ export class ResultCollector {
   async run(socket: Pick<Pull, typeof Symbol.asyncIterator>, entrance: Entrance): Promise<void> {
     for await (const frames of socket) {
       try {
-        const envelope = decode(frames);
+        const envelope = this.#options.gate.decode(entrance, frames);
         this.#options.gate.admit(entrance, envelope);
         this.#collect(envelope);
       } catch (error) {
         if (!isMusterError(error)) this.#options.logger.error({ error }, 'a result broke its handler');
-        else this.#options.logger.warn({ code: error.code, why: error.why }, error.message);
+        else this.#options.logger.debug({ code: error.code, why: error.why }, error.message);
       }
     }
     this.#options.incoming.closeAll();

@@ -15,6 +15,7 @@ export const auditActions = [
   'message',
   'subscription',
   'http-key',
+  'http-request',
   'token-created',
   'token-revoked',
   'enrolled',

@@ -3,6 +3,7 @@
  * task. Behind it every message is from somebody who may say it.
  */
 import {
+  decode,
   MusterError,
   reachOf,
   sealOf,
@@ -51,6 +52,18 @@ export class Gate {
 
   constructor(ports: GatePorts) {
     this.#ports = ports;
+  }
+
+  /** Throws PROTOCOL or VERSION_MISMATCH for what is no message, with a line in the audit log and a count. */
+  decode({ channel, origin }: Entrance, frames: readonly Uint8Array[]): Envelope {
+    try {
+      return decode(frames);
+    } catch (error) {
+      this.counters.messagesRefused += 1;
+      const detail = `${origin}: ${reasonOf(error)}`;
+      this.#ports.audit({ ...NOBODY, action: 'message', outcome: 'refused', object: channel, detail });
+      throw error;
+    }
   }
 
   /** Throws UNAUTHORIZED, FORBIDDEN, TASK_UNKNOWN or PROTOCOL, with a line in the audit log and a count. */
@@ -141,8 +154,10 @@ const refusal = ({ identity, roles }: Peer, type: string, error: unknown): Audit
   role: roles.join(','),
   address: '',
   object: type,
-  detail: error instanceof Error ? error.message : String(error),
+  detail: reasonOf(error),
 });
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function expectOwnId(provider: string, peer: Peer): void {
   if (peer.provider !== 'any' && peer.provider !== provider) throw forbidden(`provider ${provider}`, peer);

@@ -15,6 +15,8 @@ export interface HttpGateOptions {
   readonly visitorWithKey: VisitorWithKey;
   readonly failures: HandshakeLimits;
   readonly clock: Clock;
+  /** Of a request that is not for this server, or not for this role; keys that nobody has tell of themselves. */
+  readonly refused: (why: string) => void;
 }
 
 /**
@@ -26,6 +28,7 @@ export const httpGate =
   async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
     const refusal = await refusalOf(request, options.visitorWithKey);
     if (refusal === null) return undefined;
+    if (refusal.status === 403 || refusal.status === 421) options.refused(`${refusal.status} ${refusal.error}`);
     const { status, error } = refusal === UNKNOWN_KEY ? afterFailure(request.ip, reply, options) : refusal;
     return reply.code(status).send({ error });
   };

@@ -73,7 +73,7 @@ export class Trust {
   readonly owners: TaskOwners;
   readonly gate: Gate;
   readonly #log: AuditLog;
-  readonly #counters = { handshakesRefused: 0, handshakesCut: 0, httpKeysRefused: 0 };
+  readonly #counters = { handshakesRefused: 0, handshakesCut: 0, httpKeysRefused: 0, httpRequestsRefused: 0 };
   readonly #limits = new HandshakeLimits();
   readonly #throttle = new RefusalThrottle(limits.refusalsWritten.value);
 
@@ -204,14 +204,13 @@ export class Trust {
   /** Shown to the HTTP interface, which only this machine reaches. */
   keyRefused(why: string): void {
     this.#counters.httpKeysRefused += 1;
-    this.audit({
-      ...NOBODY,
-      action: 'http-key',
-      outcome: 'refused',
-      address: '127.0.0.1',
-      object: 'http',
-      detail: why,
-    });
+    this.audit({ ...VISITOR, action: 'http-key', outcome: 'refused', detail: why });
+  }
+
+  /** For another server, from a page of another site, or not for the role of who asks. */
+  requestRefused(why: string): void {
+    this.#counters.httpRequestsRefused += 1;
+    this.audit({ ...VISITOR, action: 'http-request', outcome: 'refused', detail: why });
   }
 
   close(): void {
@@ -276,6 +275,7 @@ function described(given: StartedWith): string[] {
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const NOBODY = { actor: '', role: '' } as const;
+const VISITOR = { ...NOBODY, address: '127.0.0.1', object: 'http' } as const;
 
 /** The part of an audit entry that says who. */
 export const byPeer = ({ identity, roles }: Peer): Pick<AuditEntry, 'actor' | 'role' | 'address'> => ({

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { encode, silentLogger, type SessionId } from '@muster/shared';
+import { decode, encode, silentLogger, type SessionId } from '@muster/shared';
 import { BlockStore } from '@muster/shared/io';
 import { TemporaryDirectories } from '@muster/shared/testkit';
 import { readFileSync } from 'node:fs';
@@ -40,7 +40,10 @@ test('what others say of a lease leaves the bytes that its holder sends as they 
       returned: (event: HeadEvent) => void heard.push(event),
     },
     incoming,
-    gate: { admit: () => ({ identity: 'x', name: 'x', roles: [], provider: null }) },
+    gate: {
+      decode: (_entrance, frames) => decode(frames),
+      admit: () => ({ identity: 'x', name: 'x', roles: [], provider: null }),
+    },
     logger: silentLogger,
   });
   const sent = [half(0, 1), ...noise, half(total / 2, 2)];

@@ -100,7 +100,13 @@ describe('one line is written of', () => {
 test('after all that the log is whole, and knows every kind of line but those that other tests write', () => {
   const written = new Set(rig.auditLog().map(({ action }) => action));
   // strangers.int.test.ts, handshake-limits.int.test.ts, lying-node.chaos.test.ts, visitors.int.test.ts
-  const elsewhere: readonly AuditAction[] = ['subscription', 'address-paused', 'quarantined', 'http-key'];
+  const elsewhere: readonly AuditAction[] = [
+    'subscription',
+    'address-paused',
+    'quarantined',
+    'http-key',
+    'http-request',
+  ];
   expect(auditActions.filter((action) => !written.has(action) && !elsewhere.includes(action))).toEqual([]);
   expect(verifyAuditLog(Trust.auditFileIn(rig.head.options.stateDirectory)).lines).toBe(rig.auditLog().length);
 });

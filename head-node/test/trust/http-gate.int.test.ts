@@ -1,7 +1,10 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { limits, noBackbone, roles, routeVisitors, silentLogger, type Role } from '@muster/shared';
+import { limits, noBackbone, roles, routeVisitors, silentLogger, systemClock, type Role } from '@muster/shared';
+import fastify from 'fastify';
 import { startHttp, type HttpServer } from '../../src/io/http.ts';
+import { HandshakeLimits } from '../../src/trust/handshake-limits.ts';
+import { httpGate } from '../../src/trust/http-gate.ts';
 
 let server: HttpServer;
 
@@ -84,6 +87,22 @@ describe('who tries one key after the other', () => {
     expect(await statusWith('key-of-viewer')).toBe(200);
     expect(await statusOf('/healthz', {}, { port: tried.port })).toBe(200);
   });
+});
+
+test('a route that the table does not know is for nobody: who shows a key is told that it is not enough, who shows none to show one', async () => {
+  const gated = fastify();
+  gated.addHook(
+    'onRequest',
+    httpGate({ visitorWithKey, failures: new HandshakeLimits(), clock: systemClock, refused: () => undefined }),
+  );
+  let visited = 0;
+  gated.get('/later', () => (visited += 1));
+  const port = Number(new URL(await gated.listen({ host: '127.0.0.1', port: 0 })).port);
+  expect(await statusOf('/later', {}, { port })).toBe(401);
+  for (const role of roles)
+    expect(await statusOf('/later', { authorization: `Bearer key-of-${role}` }, { port })).toBe(403);
+  expect(visited).toBe(0);
+  await gated.close();
 });
 
 test('there is nothing else', async () => {

@@ -227,7 +227,7 @@ async function answerTo(type: MessageType, question: Question): Promise<Buffer> 
 const thrownAway: string[] = [];
 const logger: Logger = {
   ...silentLogger,
-  warn: (facts) => void thrownAway.push(String((facts as { readonly why?: unknown }).why)),
+  debug: (facts) => void thrownAway.push(String((facts as { readonly why?: unknown }).why)),
 };
 
 /** A result is answered by nothing: what comes behind it, and belongs to another port, tells when it was read. */

@@ -115,6 +115,18 @@ describe('who is in', () => {
     expect(await tasks()).toBe(before);
   });
 
+  test.each(['registration', 'heartbeats', 'clients'] as const)('%s: says nothing that is no message', async (port) => {
+    const keys = await rig.enrolled('provider');
+    const { result, log, refused } = await rig.meanwhile(async () => {
+      const socket = dial(endpoint, port, keys);
+      socket.connect(tcpAddress(endpoint, port));
+      await socket.send(Buffer.from('no message'));
+      return codeOf(decode(await socket.receive()).message);
+    });
+    expect([result, refused]).toEqual(['PROTOCOL', 1]);
+    expect(log).toMatchObject([{ action: 'message', outcome: 'refused', object: port }]);
+  });
+
   test("does not speak with another one's seal, nor with none", async () => {
     const keys = await rig.enrolled('viewer');
     for (const seal of ['0'.repeat(16), 'f'.repeat(16)])

@@ -113,6 +113,15 @@ describe('a key for the HTTP interface', () => {
   });
 });
 
+test('a page of another site leaves a line and a count', async () => {
+  const [before, lines] = [head.counters()['httpRequestsRefused'] ?? 0, auditLines().length];
+  const { status } = await fetch(`http://127.0.0.1:${head.httpPort}/metrics`, {
+    headers: { origin: 'http://evil.example' },
+  });
+  expect([status, head.counters()['httpRequestsRefused']]).toEqual([403, before + 1]);
+  expect(auditLines().slice(lines).join('')).toContain('"http-request"');
+});
+
 test('whoever shows a key is of the role that it has, and of no other', async () => {
   const apiTokens = new ApiTokens([], { changed: () => undefined, wallMs: Date.now });
   const refused: string[] = [];
