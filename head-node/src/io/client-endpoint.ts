@@ -19,7 +19,7 @@ import {
   type TaskStatus,
   type TileNotice,
 } from '@muster/shared';
-import { SendQueue, type BlockStore } from '@muster/shared/io';
+import { freeMemory, SendQueue, type BlockStore, type Frames } from '@muster/shared/io';
 import type { Router } from 'zeromq';
 import type { Audience } from '../driver.ts';
 import type { Gate } from '../trust/gate.ts';
@@ -68,7 +68,7 @@ export class ClientEndpoint implements Audience {
     this.#options = options;
     this.#lanes = sockets.map((socket, at) => ({
       ...socket,
-      queue: new SendQueue(socket.clients, ([id]) => this.#forget(nameOf(at, Buffer.from(id ?? '')))),
+      queue: new SendQueue(socket.clients, (frames) => this.#refused(at, frames)),
     }));
   }
 
@@ -77,9 +77,12 @@ export class ClientEndpoint implements Audience {
     await Promise.all(this.#lanes.map((lane, at) => this.#runLane(lane, at, requests)));
   }
 
-  async #runLane({ clients, origin }: Lane, at: number, requests: ClientRequests): Promise<void> {
-    for await (const [id, ...frames] of clients)
+  /** Questions are not read faster than answers are taken, or refused because nobody reads them: of each there may be a MiB. */
+  async #runLane({ clients, origin, queue }: Lane, at: number, requests: ClientRequests): Promise<void> {
+    for await (const [id, ...frames] of clients) {
       if (id !== undefined) this.#serve({ client: nameOf(at, id), origin }, frames, requests);
+      if (queue.size > ANSWERS_AHEAD) await queue.drained();
+    }
   }
 
   /** The sockets have taken everything that was said. */
@@ -259,6 +262,12 @@ export class ClientEndpoint implements Audience {
       for (const [client, peer] of watchers) if (peer.identity === identity) watchers.delete(client);
   }
 
+  /** By a socket whose queue for this client is full. The memory is given back at once, for it may be asked again and again. */
+  #refused(lane: number, [id, , payload]: Frames): void {
+    if (payload instanceof Uint8Array) freeMemory(payload);
+    this.#forget(nameOf(lane, Buffer.from(id ?? '')));
+  }
+
   /** It is gone or does not read: it will watch again when it is back. */
   #forget(client: ClientName): void {
     for (const watchers of this.#watchers.values()) watchers.delete(client);
@@ -278,3 +287,4 @@ interface Asking {
 }
 
 const TILES_PER_MESSAGE = 100;
+const ANSWERS_AHEAD = 32;
