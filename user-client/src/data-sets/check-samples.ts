@@ -38,6 +38,13 @@ function classesIn(parts: readonly RawSamples[]): number {
   return Math.min(limits.dimensionMax.value, Math.max(2, Math.floor(largest) + 1));
 }
 
+/** Of so many classes those that no sample is of. */
+export function emptyClasses(parts: readonly RawSamples[], classes: number): number {
+  const seen = new Set<number>();
+  for (const { targets } of parts) for (const label of targets) seen.add(label);
+  return classes - seen.size;
+}
+
 function finite(values: Numbers, refusal: (at: number, value: number) => MusterError): Float32Array {
   const checked = values instanceof Float32Array ? values : Float32Array.from(values);
   for (let at = 0; at < checked.length; at++) {

@@ -28,7 +28,7 @@ function namesIn(directory: string): string[] {
   }
 }
 
-/** Undefined unless both files are there. */
+/** Undefined where neither file is there. Throws BAD_DATA where only one is. */
 async function readPart(
   directory: string,
   files: readonly string[],
@@ -36,10 +36,17 @@ async function readPart(
 ): Promise<RawSamples | undefined> {
   const images = files.find((file) => new RegExp(`^${part}-images[-.]idx3-ubyte(\\.gz)?$`).test(file));
   const labels = files.find((file) => new RegExp(`^${part}-labels[-.]idx1-ubyte(\\.gz)?$`).test(file));
-  if (images === undefined || labels === undefined) return undefined;
+  if (images === undefined && labels === undefined) return undefined;
+  if (images === undefined || labels === undefined) throw halfAPart(directory, images ?? labels ?? '');
   return pairArrays(await readIdx(join(directory, images)), await readIdx(join(directory, labels)));
 }
 
 async function readIdx(path: string): Promise<NamedArray> {
   return { ...parseIdx(await readDataFile(path), path), whole: true, name: path };
 }
+
+const halfAPart = (directory: string, file: string): MusterError =>
+  new MusterError('BAD_DATA', `${directory} has images without labels, or labels without images`, {
+    why: `there is ${file}, and not the file that belongs to it`,
+    fix: 'add it, or remove this one',
+  });

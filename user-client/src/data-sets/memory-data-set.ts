@@ -12,7 +12,7 @@ import {
   type SampleShape,
   type Targets,
 } from '@muster/shared';
-import { checkedFeatures, checkedTargets, targetOf } from './check-samples.ts';
+import { checkedFeatures, checkedTargets, emptyClasses, targetOf } from './check-samples.ts';
 import type { DataSet, DataSetOptions, DataSplit } from './data-set.ts';
 import { holdOut } from './hold-out.ts';
 import type { RawDataSet, RawSamples } from './raw-samples.ts';
@@ -30,7 +30,8 @@ export function dataSetOf({ train, test }: RawDataSet, options: DataSetOptions):
     second === undefined ? heldOut(first as MemorySplit, train.name, options) : [first as MemorySplit, second];
   const described = `${count(trained.samples)} samples to train and ${count(tested.samples)} to test with`;
   const origin = test === undefined ? ' (held out)' : '';
-  return { layout, train: trained, test: tested, describe: `${described}${origin}: ${describeSample(layout)}` };
+  const describe = `${described}${origin}: ${describeSample(layout)}${describeGaps(parts, layout, options)}`;
+  return { layout, train: trained, test: tested, describe };
 }
 
 class MemorySplit implements DataSplit {
@@ -137,6 +138,12 @@ const checkedSamples = (part: RawSamples, { target }: SampleLayout): Samples => 
 function describeSample({ features, featureType, target }: SampleLayout): string {
   const what = `${features.join(' x ')} ${featureType}`;
   return target.kind === 'classes' ? `${what}, ${target.classes} classes` : `${what}, ${target.width} value(s)`;
+}
+
+/** One wrong label makes many classes, where nobody has said how many there are. */
+function describeGaps(parts: readonly RawSamples[], { target }: SampleLayout, { classes }: DataSetOptions): string {
+  const empty = target.kind === 'classes' && classes === undefined ? emptyClasses(parts, target.classes) : 0;
+  return empty === 0 ? '' : `, ${count(empty)} of them without a sample: --classes N finds a label that is wrong`;
 }
 
 const count = (number: number): string => number.toLocaleString('en-US');

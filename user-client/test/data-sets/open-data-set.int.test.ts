@@ -113,6 +113,12 @@ describe('a directory of IDX files', () => {
       'BAD_DATA',
       /the one has 7 samples, the other 8/,
     ],
+    [
+      'images to test with and no labels',
+      () => write('t10k-images-idx3-ubyte', idx([1, 2, 3], new Uint8Array(6))),
+      'BAD_DATA',
+      /t10k-images-idx3-ubyte, and not the file that belongs to it/,
+    ],
     ['wrong magic', () => write('train-labels-idx1-ubyte', 'hello'), 'BAD_DATA', /starts with 68656c6c/],
     ['damaged gzip', () => write('train-labels-idx1-ubyte', gzipSync('hello').subarray(0, 12)), 'BAD_DATA', /gunzip: /],
     [
@@ -128,6 +134,16 @@ describe('a directory of IDX files', () => {
     if (name !== 'no such files') writeIdx('train', 7);
     damage();
     await expect(open(directory)).rejects.toThrow(refused(code, why));
+  });
+
+  test('a label far beyond the others makes classes that nobody is in, and it is said', async () => {
+    writeIdx('train', 7);
+    expect((await open(directory)).describe).toMatch(/, 3 classes$/);
+    write('train-labels-idx1-ubyte', idx([7], Uint8Array.of(0, 1, 2, 3, 4, 5, 200)));
+    expect((await open(directory)).describe).toMatch(
+      /, 201 classes, 194 of them without a sample: --classes N finds a label that is wrong$/,
+    );
+    await expect(open(directory, { classes: 10 })).rejects.toThrow(refused('BAD_DATA', /sample 6 .* has label 200/));
   });
 
   test('a label beyond the classes that were named', async () => {

@@ -24,15 +24,19 @@ export interface Sums {
   readonly vector: Float32Array;
 }
 
-/** Of tasks that take turns on a node; each takes the memory of three gradients. */
-const RESIDUALS_MAX = 4;
+/** Of tasks that take turns on a node; each takes the memory of three gradients. What one leaves is lost where there are more. */
+const RESIDUALS_MAX = 64;
+const RESIDUAL_BYTES_MAX = 2 ** 31;
 
 const KEEPS_NOTHING = { number: 0, after: 0 };
 
 /** Vectors as they travel. What a lossy codec leaves out of one goes into the next of the same task. */
 export class GradientEncoder {
   /** By task and model. */
-  readonly #feedbacks = new LRUCache<string, ErrorFeedback>({ max: RESIDUALS_MAX });
+  readonly #feedbacks = new LRUCache<string, ErrorFeedback>({
+    max: RESIDUALS_MAX,
+    maxSize: RESIDUAL_BYTES_MAX,
+  });
 
   /** May write to the vector. */
   encode(task: TaskId, work: TrainWork, { loss, vector }: Sums): EncodedSums {
@@ -55,7 +59,7 @@ export class GradientEncoder {
     const known = this.#feedbacks.get(owner);
     if (known) return known;
     const feedback = new ErrorFeedback(codec, parameters, randomInt(2 ** 32));
-    this.#feedbacks.set(owner, feedback);
+    this.#feedbacks.set(owner, feedback, { size: Math.min(RESIDUAL_BYTES_MAX, 12 * parameters) });
     return feedback;
   }
 }
