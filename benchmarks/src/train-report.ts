@@ -20,6 +20,7 @@ const measuredColumns = [
   'in process',
   'speedup',
   'over one',
+  'apart',
   'compute',
   'transfer',
   'aggregate',
@@ -36,6 +37,7 @@ export const trainTable = (report: TrainReport): string =>
     '',
     'ms: one step. in process: the same step in one thread of this process, measured in turn with the cluster. over one: against one provider.',
     "compute: the nodes', in the mean; transfer: weights and gradients on their way; aggregate: the head's sum and optimizer; idle: waiting for the slowest.",
+    'apart: a step of one share of the batch in process: the least that so many nodes could take, if nothing had to travel.',
     'down, up: bytes of a step, to and from all nodes.',
     '',
     ...crowdLines(emulatedOf(report)),
@@ -56,6 +58,7 @@ function measuredCells(row: TrainRow, all: readonly TrainRow[]): string[] {
     milliseconds(row.inProcessMs),
     `${row.speedup.toFixed(2)}x`,
     over === null ? '-' : `${over.toFixed(2)}x`,
+    milliseconds(row.apartMs),
     ...[compute, transfer, aggregate, idle].map(percent),
     ...[row.bytesDown, row.bytesUp].map(formatBytes),
   ];

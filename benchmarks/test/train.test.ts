@@ -64,6 +64,10 @@ test('a window is the difference of two looks, with the split of the second', ()
 
 const runOf = (inProcessMs: number, ms: number) => ({
   inProcessMs,
+  apartMs: new Map([
+    [1, inProcessMs],
+    [2, inProcessMs / 2],
+  ]),
   windows: new Map([
     [1, { ...window, ms: 2 * ms }],
     [2, { ...window, ms }],
@@ -85,6 +89,7 @@ test('a row has the medians of its repetitions, and bytes of a step', () => {
     imagesPerSecond: 25_600,
     inProcessMs: 33,
     speedup: 1.65,
+    apartMs: 16.5,
     share: sharesOf(window, 2),
     bytesDown: 400,
     bytesUp: 200,
@@ -122,7 +127,7 @@ describe('the report', () => {
 
   test('tells emulated nodes from real ones', () => {
     const lines = trainTable(report).split('\n');
-    expect(cellsOf(lines[3]).slice(0, 9)).toEqual([
+    expect(cellsOf(lines[3]).slice(0, 10)).toEqual([
       'lenet',
       '512',
       '2',
@@ -132,6 +137,7 @@ describe('the report', () => {
       '33.0',
       '1.65x',
       '2.00x',
+      '16.5',
     ]);
     const at = lines.findIndex((line) => line.includes('emulated providers'));
     expect(cellsOf(lines[at])).toContain('emulated providers');

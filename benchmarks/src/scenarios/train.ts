@@ -34,6 +34,8 @@ export interface TrainRow {
   readonly inProcessMs: number;
   /** inProcessMs / ms. */
   readonly speedup: number;
+  /** A step of one node's share of the batch in one thread of this process: the least that so many nodes could take, if nothing travelled; median. */
+  readonly apartMs: number;
   /** Of the repetition with the median time. */
   readonly share: StepShares;
   /** Of a step, as the head sees them: weights to all nodes, gradients from all nodes. */
@@ -92,6 +94,8 @@ function casesOf({ models, batches, providers, compressions, compressedBatch }: 
 
 interface Repetition {
   readonly inProcessMs: number;
+  /** By number of providers. */
+  readonly apartMs: ReadonlyMap<number, number>;
   readonly windows: ReadonlyMap<number, StepWindow>;
 }
 
@@ -106,25 +110,43 @@ class StepBench {
   }
 
   async rowsOf(one: Case): Promise<TrainRow[]> {
-    const { layout } = this.#samples;
-    const options = parseTrainingOptions({ batch: one.batch, schedule: 'constant', learningRate: 0.001 });
-    const model = presetModel(one.model, { input: layout.features, classes: 10 });
-    const loop = await TrainingLoop.open({ model, samples: this.#samples, options });
+    const loops = new Map<number, TrainingLoop>();
     try {
+      for (const nodes of new Set([1, ...one.providers])) loops.set(nodes, await this.#openLoop(one, nodes));
       const repetitions: Repetition[] = [];
-      await loop.run(STEPS_MIN);
-      while (repetitions.length < this.#options.repetitions) repetitions.push(await this.#repeat(one, loop));
+      while (repetitions.length < this.#options.repetitions) repetitions.push(await this.#repeat(one, loops));
       return one.providers.map((providers) => rowOf(one, providers, repetitions));
     } finally {
-      await loop.release();
+      for (const loop of loops.values()) await loop.release();
     }
   }
 
+  /** Over what one of so many nodes has of the batch, warm. */
+  async #openLoop({ model: preset, batch }: Case, nodes: number): Promise<TrainingLoop> {
+    const options = parseTrainingOptions({
+      batch: Math.ceil(batch / nodes),
+      schedule: 'constant',
+      learningRate: 0.001,
+    });
+    const model = presetModel(preset, { input: this.#samples.layout.features, classes: 10 });
+    const loop = await TrainingLoop.open({ model, samples: this.#samples, options });
+    await loop.run(STEPS_MIN);
+    return loop;
+  }
+
   /** All ways to make the same steps, one after the other, so that a busy machine slows all of them down. */
-  async #repeat({ model, batch, providers, compression }: Case, loop: TrainingLoop): Promise<Repetition> {
+  async #repeat(
+    { model, batch, providers, compression }: Case,
+    loops: ReadonlyMap<number, TrainingLoop>,
+  ): Promise<Repetition> {
     const { windowMs, signal } = this.#options;
-    const steps = Math.max(STEPS_MIN, Math.round(windowMs / (await loop.run(STEPS_MIN))));
-    const inProcessMs = await loop.run(steps);
+    const apartMs = new Map<number, number>();
+    for (const [nodes, loop] of loops) {
+      const steps = Math.max(STEPS_MIN, Math.round(windowMs / (await loop.run(STEPS_MIN))));
+      apartMs.set(nodes, await loop.run(steps));
+    }
+    const inProcessMs = apartMs.get(1) ?? Number.NaN;
+    const steps = Math.max(STEPS_MIN, Math.round(windowMs / inProcessMs));
     const windows = new Map<number, StepWindow>();
     for (const nodes of providers) {
       const options: RunOptions = {
@@ -138,7 +160,7 @@ class StepBench {
       };
       windows.set(nodes, await runWindow(this.#client, options));
     }
-    return { inProcessMs, windows };
+    return { inProcessMs, apartMs, windows };
   }
 }
 
@@ -161,6 +183,7 @@ export function rowOf(
     repetitions: windows.length,
     imagesPerSecond: (1000 * batch) / ms,
     speedup: inProcessMs / ms,
+    apartMs: median(repetitions.map((repetition) => repetition.apartMs.get(providers) ?? Number.NaN)),
     share: sharesOf(middle, providers),
     bytesDown: middle.bytesSent / middle.steps,
     bytesUp: middle.bytesReceived / middle.steps,

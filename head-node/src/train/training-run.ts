@@ -282,6 +282,8 @@ export class TrainingRun {
     this.#round = null;
     if (!this.#state.isFinite()) return this.#diverged('some weights are no numbers');
     this.checkpoint();
+    // Nothing comes that could go back.
+    this.#checkpoints.good();
     const sha256 = createHash('sha256').update(bytesOf(this.#state.weights)).digest('hex');
     return settled({ type: 'ended', report: this.#report(sha256) });
   }

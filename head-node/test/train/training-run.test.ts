@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import {
   EpochOrder,
   parseModel,
@@ -260,6 +260,7 @@ describe('checkpoints', () => {
   test('of a run that is done end it at once, with the same weights', async () => {
     const run = new LinearRun({ spec });
     const ended = await run.finish(run.open());
+    expect(readdirSync(dirname(run.checkpointPath))).toEqual([basename(run.checkpointPath)]);
     expect(run.restart()).toEqual(ended);
   });
 

@@ -130,9 +130,9 @@ export const limits = {
     value: 1000,
     unit: 'handshakes',
     reason:
-      'of one address in a row: 50 nodes behind one router that all come back make 250; what is beyond comes again',
+      'of strangers and newcomers of one address in a row: 50 nodes behind one router that all come back make 250; what is beyond comes again',
   },
-  handshakesPerSecond: { value: 50, unit: 'handshakes a second', reason: 'of one address in the long run' },
+  handshakesPerSecond: { value: 50, unit: 'handshakes a second', reason: 'of those in the long run' },
   failedHandshakes: {
     value: 100,
     unit: 'failures a minute',
