@@ -47,7 +47,7 @@ export class Asker {
     this.#socket = new Request({ ...OPTIONS, ...curve, ipv6: this.#address.startsWith('tcp://[') });
     this.#refusal.promise.catch(() => undefined);
     // Before the connection is made, so that no event is missed.
-    void this.#watch(new HandshakeWatch(this.#address, curve !== null));
+    void this.#watch(new HandshakeWatch(this.#address, curve));
     this.#socket.connect(this.#address);
   }
 

@@ -1,5 +1,6 @@
 import { MusterError } from '../errors.ts';
 import { systemCodeOf } from './disk-errors.ts';
+import { isStranger, type CurveOptions } from './head-route.ts';
 
 /** Of a ZeroMQ socket's events, what tells of a connection that did not come about. */
 export interface SocketEvent {
@@ -14,11 +15,13 @@ const BROKEN_OFF_MAX = 3;
 export class HandshakeWatch {
   readonly #address: string;
   readonly #encrypted: boolean;
+  readonly #stranger: boolean;
   #brokenOff = 0;
 
-  constructor(address: string, encrypted: boolean) {
+  constructor(address: string, curve: CurveOptions | null) {
     this.#address = address;
-    this.#encrypted = encrypted;
+    this.#encrypted = curve !== null;
+    this.#stranger = isStranger(curve);
   }
 
   /** Null as long as it may still succeed. After an error ZeroMQ may not try again: the socket is of no use any more. */
@@ -31,17 +34,20 @@ export class HandshakeWatch {
         return unknownKey(this.#address);
       case 'handshake:error:protocol':
         if (systemCodeOf(error) !== 'ERR_ZMTP_MECHANISM_MISMATCH') return null;
-        return this.#encrypted ? wrongHead(this.#address, 'it encrypts nothing') : keyWanted(this.#address);
+        return this.#wrongHead('it encrypts nothing');
       case 'handshake:error:other':
         this.#brokenOff += 1;
         if (!this.#encrypted || this.#brokenOff < BROKEN_OFF_MAX) return null;
-        return wrongHead(
-          this.#address,
+        return this.#wrongHead(
           'it broke off the handshake: it has another key, or takes no more connections from this address for now',
         );
       default:
         return null;
     }
+  }
+
+  #wrongHead(why: string): MusterError {
+    return this.#encrypted && !this.#stranger ? wrongHead(this.#address, why) : keyWanted(this.#address);
   }
 }
 

@@ -59,6 +59,9 @@ const memberRoute = ({ headKey, keys }: Membership, endpoint: Endpoint): HeadRou
 const routeToNobody = (endpoint: Endpoint): HeadRoute => curveRoute(endpoint, NOBODY.publicKey, NOBODY);
 const NOBODY = newKeyPair();
 
+/** Has the program that dials nothing that a head could know it by? */
+export const isStranger = (curve: CurveOptions | null): boolean => curve?.curveServerKey === NOBODY.publicKey;
+
 const plainRoute = (endpoint: Endpoint): HeadRoute => ({ addresses: tcpAddresses(endpoint), curve: null, seal: '' });
 
 /** With any key pair that the head knows, and also with that of a join token. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { isPublicKey, newKeyPair, sealBetween } from '@muster/shared';
 import {
+  HandshakeWatch,
   leaveLocalCredential,
   loadKeyPair,
   loadMembership,
@@ -115,6 +116,17 @@ describe('a program without anything', () => {
     expect(isPublicKey(curve!.curveServerKey)).toBe(true);
     expect([head.publicKey, local.keys.publicKey]).not.toContain(curve!.curveServerKey);
     expect(route(host)).toEqual(route(host));
+  });
+
+  test('is told to join where a head shuts it out, and one that has joined that the head is another', () => {
+    const broken = { type: 'handshake:error:other' };
+    const said = ({ curve }: HeadRoute): unknown[] => {
+      const watch = new HandshakeWatch('tcp://a', curve);
+      return [1, 2, 3].map(() => watch.refusal(broken)?.code ?? null);
+    };
+    expect(said(route('127.0.0.1'))).toEqual([null, null, 'UNAUTHORIZED']);
+    const endpoint = { host: '127.0.0.1', portBase: PORT };
+    expect(said(routeToHead({ endpoint, wire: false, membership }))).toEqual([null, null, 'WRONG_HEAD']);
   });
 
   test.each(['192.0.2.1', 'example.org', '127.0.0.1.example.org', '0.0.0.0'])('says nothing to %s', (host) => {

@@ -78,7 +78,7 @@ class RoutedSocket implements FrameSocket {
       if (!socket.closed) this.#options.logger.warn({ error }, 'the socket refused a message');
     });
     // Before the connection is made, so that no event is missed.
-    void this.#watch(socket, new HandshakeWatch(addresses.clients, curve !== null));
+    void this.#watch(socket, new HandshakeWatch(addresses.clients, curve));
     socket.connect(addresses.clients);
     void receiveAll(socket, this.#events.received);
     return [socket, queue];
