@@ -1,9 +1,9 @@
 /** Nodes that turn the signs of their gradients: found out where they are looked at, outvoted where they are not. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { skipBecause, type LocalProgram } from '@muster/shared/testkit';
+import { skipBecause, waitUntil, type LocalProgram } from '@muster/shared/testkit';
 import { FaultRig } from './fault-rig.ts';
 import { startLiar } from './liar.ts';
-import { reachedStep, startTraining, trained, trainerOf } from './training-rig.ts';
+import { startTraining, trained, trainerOf } from './training-rig.ts';
 
 const linuxTest = process.platform === 'linux' ? test : skipBecause('only /proc tells the children of another process');
 
@@ -14,6 +14,10 @@ const EPOCHS = 3;
 const EPOCHS_SPARSE = 10;
 /** Three times it is found wrong; another two of its shards may be under way by then. */
 const DISPUTES_MAX = 5;
+
+/** That were taken. */
+const shardsOf = async (task: string, node: string): Promise<number> =>
+  (await rig.observer.task(task)).nodes.find(({ name }) => name === node)?.subtasks ?? 0;
 
 let rig: FaultRig;
 let liar: LocalProgram | undefined;
@@ -69,7 +73,7 @@ describe('where only a hundredth of each gradient travels', () => {
     async () => {
       liar = await startLiar(rig, 'flip:8', 'late-sparse-liar');
       const run = await startTraining(rig, { nodes: 4, epochs: EPOCHS_SPARSE }, ...topK);
-      await reachedStep(rig, run, 20);
+      await waitUntil(async () => (await shardsOf(run.task, 'late-sparse-liar')) > 10, { what: 'it lies' });
       process.kill(trainerOf(rig), 'SIGKILL');
       const { state, loss, audited, disputed } = await trained(run);
       expect(state).toBe('done');
