@@ -13,6 +13,7 @@ export interface HttpOptions {
   readonly view: HeadView;
   /** Default: nobody has a key. */
   readonly visitorWithKey?: VisitorWithKey;
+  /** Hears of requests that are not for this server, or not for the role of who asks. */
   readonly refused?: (why: string) => void;
 }
 
