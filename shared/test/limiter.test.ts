@@ -1,13 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { Limiter } from '@muster/shared';
-
-/** How many of the promises have resolved by now. */
-async function resolved(promises: readonly Promise<unknown>[]): Promise<number> {
-  let count = 0;
-  for (const promise of promises) void promise.then(() => (count += 1));
-  await new Promise((resolve) => setImmediate(resolve));
-  return count;
-}
+import { resolved } from '@muster/shared/testkit';
 
 describe('Limiter', () => {
   test('lets in what fits, in order', async () => {

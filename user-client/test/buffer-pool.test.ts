@@ -1,13 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
+import { resolved } from '@muster/shared/testkit';
 import { BufferPool } from '../src/buffer-pool.ts';
-
-/** How many of the promises have resolved by now. */
-async function resolved(promises: readonly Promise<unknown>[]): Promise<number> {
-  let count = 0;
-  for (const promise of promises) void promise.then(() => (count += 1));
-  await new Promise((resolve) => setImmediate(resolve));
-  return count;
-}
 
 describe('BufferPool', () => {
   test('lends what was given back, never what was forgotten', async () => {

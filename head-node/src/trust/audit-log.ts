@@ -47,6 +47,9 @@ export interface AuditEntry {
 export const BEFORE_THE_FIRST = '0'.repeat(64);
 const TAIL_BYTES = 65_536;
 
+/** What a line says of an error. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 export const hashOfLine = (line: string): string => createHash('sha256').update(line).digest('hex');
 
 export class AuditLog {

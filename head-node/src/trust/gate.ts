@@ -15,7 +15,7 @@ import {
   type TaskId,
 } from '@muster/shared';
 import { unknownTask } from '../io/unknown-task.ts';
-import type { AuditEntry } from './audit-log.ts';
+import { reasonOf, type AuditEntry } from './audit-log.ts';
 import { LOCAL_PEER, type Origin, type Peer } from './peer.ts';
 
 export interface GatePorts {
@@ -156,8 +156,6 @@ const refusal = ({ identity, roles }: Peer, type: string, error: unknown): Audit
   object: type,
   detail: reasonOf(error),
 });
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function expectOwnId(provider: string, peer: Peer): void {
   if (peer.provider !== 'any' && peer.provider !== provider) throw forbidden(`provider ${provider}`, peer);

@@ -23,7 +23,7 @@ import {
 import { loadKeyPair, parsePrivate, readPrivateFile, writePrivateFile } from '@muster/shared/io';
 import { join } from 'node:path';
 import type { Quota } from '../core/policy.ts';
-import { AuditLog, type AuditEntry } from './audit-log.ts';
+import { AuditLog, reasonOf, type AuditEntry } from './audit-log.ts';
 import { clusterName } from './cluster-name.ts';
 import { Gate } from './gate.ts';
 import { HandshakeLimits } from './handshake-limits.ts';
@@ -271,8 +271,6 @@ function described(given: StartedWith): string[] {
     `each user ${quota.tasks} tasks, ${formatBytes(quota.bytes)}, ${quota.leases} leases`,
   ];
 }
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const NOBODY = { actor: '', role: '' } as const;
 const VISITOR = { ...NOBODY, address: '127.0.0.1', object: 'http' } as const;

@@ -13,6 +13,7 @@ export { deviceFacts, echoSpec, matrixMultSpec, nodeFacts, trainingReport, train
 export { manualClock, type ManualClock } from './manual-clock.ts';
 export { maxAbsError, naiveProduct, randomMatrix, type Operands, type ProductShape } from './matrices.ts';
 export { NetworkNamespace } from './network-namespace.ts';
+export { resolved } from './resolved.ts';
 export { waitUntil, type Wait } from './wait-until.ts';
 export { ClusterUnderTest } from './cluster-under-test.ts';
 export { writeExactMatrix, wrongRows, type ProductFiles, type ExactMatrix } from './exact-matrices.ts';
