@@ -64,6 +64,8 @@ export class Membership {
   #session: Session | null = null;
   #leaving = false;
   #complained = false;
+  /** From the head to here, as measured in this session or an earlier one. */
+  #linkBytesPerMs = 0;
 
   constructor(parts: MembershipParts) {
     this.#parts = parts;
@@ -156,6 +158,7 @@ export class Membership {
       });
       expectType(await asker.ask('ready', { session: link.session, nonce, sharesStore: store !== null }), 'ok');
       this.#welcome(store !== null);
+      if (store === null) void this.#measureLink(link);
       return await this.#untilOver(over.promise, registered.heartbeatMs);
     } finally {
       this.#session = null;
@@ -213,11 +216,23 @@ export class Membership {
     return over.finally(() => clearInterval(timer));
   }
 
+  /** Once, and beside its work: many that come back at once must not keep the link from it. The head need not wait for the next heartbeat. */
+  async #measureLink({ fetcher }: HeadLink): Promise<void> {
+    if (this.#linkBytesPerMs === 0) await fetcher.probe().catch(() => undefined);
+    await this.#beat();
+  }
+
   async #beat(): Promise<void> {
     const session = this.#session;
     if (session === null) return;
     const { state, computedMs } = this.#parts.driver;
-    const reason = await session.link.beat({ running: [...state.held.keys()].slice(0, 64), computedMs });
+    const { bytesPerMs } = session.link.fetcher;
+    if (bytesPerMs > 0) this.#linkBytesPerMs = bytesPerMs;
+    const reason = await session.link.beat({
+      running: [...state.held.keys()].slice(0, 64),
+      computedMs,
+      linkBytesPerMs: this.#linkBytesPerMs,
+    });
     if (reason !== null) session.end(reason);
   }
 }

@@ -44,6 +44,8 @@ export interface Provider {
   rates: LearnedRates;
   credit: number;
   sharesStore: boolean;
+  /** As it has measured it; 0 when it has not. */
+  linkBytesPerMs: number;
   phase: ProviderPhase;
   /** Why the phase is what it is, for people. */
   reason: string;

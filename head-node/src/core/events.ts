@@ -64,7 +64,7 @@ export type HeadEvent =
   | { readonly type: 'provider-ready'; readonly session: SessionId; readonly sharesStore: boolean }
   /** Its subscription went away with its connection. */
   | { readonly type: 'connection-closed'; readonly session: SessionId }
-  | { readonly type: 'heartbeat'; readonly session: SessionId }
+  | { readonly type: 'heartbeat'; readonly session: SessionId; readonly linkBytesPerMs: number }
   | { readonly type: 'bye'; readonly session: SessionId; readonly handBack: readonly number[] }
   /** An admin takes a node out, or lets it have work again. */
   | { readonly type: 'drained'; readonly provider: ProviderId; readonly on: boolean }

@@ -106,7 +106,9 @@ function closeLeases({ state, effects }: Turn): void {
 
 function onHeartbeat(turn: Turn, event: HeadEvent & { type: 'heartbeat' }): void {
   const provider = bySession(turn, event.session);
-  if (provider !== undefined) heard(turn, provider);
+  if (provider === undefined) return;
+  provider.linkBytesPerMs = event.linkBytesPerMs;
+  heard(turn, provider);
 }
 
 function onSent({ state, nowMs }: Turn, event: HeadEvent & { type: 'lease-sent' }): void {

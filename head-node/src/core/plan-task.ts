@@ -8,14 +8,14 @@ import { blockKey, isPresent } from './waiting-subtasks.ts';
 
 /**
  * Measured: chunk fetch on loopback 2 GB/s. A shared file is written once (4 GB/s, or 0.4 where a virtual machine must first get the
- * memory back from its host) and read by each node (17 GB/s).
+ * memory back from its host) and read by each node (17 GB/s). A socket counts as that until the node has measured its own.
  */
 const LINK_BYTES_PER_MS = { socket: 1.2e6, sharedFiles: 2e6 };
 
-export const nodeFactsOf = ({ device, rates, sharesStore }: Provider): NodeFacts => ({
+export const nodeFactsOf = ({ device, rates, sharesStore, linkBytesPerMs }: Provider): NodeFacts => ({
   gflops: usedRates(rates),
   memoryBytes: device.memoryBytes,
-  linkBytesPerMs: sharesStore ? LINK_BYTES_PER_MS.sharedFiles : LINK_BYTES_PER_MS.socket,
+  linkBytesPerMs: sharesStore ? LINK_BYTES_PER_MS.sharedFiles : linkBytesPerMs || LINK_BYTES_PER_MS.socket,
 });
 
 interface Start {

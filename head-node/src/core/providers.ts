@@ -131,6 +131,7 @@ function newProvider(event: Registration, nowMs: number): Provider {
     rates: learnedRates(event.device.gflops),
     credit: event.credit,
     sharesStore: false,
+    linkBytesPerMs: 0,
     phase: 'joining',
     reason: 'registering',
     lastHeardMs: nowMs,

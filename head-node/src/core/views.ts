@@ -12,6 +12,7 @@ export function nodeState({ phase, leases }: Provider): NodeState {
 
 export function nodeStatus(provider: Provider, nowMs: number): NodeStatus {
   const { id, name, reason, platform, device, rates, leases, accepted, rejected, sharesStore } = provider;
+  const { linkBytesPerMs } = provider;
   return {
     id,
     name,
@@ -27,6 +28,7 @@ export function nodeStatus(provider: Provider, nowMs: number): NodeStatus {
     accepted,
     rejected,
     sharesStore,
+    linkBytesPerMs,
     heartbeatAgeMs: Math.max(0, nowMs - provider.lastHeardMs),
     refused: device.refused,
   };

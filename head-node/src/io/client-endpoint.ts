@@ -151,6 +151,8 @@ export class ClientEndpoint implements Audience {
         return [this.#chunk(message)];
       case 'fetchResult':
         return [requests.fetchResult(message)];
+      case 'probe':
+        return [probed(message)];
       case 'watch':
         return this.#watch({ client, peer }, message, requests);
       case 'cancel':
@@ -272,6 +274,12 @@ export class ClientEndpoint implements Audience {
   #forget(client: ClientName): void {
     for (const watchers of this.#watchers.values()) watchers.delete(client);
   }
+}
+
+/** Memory of its own: that of an answer which nobody reads is given back. */
+function probed({ request, bytes }: Fields<'probe'>): Reply {
+  const payload = new Uint8Array(Math.min(bytes, limits.chunkBytesMax.value));
+  return { type: 'chunk', fields: { request, total: payload.length }, payload };
 }
 
 const nameOf = (lane: number, id: Buffer): ClientName => `${lane}.${id.toString('hex')}`;

@@ -61,9 +61,9 @@ export class Registration {
   answerHeartbeat({ message }: Envelope): Buffer {
     if (message.type !== 'heartbeat') throw unexpected(message.type);
     const { driver, publisher, epoch } = this.#options;
-    const session = message.session;
+    const { session, linkBytesPerMs } = message;
     const known = driver.state.sessions.has(session);
-    if (known) driver.post({ type: 'heartbeat', session });
+    if (known) driver.post({ type: 'heartbeat', session, linkBytesPerMs });
     return encode('beat', { epoch, seq: publisher.sequenceOf(session), known });
   }
 

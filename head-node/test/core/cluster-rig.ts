@@ -213,7 +213,7 @@ export class ClusterRig {
     const effects: HeadEffect[] = [];
     for (const end = this.nowMs + ms; this.nowMs < end;) {
       this.nowMs = Math.min(end, this.nowMs + stepMs);
-      for (const session of alive) effects.push(...this.post({ type: 'heartbeat', session }));
+      for (const session of alive) effects.push(...this.post({ type: 'heartbeat', session, linkBytesPerMs: 0 }));
       effects.push(...this.post({ type: 'tick' }));
     }
     return effects;

@@ -173,7 +173,7 @@ describe('a provider that registers again', () => {
     const task = rig.echo({ count: 8 });
     rig.register('a', { held: [{ task, lease: rig.state.nextLease + 1, attempt: 1, ranges: [5, 6] }] });
     expect(ofType(rig.effects, 'reply-registered').at(-1)?.keep).toEqual([]);
-    rig.post({ type: 'heartbeat', session: b });
+    rig.post({ type: 'heartbeat', session: b, linkBytesPerMs: 0 });
     rig.drain();
     expect(rig.status(task).state).toBe('done');
   });
@@ -201,7 +201,7 @@ describe('silence', () => {
     const orders = rig.ordersOf('a');
     rig.pass(suspectAfterMs + 100);
     expect(rig.provider('a').phase).toBe('suspect');
-    rig.post({ type: 'heartbeat', session: a });
+    rig.post({ type: 'heartbeat', session: a, linkBytesPerMs: 0 });
     expect(rig.provider('a').phase).toBe('ready');
     expect(rig.sent(task)).toHaveLength(2);
     expect(orders.map(({ lease }) => rig.state.leases.get(lease)?.phase)).toEqual(['open', 'open']);
@@ -290,7 +290,7 @@ describe('a node that an admin has drained', () => {
     expect(rig.provider('a').phase).toBe('drained');
     rig.pass(suspectAfterMs + 100, { alive: [b] });
     expect(rig.provider('a').phase).toBe('suspect');
-    rig.post({ type: 'heartbeat', session: rig.provider('a').session });
+    rig.post({ type: 'heartbeat', session: rig.provider('a').session, linkBytesPerMs: 0 });
     expect(rig.provider('a').phase).toBe('drained');
     rig.post({ type: 'connection-closed', session: rig.provider('a').session });
     rig.join('a');
@@ -303,7 +303,7 @@ describe('a node that an admin has drained', () => {
     rig.post({ type: 'bye', session: b, handBack: [] });
     drain(rig);
     rig.pass(suspectAfterMs + 100);
-    rig.post({ type: 'heartbeat', session: rig.provider('a').session });
+    rig.post({ type: 'heartbeat', session: rig.provider('a').session, linkBytesPerMs: 0 });
     expect(orders.map(({ lease }) => rig.state.leases.get(lease)?.phase)).toEqual(orders.map(() => 'open'));
   });
 

@@ -222,7 +222,7 @@ describe('a run in rounds', () => {
     rig.pass(8000);
     rig.ready(task, 2, gradient(2));
     expect([rig.task(task).rounds?.phase, rig.ordersOf('a')]).toEqual(['waiting', []]);
-    rig.post({ type: 'heartbeat', session });
+    rig.post({ type: 'heartbeat', session, linkBytesPerMs: 0 });
     expect(rig.ordersOf('a')).toEqual([]);
     rig.pass(100, { alive: [session] });
     expect(rig.ordersOf('a').map(({ work }) => (work as TrainWork).step)).toEqual([2]);

@@ -83,6 +83,11 @@ const rows: { readonly [T in MessageType]: Row<T> | null } = {
     fields: () => ({ request, block: BLOCK, offset: 0, length: 1 }),
     outcomes: ['BLOCK_MISSING', 'BLOCK_MISSING', 'BLOCK_MISSING', NO, WHO],
   },
+  probe: {
+    channel: 'clients',
+    fields: () => ({ request, bytes: 1 }),
+    outcomes: [NO, NO, 'chunk', NO, WHO],
+  },
   fetchResult: {
     channel: 'clients',
     fields: (task) => ({ ...byTask(task), index: 0, offset: 0, length: 1 }),
@@ -121,7 +126,7 @@ const rows: { readonly [T in MessageType]: Row<T> | null } = {
   },
   heartbeat: {
     channel: 'heartbeats',
-    fields: () => ({ session: SESSION, seq: 0, running: [], computedMs: 0 }),
+    fields: () => ({ session: SESSION, seq: 0, running: [], computedMs: 0, linkBytesPerMs: 0 }),
     outcomes: [SHUT, SHUT, 'beat', SHUT, WHO],
   },
   result: {

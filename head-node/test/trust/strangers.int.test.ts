@@ -173,7 +173,7 @@ describe('who is in', () => {
   test("cannot speak for another one's session", async () => {
     const { id } = await session();
     const thief = await rig.enrolled('provider');
-    const beat = { session: id, seq: 0, running: [], computedMs: 0 };
+    const beat = { session: id, seq: 0, running: [], computedMs: 0, linkBytesPerMs: 0 };
     const answered = await ask(endpoint, 'heartbeats', { keys: thief, type: 'heartbeat', fields: beat });
     expect(codeOf(answered)).toBe('FORBIDDEN');
     const bye = await ask(endpoint, 'registration', {
@@ -219,7 +219,10 @@ describe('who is in', () => {
 
   test('and is revoked is out in less than two seconds, by old connections and new ones', async () => {
     const { keys, id } = await session();
-    const beat = frameOf({ type: 'heartbeat', fields: { session: id, seq: 0, running: [], computedMs: 0 } }, keys);
+    const beat = frameOf(
+      { type: 'heartbeat', fields: { session: id, seq: 0, running: [], computedMs: 0, linkBytesPerMs: 0 } },
+      keys,
+    );
     const old = dial(endpoint, 'heartbeats', keys);
     old.connect(tcpAddress(endpoint, 'heartbeats'));
     await old.send(beat);

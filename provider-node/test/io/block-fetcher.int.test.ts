@@ -38,6 +38,26 @@ async function question(): Promise<{ peer: Buffer; request: number }> {
 const answer = (peer: Buffer, request: number): Promise<void> =>
   head.send([peer, encode('chunk', { request, total: bytes.length }), bytes]);
 
+test('a probe asks for more and more until it takes long enough, and then the rate is known', async () => {
+  const answering = (async () => {
+    const sizes: number[] = [];
+    while (sizes.length < 2) {
+      const [peer, ...frames] = await head.receive();
+      const { message } = decode(frames);
+      if (peer === undefined || message.type !== 'probe') throw new Error(`unexpected: ${message.type}`);
+      sizes.push(message.bytes);
+      if (sizes.length === 2) await new Promise((resolve) => setTimeout(resolve, 60));
+      await head.send([peer, encode('chunk', { request: message.request, total: 0 }), Buffer.alloc(message.bytes)]);
+    }
+    return sizes;
+  })();
+  expect(fetcher.bytesPerMs).toBe(0);
+  await fetcher.probe();
+  expect(await answering).toEqual([2 ** 16, 2 ** 20]);
+  expect(fetcher.bytesPerMs).toBeGreaterThan(0);
+  expect(fetcher.bytesPerMs).toBeLessThanOrEqual(2 ** 20 / 59);
+});
+
 describe('a block fetch', () => {
   test('of many blocks asks for no more at a time than the limit, and for the others as answers come', async () => {
     const wanted = Array.from({ length: limits.fetchesUnderWay.value + 5 }, (_, at) => blockIdOf(Buffer.from(`${at}`)));

@@ -129,7 +129,14 @@ export const messages = {
   administered: message(11, { answer: z.unknown() }),
 
   // -- heartbeats (REQ-REP) -------------------------------------------------------------------------------------------
-  heartbeat: message(16, { session: sessionId, seq: whole, running: z.array(whole).max(64), computedMs: positive }),
+  heartbeat: message(16, {
+    session: sessionId,
+    seq: whole,
+    running: z.array(whole).max(64),
+    computedMs: positive,
+    /** How fast bytes come from the head; 0 when it is not known. */
+    linkBytesPerMs: positive,
+  }),
   beat: message(17, { epoch: whole, seq: whole, known: z.boolean() }),
 
   // -- tasks (XPUB-SUB), provider topic: head to one provider ---------------------------------------------------------
@@ -227,7 +234,9 @@ export const messages = {
   fetch: message(72, { request, block: blockId, offset: whole, length: whole }),
   /** Client: bytes of an accepted subtask's result. */
   fetchResult: message(73, { request, task: taskId, index: whole, offset: whole, length: whole }),
-  /** The answer to both; the bytes follow as a raw frame. */
+  /** Provider: so many bytes, whichever, to measure the link by. */
+  probe: message(87, { request, bytes: whole }),
+  /** The answer to these three; the bytes follow as a raw frame. */
   chunk: message(74, { request, total: whole }),
   /** Start (or go on) telling me about this task; tiles already accepted come again. */
   watch: message(75, { request, task: taskId }),

@@ -150,6 +150,8 @@ export const nodeStatus = z.object({
   rejected: whole,
   /** Reads and writes operands and results by path instead of over a socket. */
   sharesStore: z.boolean(),
+  /** As measured, from the head to the node; 0 when it is not known, or none is needed. */
+  linkBytesPerMs: positive,
   heartbeatAgeMs: positive,
   refused: z.array(z.object({ ep: z.string(), reason: z.string() })),
 });

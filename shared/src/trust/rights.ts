@@ -29,6 +29,7 @@ export const messageRights: Readonly<Record<MessageType, Rights>> = {
   put: submitters,
   fetch: { admin: 'any', submitter: 'any', provider: 'any' },
   fetchResult: submitters,
+  probe: providers,
   watch: readers,
   cancel: submitters,
   show: readers,

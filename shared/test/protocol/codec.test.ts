@@ -121,7 +121,7 @@ describe('the codec refuses', () => {
   test('another version, and says which', () => {
     const other = changed((copy) => (copy[2] = 9));
     expect(() => decode([other])).toThrow(
-      expect.objectContaining({ code: 'VERSION_MISMATCH', why: 'it speaks 9, this program speaks 2' }),
+      expect.objectContaining({ code: 'VERSION_MISMATCH', why: 'it speaks 9, this program speaks 3' }),
     );
   });
 
@@ -206,4 +206,4 @@ describe('the codec refuses', () => {
 });
 
 /** magic 4d75, version 01, type 11, epoch, seq, crc32, length 6; then [2, 300, true]. */
-const GOLDEN_BEAT = '4d750211 07000000 04030201 663249ee 06000000 9302cd012cc3';
+const GOLDEN_BEAT = '4d750311 07000000 04030201 663249ee 06000000 9302cd012cc3';

@@ -11,7 +11,18 @@ describe('the table of rights', () => {
 
   test('lets a provider work, ask for blocks and nothing else', () => {
     expect(mayOnly('provider')).toEqual(
-      ['bye', 'failed', 'fetch', 'greet', 'heartbeat', 'ready', 'register', 'result', 'resultChunk'].toSorted(),
+      [
+        'bye',
+        'failed',
+        'fetch',
+        'greet',
+        'heartbeat',
+        'probe',
+        'ready',
+        'register',
+        'result',
+        'resultChunk',
+      ].toSorted(),
     );
   });
 

@@ -9,7 +9,7 @@ const messagesOf: Readonly<Record<string, readonly MessageType[]>> = {
   'list, show and watch tasks': ['listTasks', 'show', 'watch'],
   'submit, cancel, fetch results, audit a task': ['submit', 'bind', 'put', 'cancel', 'fetchResult', 'audit'],
   'operand blocks, by their hash': ['fetch'],
-  'work on leases': ['register', 'ready', 'bye', 'heartbeat', 'result', 'resultChunk', 'failed'],
+  'work on leases': ['register', 'ready', 'bye', 'heartbeat', 'probe', 'result', 'resultChunk', 'failed'],
   'tokens; approve, drain and revoke nodes': ['administer'],
 };
 

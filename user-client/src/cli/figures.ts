@@ -10,6 +10,10 @@ export function formatRate(gflops: number, dtype: string): string {
   return `${value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2)} ${SCALE[step]}${dtype === 'int8' ? 'OP' : 'FLOP'}/s`;
 }
 
+/** 118,000 bytes per ms as '118 MB/s': links are sold by powers of ten. */
+export const formatLink = (bytesPerMs: number): string =>
+  `${(bytesPerMs / 1000).toFixed(bytesPerMs < 10_000 ? 1 : 0)} MB/s`;
+
 const two = (value: number): string => String(value).padStart(2, '0');
 
 /** 67,000 ms as '01:07', 3,605,000 ms as '1:00:05'. */

@@ -17,7 +17,7 @@ import { NpyRowSink } from '../inference/npy-row-sink.ts';
 import { resultShapeOf, rowShapeOf } from '../product.ts';
 import { NpyResultFile } from '../results/npy-result-file.ts';
 import type { TaskHandle } from '../task-handle.ts';
-import { formatRate, titleOf, unitOf } from './figures.ts';
+import { formatLink, formatRate, titleOf, unitOf } from './figures.ts';
 import type { Flags } from './flags.ts';
 import { followTask } from './follow.ts';
 import { resolveConnection, resolveTimeoutMs } from './run-options.ts';
@@ -194,13 +194,19 @@ function nodeTable(nodes: readonly NodeStatus[]): string[] {
     `${node.device} ${node.label}`,
     formatRate(node.gflops.float32, 'float32'),
     formatBytes(node.memoryBytes),
+    linkOf(node),
     String(node.running),
     String(node.accepted),
   ]);
   return table(
-    [['NODE', 'NAME', 'STATE', 'DEVICE', 'FLOAT32', 'MEMORY', 'RUNNING', 'DONE'], ...rows],
-    new Set([4, 5, 6, 7]),
+    [['NODE', 'NAME', 'STATE', 'DEVICE', 'FLOAT32', 'MEMORY', 'LINK', 'RUNNING', 'DONE'], ...rows],
+    new Set([4, 5, 6, 7, 8]),
   );
+}
+
+function linkOf({ sharesStore, linkBytesPerMs }: NodeStatus): string {
+  if (sharesStore) return 'files';
+  return linkBytesPerMs === 0 ? '' : formatLink(linkBytesPerMs);
 }
 
 function backboneLine(backbone: BackboneReport): string {

@@ -9,9 +9,9 @@ import {
   type TrainingOptions,
   type TrainSpec,
 } from '@muster/shared';
-import { plural } from './figures.ts';
+import { formatLink, plural } from './figures.ts';
 
-/** 1 Gbit/s, as TCP carries it. Nodes that share the head's files need no link. */
+/** 1 Gbit/s, as TCP carries it: of a node that has not measured its link yet. */
 const LINK_BYTES_PER_MS = 118_000;
 
 /** Costs of one step, all nodes together. */
@@ -23,11 +23,13 @@ export interface StepPlan {
   readonly upBytes: number;
   /** At the measured rate of the nodes, which few networks reach. */
   readonly computeMs: number;
-  /** Of all weights and gradients over one link of the head. */
+  /** Of all weights and gradients, one node after the other: they share the head's own link. */
   readonly transferMs: number;
+  /** Of the slowest node; null where all share the head's files. */
+  readonly slowestBytesPerMs: number | null;
 }
 
-type Rated = Pick<NodeStatus, 'state' | 'gflops' | 'sharesStore' | 'device' | 'label'>;
+type Rated = Pick<NodeStatus, 'state' | 'gflops' | 'sharesStore' | 'linkBytesPerMs' | 'device' | 'label'>;
 
 /** The fastest nodes that are ready, as many as are wanted. */
 const teamOf = (nodes: readonly Rated[], wanted: number): Rated[] =>
@@ -42,14 +44,15 @@ export function planStep({ model, options }: TrainSpec, nodes: readonly Rated[],
   const [downBytes, upBytes] = [4 * parameters, 4 * parameters * shareSent(options)];
   const gflops = team.reduce((sum, node) => sum + node.gflops.float32, 0);
   const computeMs = (3 * forwardFlops(model) * options.batch * options.localSteps) / (Math.max(gflops, 1e-3) * 1e6);
-  const remote = team.filter(({ sharesStore }) => !sharesStore).length;
+  const links = team.filter(({ sharesStore }) => !sharesStore).map((node) => node.linkBytesPerMs || LINK_BYTES_PER_MS);
   return {
     parameters,
     nodes: team.length,
     downBytes,
     upBytes,
     computeMs,
-    transferMs: (remote * (downBytes + upBytes)) / LINK_BYTES_PER_MS,
+    transferMs: links.reduce((ms, bytesPerMs) => ms + (downBytes + upBytes) / bytesPerMs, 0),
+    slowestBytesPerMs: links.length === 0 ? null : Math.min(...links),
   };
 }
 
@@ -75,10 +78,11 @@ export function planLines(spec: TrainSpec, nodes: readonly Rated[], wanted: numb
 }
 
 function linkLine(spec: TrainSpec, plan: StepPlan): string | null {
-  const { nodes, computeMs, transferMs } = plan;
-  if (nodes === 0 || transferMs <= computeMs) return null;
-  const [link, computation] = [transferMs, computeMs].map(formatDuration);
-  const why = `over 1 Gbit/s that takes ${link} for ${plural(nodes, 'node')}, the computation about ${computation}`;
+  const { nodes, computeMs, transferMs, slowestBytesPerMs } = plan;
+  if (nodes === 0 || slowestBytesPerMs === null || transferMs <= computeMs) return null;
+  const [took, computation] = [transferMs, computeMs].map(formatDuration);
+  const link = `over links of ${formatLink(slowestBytesPerMs)}${nodes > 1 ? ' and more' : ''}`;
+  const why = `${link} that takes ${took} for ${plural(nodes, 'node')}, the computation about ${computation}`;
   return `advice: ${why}: ${remedies(spec, plan)}`;
 }
 

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { OperandDtype } from '@muster/shared';
-import { ClusterUnderTest, writeExactMatrix, wrongRows } from '@muster/shared/testkit';
+import { ClusterUnderTest, waitUntil, writeExactMatrix, wrongRows } from '@muster/shared/testkit';
 import { connectClient, RandomMatrix } from '@muster/user-client';
 
 const HEADER_BYTES = 128;
@@ -58,6 +58,17 @@ describe('over the wire', () => {
     },
     20_000,
   );
+
+  test('nodes tell the head how fast their link is', async () => {
+    const client = await connectClient({ ...cluster.endpoint, blocks: 'wire' });
+    try {
+      await waitUntil(async () => (await client.nodes()).every(({ linkBytesPerMs }) => linkBytesPerMs > 10_000), {
+        what: 'what the nodes have measured',
+      });
+    } finally {
+      await client.close();
+    }
+  }, 20_000);
 
   test('a matrix that is put before its tasks serves both of them', async () => {
     const client = await connectClient({ ...cluster.endpoint, blocks: 'wire' });

@@ -143,6 +143,7 @@ describe('the plan of a run', () => {
     label,
     gflops: { float32, float64: 1, int8: 1 },
     sharesStore,
+    linkBytesPerMs: 0,
   });
 
   test('bytes and times of a step', () => {
@@ -151,6 +152,18 @@ describe('the plan of a run', () => {
     // Forward and twice as much backward, at 5 GFLOP/s; one node is behind the link.
     expect(plan.computeMs).toBeCloseTo((3 * forwardFlops(tinySpec().model) * 100) / 5e6, 6);
     expect(plan.transferMs).toBeCloseTo(62_800 / 118_000, 6);
+  });
+
+  test('each node counts with the link that it has measured', () => {
+    const [slow, fast] = [
+      { ...node(1, false), linkBytesPerMs: 6280 },
+      { ...node(1, false), linkBytesPerMs: 628_000 },
+    ];
+    const plan = planStep(tinySpec({ batch: 100 }), [slow, fast, node(9, true)], 3);
+    expect(plan).toMatchObject({ slowestBytesPerMs: 6280 });
+    expect(plan.transferMs).toBeCloseTo(10.1, 6);
+    const [, advice] = planLines(tinySpec({ batch: 100 }), [slow], 1);
+    expect(advice).toMatch(/^advice: over links of 6.3 MB\/s that takes 10 ms for 1 node, /);
   });
 
   test.each([
@@ -170,7 +183,7 @@ describe('the plan of a run', () => {
     );
     // 1.06 ms on the link; the computation is 1.3, 2 and 432 times shorter.
     expect(adviceFor(2.9)).toMatch(
-      /over 1 Gbit\/s .*: --compress bf16, --batch 200 or --local-steps 2 would be enough$/,
+      /over links of 118 MB\/s and more that .*: --compress bf16, --batch 200 or --local-steps 2 would be enough$/,
     );
     expect(adviceFor(4.4)).toMatch(/: --batch 200 or --local-steps 2 would be enough$/);
     expect(adviceFor(1000)).toMatch(/: --local-steps 432 would be enough$/);

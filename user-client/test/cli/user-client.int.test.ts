@@ -143,7 +143,7 @@ describe('looking', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       nodes: [{ name: 'one', state: 'ready', device: 'cpu', gflops: 90, rates: { int8: 380 } }],
     });
-    expect((await run('nodes ls')).stdout).toMatch(/^NODE.*\n.*one.*90\.0 GFLOP\/s/);
+    expect((await run('nodes ls')).stdout).toMatch(/^NODE.*\n.*one.*90\.0 GFLOP\/s +1\.0 GiB +12 MB\/s/);
   });
 
   test('nodes ls says what is wrong at the broker', async () => {
@@ -320,6 +320,7 @@ const node = (name: string, state: 'ready' | 'busy' | 'lost'): FakeHead['memory'
   accepted: 0,
   rejected: 0,
   sharesStore: false,
+  linkBytesPerMs: 11_800,
   heartbeatAgeMs: 10,
   refused: [],
 });

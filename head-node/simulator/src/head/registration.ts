@@ -51,7 +51,7 @@ export class Registration {
 
   beat(session: SessionId): Beat {
     const known = this.#life.state.sessions.has(session);
-    if (known) this.#life.post({ type: 'heartbeat', session });
+    if (known) this.#life.post({ type: 'heartbeat', session, linkBytesPerMs: 0 });
     return { seq: this.#life.publisher.sequenceOf(session), known };
   }
 
