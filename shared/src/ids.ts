@@ -5,11 +5,11 @@
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
 
-/** 16 hex digits, drawn by the head when it accepts a task. */
+/** 16 hex digits, drawn by the client: a submission that is sent twice is one task. */
 export type TaskId = Branded<'TaskId'>;
 /** 16 hex digits, drawn by a provider once and kept on its disk. */
 export type ProviderId = Branded<'ProviderId'>;
-/** 32 hex digits, drawn by the head at each registration; names the provider's topic and signs its results. */
+/** 32 hex digits, drawn by the head at each registration; names the provider's topic, and its owner is checked on every message. */
 export type SessionId = Branded<'SessionId'>;
 /** 32 hex digits: the first 128 bits of the BLAKE3 hash of a block's bytes. */
 export type BlockId = Branded<'BlockId'>;

@@ -95,6 +95,7 @@ export {
   type OperandDtype,
 } from './tensor/dtype.ts';
 export { blockIdOf } from './tensor/block-hash.ts';
+export { elementCount } from './tensor/shape.ts';
 export {
   BLOCK_MAX_BYTES,
   blockCount,

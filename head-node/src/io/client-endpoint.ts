@@ -48,7 +48,7 @@ export interface ClientEndpointOptions {
   readonly logger: Logger;
 }
 
-/** What `handle` returns: the answer, or null when it comes later. */
+/** An answer, or what is pushed to who watches. */
 export interface Reply<T extends MessageType = MessageType> {
   readonly type: T;
   readonly fields: Fields<T>;

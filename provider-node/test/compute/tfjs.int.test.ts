@@ -2,14 +2,15 @@ import { describe, expect, test } from '@jest/globals';
 import * as tf from '@tensorflow/tfjs';
 import {
   dropouts,
+  elementCount,
+  type GraphTensor,
   initialWeights,
+  type Model,
   outputCount,
   parameters,
   parseModel,
   presetModel,
   seededRandom,
-  type GraphTensor,
-  type Model,
 } from '@muster/shared';
 import { onnxSteps } from '../../src/compute/backends/onnx-steps.ts';
 import { loadTfjs, usesGpu } from '../../src/compute/backends/tfjs/load-tfjs.ts';
@@ -118,7 +119,7 @@ describe('steps equal those of ONNX Runtime', () => {
       expect(actual.loss[0]! / expected.loss[0]!).toBeCloseTo(1, 5);
       expect(actual.correct).toEqual(expected.correct);
       for (const { name, offset, shape } of parameters(model)) {
-        const end = offset + shape.reduce((product, length) => product * length, 1);
+        const end = offset + elementCount(shape);
         const off = apart(actual.gradient?.subarray(offset, end), expected.gradient?.subarray(offset, end));
         expect([name, off]).toEqual([name, expect.closeTo(0, 4)]);
       }
@@ -150,7 +151,7 @@ function stepInputs(model: Model, samples: number): Record<string, GraphTensor> 
 }
 
 function tensor(dims: readonly number[], value: (at: number) => number): GraphTensor {
-  const length = dims.reduce((product, dimension) => product * dimension, 1);
+  const length = elementCount(dims);
   return { dims, elements: Float32Array.from({ length }, (_, at) => value(at)) };
 }
 

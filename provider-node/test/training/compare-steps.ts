@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { parameters, trainingStep, type Model } from '@muster/shared';
+import { elementCount, type Model, parameters, trainingStep } from '@muster/shared';
 import { runGraph } from './run-graph.ts';
 import { stepInputs, type StepOptions } from './step-fixture.ts';
 import { tfjsStep } from './tfjs-oracle.ts';
@@ -25,7 +25,7 @@ export function parametersApart(
   { actual, expected }: { actual: Float32Array; expected: Float32Array },
 ): [name: string, worst: number][] {
   const rows = parameters(model).map(({ name, offset, shape }): [string, number] => {
-    const end = offset + shape.reduce((product, dim) => product * dim, 1);
+    const end = offset + elementCount(shape);
     const [a, e] = [actual.subarray(offset, end), expected.subarray(offset, end)];
     const scale = e.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-3);
     return [name, a.reduce((worst, value, i) => Math.max(worst, Math.abs(value - e[i]!)), 0) / scale];

@@ -1,11 +1,12 @@
 import {
   dropoutShapes,
+  elementCount,
   initialWeights,
+  type Model,
   outputCount,
   parameters,
-  seededRandom,
-  type Model,
   type Random,
+  seededRandom,
 } from '@muster/shared';
 import type { FloatTensor, FloatTensors } from './run-graph.ts';
 
@@ -30,11 +31,9 @@ export function stepInputs(model: Model, { samples, seed, picture = 'random' }: 
 }
 
 export const fill = (dims: readonly number[], value: () => number): FloatTensor => ({
-  values: Float32Array.from({ length: count(dims) }, value),
+  values: Float32Array.from({ length: elementCount(dims) }, value),
   dims,
 });
-
-const count = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
 
 /** Initial weights with biases and scales moved off 0 and 1, where mistakes would hide. */
 function shakenWeights(model: Model, seed: number): FloatTensor {
@@ -42,7 +41,7 @@ function shakenWeights(model: Model, seed: number): FloatTensor {
   const random = seededRandom(seed + 1);
   for (const { kind, offset, shape } of parameters(model)) {
     if (kind === 'weight') continue;
-    for (let i = 0; i < count(shape); i++) values[offset + i]! += 0.4 * random() - 0.2;
+    for (let i = 0; i < elementCount(shape); i++) values[offset + i]! += 0.4 * random() - 0.2;
   }
   return { values, dims: [values.length] };
 }
@@ -56,10 +55,10 @@ function oneHot(samples: number, classes: number, random: Random): FloatTensor {
 /** Four levels in blocks of 4 x 4 (of 4 values where there are no images), half of them background. */
 function patches(dims: readonly number[], random: Random): FloatTensor {
   const [width = 1, height = 1] = dims.toReversed();
-  const blocks = Array.from({ length: count(dims) }, () => Math.max(0, Math.floor(6 * random()) - 2) / 3);
+  const blocks = Array.from({ length: elementCount(dims) }, () => Math.max(0, Math.floor(6 * random()) - 2) / 3);
   const block = (i: number): number => {
     const [column, row, plane] = [i % width, Math.floor(i / width) % height, Math.floor(i / (width * height))];
     return blocks[(plane * height + (row >> 2)) * width + (column >> 2)] ?? 0;
   };
-  return { values: Float32Array.from({ length: count(dims) }, (_, i) => block(i)), dims };
+  return { values: Float32Array.from({ length: elementCount(dims) }, (_, i) => block(i)), dims };
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { outputCount, parameters, type Layer, type Model } from '@muster/shared';
+import { elementCount, type Layer, type Model, outputCount, parameters } from '@muster/shared';
 import type { FloatTensor, FloatTensors } from './run-graph.ts';
 
 export interface Step {
@@ -25,7 +25,7 @@ export function tfjsStep(model: Model, inputs: FloatTensors): Step {
 function loss(model: Model, weights: tf.Tensor, inputs: FloatTensors): tf.Tensor {
   const named = new Map(
     parameters(model).map(({ name, shape, offset }) => {
-      const part = weights.slice([offset], [shape.reduce((product, dim) => product * dim, 1)]);
+      const part = weights.slice([offset], [elementCount(shape)]);
       return [name, part.reshape([...shape])];
     }),
   );

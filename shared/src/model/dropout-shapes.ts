@@ -1,5 +1,6 @@
 import type { Model } from './description.ts';
-import { placeLayers, type PlacedLayer, type Shape } from './place-layers.ts';
+import { placeLayers, type PlacedLayer } from './place-layers.ts';
+import { type Shape } from '../tensor/shape.ts';
 
 export interface Dropout {
   /** Of one sample. */

@@ -1,5 +1,6 @@
 import type { Model } from './description.ts';
-import { elementCount, placeLayers, type PlacedLayer } from './place-layers.ts';
+import { placeLayers, type PlacedLayer } from './place-layers.ts';
+import { elementCount } from '../tensor/shape.ts';
 
 const known = new WeakMap<Model, number>();
 

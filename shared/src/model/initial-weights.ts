@@ -1,7 +1,7 @@
 import { seededRandom } from '../random.ts';
 import type { Layer, Model } from './description.ts';
 import { parameterCount, parameters } from './parameters.ts';
-import { elementCount } from './place-layers.ts';
+import { elementCount } from '../tensor/shape.ts';
 
 /**
  * The flat vector at the start of training, the same bits for a seed on every machine: it takes only arithmetic that IEEE 754

@@ -1,5 +1,6 @@
 import type { Model } from './description.ts';
-import { elementCount, placeLayers, type LayerParameter, type PlacedLayer } from './place-layers.ts';
+import { placeLayers, type LayerParameter, type PlacedLayer } from './place-layers.ts';
+import { elementCount } from '../tensor/shape.ts';
 
 /** One tensor of a model's weights and where it lies in the flat vector that holds them all. */
 export interface Parameter extends Omit<LayerParameter, 'role'> {

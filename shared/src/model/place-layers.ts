@@ -1,10 +1,8 @@
 import { MusterError } from '../errors.ts';
 import { limits } from '../protocol/limits.ts';
 import type { ConvLayer, DenseLayer, Layer, PoolLayer, ResidualLayer } from './description.ts';
+import { elementCount, type Shape } from '../tensor/shape.ts';
 import { convWindow, poolWindow, windowsOver } from './windows.ts';
-
-/** Dimensions of one sample: [features] or [channels, height, width]. */
-export type Shape = readonly number[];
 
 export interface LayerParameter {
   readonly role: 'weight' | 'bias';
@@ -19,6 +17,7 @@ export interface PlacedLayer {
   /** As in the names of its parameters: `layers.3`, inside a residual `layers.3.layers.0`. */
   readonly name: string;
   readonly layer: Layer;
+  /** Of one sample: [features] or [channels, height, width]. */
   readonly input: Shape;
   readonly output: Shape;
   readonly parameters: readonly LayerParameter[];
@@ -40,9 +39,6 @@ export function placeLayers(layers: readonly Layer[], input: Shape, prefix = '')
   }
   return placed;
 }
-
-/** Exact up to 2^53; beyond it only rounded, so that a comparison with a limit stays right. */
-export const elementCount = (shape: Shape): number => shape.reduce((product, dimension) => product * dimension, 1);
 
 function fit(layer: Layer, place: Place): Fitted {
   switch (layer.type) {

@@ -24,7 +24,7 @@ export interface Endpoint {
 export const tcpAddress = ({ host, portBase }: Endpoint, channel: Channel): string =>
   `tcp://${host.includes(':') ? `[${host}]` : host}:${portBase + channels[channel]}`;
 
-/** Subtask batches, acknowledgements and cancellation for one provider. The session is secret, so nobody else can ask for it. */
+/** Leases, settlements and revocations for one provider. The session is secret, so nobody else can ask for it. */
 export const providerTopic = (session: SessionId): string => `p.${session}.`;
 /** Chunks of operands that several providers of a task need. Only who is on its team is told the key: ids of tasks are known to others. */
 export const taskTopic = (key: string): string => `t.${key}.`;

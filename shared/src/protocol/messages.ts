@@ -44,7 +44,7 @@ const gflops = z.object({ float32: positive, float64: positive, int8: positive }
 
 /** What a provider can do, measured at its start. */
 export const deviceFacts = z.object({
-  /** Execution provider that passed the self-test: cpu, webgpu, cuda, dml, coreml. */
+  /** What passed the self-test: an execution provider of ONNX Runtime (cpu, webgpu, cuda, dml, coreml), or tfjs. */
   kind: name,
   label: text,
   threads: whole,

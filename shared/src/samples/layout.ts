@@ -1,4 +1,5 @@
 /** What one sample of a data set is, and how samples are cut into blocks. */
+import { elementCount } from '../tensor/shape.ts';
 import { z } from 'zod';
 import { MusterError } from '../errors.ts';
 import { limits } from '../protocol/limits.ts';
@@ -50,8 +51,7 @@ export function parseSampleLayout(raw: unknown): SampleLayout {
 }
 
 /** Numbers in the features of one sample. */
-export const featureCount = ({ features }: Pick<SampleLayout, 'features'>): number =>
-  features.reduce((product, length) => product * length, 1);
+export const featureCount = ({ features }: Pick<SampleLayout, 'features'>): number => elementCount(features);
 
 /** Numbers in the target of one sample as it lies in a block. */
 export const targetCount = ({ target }: Pick<SampleLayout, 'target'>): number =>

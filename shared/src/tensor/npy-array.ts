@@ -1,4 +1,5 @@
 /** `.npy` files of any number of dimensions and any type of number, for data sets. Matrices to be multiplied: `npy.ts`. */
+import { elementCount } from './shape.ts';
 import { MusterError } from '../errors.ts';
 import { bigEndian, convert, descrText, readNpyFields } from './npy-fields.ts';
 
@@ -48,10 +49,7 @@ export function parseNpyArray(bytes: Uint8Array, path: string): NumberArray {
       `np.save('${path}', np.ascontiguousarray(a))`,
     );
   }
-  checkLength(
-    { expected: shape.reduce((product, side) => product * side, each), found: bytes.byteLength - dataOffset },
-    path,
-  );
+  checkLength({ expected: elementCount(shape) * each, found: bytes.byteLength - dataOffset }, path);
   // Copied, as rarely anything in a file is aligned behind what the reader of the file put before it.
   return { shape, elements: read(new Uint8Array(bytes.subarray(dataOffset)).buffer), whole };
 }

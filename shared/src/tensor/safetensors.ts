@@ -2,6 +2,7 @@
  * The safetensors format (github.com/huggingface/safetensors, README "Format"): 8 bytes with the length of a JSON header, the
  * header, and the elements of all tensors without a gap. Nothing in it is code. Little-endian, row-major.
  */
+import { elementCount } from './shape.ts';
 import { MusterError } from '../errors.ts';
 import { limits } from '../protocol/limits.ts';
 import { checkJsonKeys } from './json-keys.ts';
@@ -158,7 +159,7 @@ function parseEntry(name: string, entry: unknown, path: string): Entry {
 
 /** Beyond 2^53 the product is not exact, but then no file is so long either. */
 const byteLengthOf = (dtype: SafetensorsDtype, shape: readonly number[]): number =>
-  shape.reduce((product, side) => product * side, safetensorsDtypes[dtype]);
+  elementCount(shape) * safetensorsDtypes[dtype];
 
 function parseMetadata(metadata: unknown, path: string): Readonly<Record<string, string>> {
   if (metadata === undefined) return {};

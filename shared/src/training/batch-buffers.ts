@@ -1,7 +1,7 @@
 import type { Model } from '../model/description.ts';
 import { dropouts, type Dropout } from '../model/dropout-shapes.ts';
 import { outputCount } from '../model/parse-model.ts';
-import { elementCount } from '../model/place-layers.ts';
+import { elementCount } from '../tensor/shape.ts';
 import type { BlockView } from '../samples/block.ts';
 import { gatherBatch } from '../samples/gather.ts';
 import type { SampleLayout } from '../samples/layout.ts';

@@ -1,3 +1,4 @@
+import { elementCount } from '../tensor/shape.ts';
 import { z } from 'zod';
 import { MusterError } from '../errors.ts';
 import { bytesOf, elementsOf } from '../tensor/dtype.ts';
@@ -72,7 +73,7 @@ function cut(
   put: (name: string, tensor: StoredTensor) => void,
 ): void {
   for (const { name, shape, offset } of layout) {
-    put(name, tensorOf(flat.subarray(offset, offset + sizeOf(shape)), shape));
+    put(name, tensorOf(flat.subarray(offset, offset + elementCount(shape)), shape));
   }
 }
 
@@ -81,8 +82,6 @@ const tensorOf = (values: Float32Array, shape: readonly number[]): StoredTensor 
   shape,
   bytes: bytesOf(values),
 });
-
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
 
 function metadataOf({ step, epoch, cursor, options, data, model, versions }: Checkpoint): Record<string, string> {
   return {
@@ -104,7 +103,7 @@ function checkLayout(layout: readonly ParameterPlace[], parameters: number): voi
   for (const { name, shape, offset } of layout) {
     if (name === '' || name.startsWith(RESERVED)) throw badLayout(`'${name}' cannot be a parameter's name`);
     if (offset !== end) throw badLayout(`${name} starts at ${offset}, the parameter before it ends at ${end}`);
-    end += sizeOf(shape);
+    end += elementCount(shape);
   }
   if (end !== parameters) throw badLayout(`it ends at ${end}, the model has ${parameters} parameters`);
   const names = new Set(layout.map(({ name }) => name));
@@ -186,7 +185,7 @@ function join(
   layout: readonly ParameterPlace[],
   prefix: string,
 ): Float32Array<ArrayBuffer> {
-  const flat = new Float32Array(layout.reduce((sum, { shape }) => sum + sizeOf(shape), 0));
+  const flat = new Float32Array(layout.reduce((sum, { shape }) => sum + elementCount(shape), 0));
   for (const { name, shape, offset } of layout) {
     const tensor = tensors.get(prefix + name);
     const difference = differs(tensor, shape);
@@ -204,7 +203,7 @@ function differs(tensor: StoredTensor | undefined, shape: readonly number[]): st
 }
 
 function valuesOf({ dtype, shape, bytes }: StoredTensor, name: string): Float32Array {
-  const expected = 4 * sizeOf(shape);
+  const expected = 4 * elementCount(shape);
   if (dtype !== 'F32') throw notACheckpoint(`${name} has dtype ${dtype}, not F32`);
   if (bytes.length !== expected) throw notACheckpoint(`${name} has ${bytes.length} bytes, not ${expected}`);
   return elementsOf('float32', bytes);

@@ -1,5 +1,6 @@
 import type { Model } from '../model/description.ts';
-import { elementCount, placeLayers, type PlacedLayer } from '../model/place-layers.ts';
+import { placeLayers, type PlacedLayer } from '../model/place-layers.ts';
+import { elementCount } from '../tensor/shape.ts';
 import { virtualShards } from './batch-cut.ts';
 import type { ShardRange } from './gradient-sum.ts';
 

@@ -1,4 +1,12 @@
-import { limits, MusterError, parseInferSpec, rowBytes, type InferPort, type InferSpec } from '@muster/shared';
+import {
+  elementCount,
+  type InferPort,
+  type InferSpec,
+  limits,
+  MusterError,
+  parseInferSpec,
+  rowBytes,
+} from '@muster/shared';
 import { blocksInTurn, type SourceBlock } from '../operands/block-source.ts';
 import { WholeBlock } from '../operands/whole-block.ts';
 import type { TaskResult } from '../results/task-result.ts';
@@ -62,7 +70,7 @@ export const inferenceBlocks = (spec: InferSpec, { model, input }: InferenceRequ
   blocksInTurn([new WholeBlock('model', model), new RowBlocks(spec, input)]);
 
 export function rowResult({ rows, output }: Pick<InferSpec, 'rows' | 'output'>, sink: RowSink): TaskResult {
-  const columns = output.shape.reduce((product, length) => product * length, 1);
+  const columns = elementCount(output.shape);
   return {
     rows,
     columns,

@@ -1,4 +1,11 @@
-import { descrText, inferElementBytes, MusterError, NPY_HEADER_MAX_BYTES, readNpyFields } from '@muster/shared';
+import {
+  descrText,
+  elementCount,
+  inferElementBytes,
+  MusterError,
+  NPY_HEADER_MAX_BYTES,
+  readNpyFields,
+} from '@muster/shared';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { fileError } from '../file-error.ts';
 import { dtypeOfNpy } from './npy-dtypes.ts';
@@ -33,7 +40,7 @@ export class NpyRowFile implements RowSource {
   }
 
   readRows(from: number, _to: number, into: Uint8Array): void {
-    const rowBytes = this.shape.reduce((product, length) => product * length, inferElementBytes[this.dtype]);
+    const rowBytes = elementCount(this.shape) * inferElementBytes[this.dtype];
     const start = this.dataOffset + from * rowBytes;
     for (let done = 0; done < into.length;) {
       const read = attempt(this.path, () => readSync(this.fd, into, done, into.length - done, start + done));
@@ -54,7 +61,7 @@ function readHeader(fd: number, path: string): Header {
   const [rows, ...shape] = fields.shape;
   if (rows === undefined || fields.shape.includes(0)) throw noRows(path, fields.shape);
   if (fields.fortranOrder && shape.length > 0) throw fortran(path);
-  const bytes = fields.shape.reduce((product, length) => product * length, inferElementBytes[dtype]);
+  const bytes = elementCount(fields.shape) * inferElementBytes[dtype];
   checkLength({ expected: fields.dataOffset + bytes, found: fstatSync(fd).size }, path);
   return { rows, shape, dtype, dataOffset: fields.dataOffset };
 }

@@ -1,13 +1,14 @@
 import {
+  type Checkpoint,
+  elementCount,
+  type Model,
   MusterError,
   parameters,
   parseCheckpoint,
   parseModel,
   readSafetensors,
-  writeSafetensors,
-  type Checkpoint,
-  type Model,
   type Safetensors,
+  writeSafetensors,
 } from '@muster/shared';
 
 /** One tensor of a model's weights, row-major. */
@@ -57,7 +58,7 @@ const noModel = (path: string, why: string): MusterError =>
 export const weightsOf = ({ model, checkpoint }: CheckpointFile): ModelWeights =>
   new Map(
     parameters(model).map(({ name, shape, offset }) => {
-      const length = shape.reduce((product, side) => product * side, 1);
+      const length = elementCount(shape);
       return [name, { shape, values: checkpoint.weights.subarray(offset, offset + length) }];
     }),
   );

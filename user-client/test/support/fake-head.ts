@@ -3,39 +3,40 @@
  * multiplies by itself. Tests bend it: they hold it, drop messages, answer otherwise, or start it again in another life.
  */
 import {
+  type BackboneReport,
+  type BlockId,
   bytesOf,
   chunkRange,
   decode,
+  elementCount,
+  type Elements,
   elementsOf,
   encode,
-  newKeyPair,
+  type Fields,
+  type InferSpec,
   isTerminal,
-  noBackbone,
-  type BackboneReport,
   limits,
+  type MatrixMultSpec,
+  type Message,
+  type MessageType,
   MusterError,
+  newKeyPair,
+  noBackbone,
+  type NodeStatus,
   parseInferSpec,
   parseMatrixMultSpec,
   parseTrainSpec,
   productDtype,
   sampleBlocks,
+  type StoreOffer,
   stripeRange,
   stripingOfA,
   stripingOfB,
-  toWireError,
-  zeros,
-  type BlockId,
-  type Elements,
-  type Fields,
-  type InferSpec,
-  type MatrixMultSpec,
-  type Message,
-  type MessageType,
-  type NodeStatus,
-  type StoreOffer,
   type TaskStatus,
   type TileNotice,
+  toWireError,
   type TrainSpec,
+  zeros,
 } from '@muster/shared';
 import { blockPath, leaveLocalCredential, SendQueue } from '@muster/shared/io';
 import { naiveProduct, waitUntil } from '@muster/shared/testkit';
@@ -300,7 +301,7 @@ export class FakeHead {
     const blocks = Math.ceil(spec.rows / spec.rowsPerBlock);
     const rows = Array.from({ length: blocks }, (_, block) => this.boundBytes(task, `x${block}`));
     if (rows.includes(null) || this.boundBytes(task, 'model0') === null) return;
-    const columns = spec.output.shape.reduce((product, length) => product * length, 1);
+    const columns = elementCount(spec.output.shape);
     task.tiles = rows.map((bytes, index) => {
       const region = [index * spec.rowsPerBlock, Math.min(spec.rows, (index + 1) * spec.rowsPerBlock), 0, columns];
       const notice = { index, node: this.node as TileNotice['node'], bytes: bytes!.length, path: '', region };

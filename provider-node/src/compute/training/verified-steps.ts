@@ -1,9 +1,10 @@
 import {
+  elementCount,
+  type GraphTensor,
   initialWeights,
   outputCount,
   presetModel,
   seededRandom,
-  type GraphTensor,
   type StepOutputs,
 } from '@muster/shared';
 import type { StepBackends } from '../backends/device.ts';
@@ -53,7 +54,7 @@ function knownInputs(): Record<string, GraphTensor> {
 }
 
 function tensor(dims: readonly number[], value: (at: number) => number): GraphTensor {
-  const length = dims.reduce((product, dimension) => product * dimension, 1);
+  const length = elementCount(dims);
   return { dims, elements: Float32Array.from({ length }, (_, at) => value(at)) };
 }
 

@@ -1,3 +1,4 @@
+import { elementCount } from '../../tensor/shape.ts';
 import type { Tape, Value } from '../tape.ts';
 
 /** x + branch, of one shape. */
@@ -19,7 +20,7 @@ export function dropout(tape: Tape, x: Value, mask: string): Value {
 export function flatten(tape: Tape, x: Value): Value {
   if (x.shape.length === 1) return x;
   const { graph } = tape;
-  const count = x.shape.reduce((product, dimension) => product * dimension, 1);
+  const count = elementCount(x.shape);
   const gradient = (dy: string): string => graph.add('Reshape', [dy, graph.integers(-1, ...x.shape)]);
   return tape.record(graph.add('Reshape', [x.name, graph.integers(-1, count)]), [count], [{ input: x, gradient }]);
 }

@@ -1,3 +1,4 @@
+import { elementCount } from '../../tensor/shape.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
 
 export interface MaximumOf {
@@ -14,7 +15,7 @@ export interface MaximumOf {
  * comparison, which falls to the CPU on WebGPU.
  */
 export function firstMaximum(graph: GraphBuilder, values: string, { maximum, axes, dims }: MaximumOf): string {
-  const count = dims.reduce((product, dim) => product * dim, 1);
+  const count = elementCount(dims);
   const descending = Array.from({ length: count }, (_, index) => count - index);
   const order = graph.floats(`order_${dims.join('_')}`, dims, descending);
   const equal = graph.add('Equal', [values, maximum]);

@@ -1,3 +1,4 @@
+import { elementCount } from '../../tensor/shape.ts';
 import { z } from 'zod';
 import { MusterError } from '../../errors.ts';
 import { limits } from '../../protocol/limits.ts';
@@ -34,8 +35,7 @@ export const inferElementBytes: Readonly<Record<InferDtype, number>> = {
   uint8: 1,
 };
 
-export const rowBytes = ({ shape, dtype: type }: InferPort): number =>
-  shape.reduce((product, length) => product * length, inferElementBytes[type]);
+export const rowBytes = ({ shape, dtype: type }: InferPort): number => elementCount(shape) * inferElementBytes[type];
 
 /** Throws USAGE, or TOO_LARGE when a block of the input or of the output is, or when there are too many. */
 export function parseInferSpec(raw: unknown): InferSpec {

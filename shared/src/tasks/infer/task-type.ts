@@ -1,3 +1,4 @@
+import { elementCount } from '../../tensor/shape.ts';
 import type { NodeFacts, TaskPlan, TaskType } from '../task-type.ts';
 import { parseInferSpec, rowBytes, type InferSpec } from './spec.ts';
 import { inferWork, type InferWork } from './work.ts';
@@ -38,7 +39,7 @@ export const infer: TaskType<InferSpec> = {
   flops: () => 0,
   region: (spec, _, index) => {
     const from = index * spec.rowsPerBlock;
-    return [from, from + rowsOf(spec, index), 0, spec.output.shape.reduce((product, length) => product * length, 1)];
+    return [from, from + rowsOf(spec, index), 0, elementCount(spec.output.shape)];
   },
   describe: ({ rows, output }) => ({ shape: resultShape([rows, ...output.shape]), dtype: output.dtype }),
 };
@@ -48,9 +49,7 @@ const WINDOW = 2;
 
 /** Of the result; a status has four numbers at most, so that the last ones are multiplied. */
 const resultShape = (shape: readonly number[]): number[] =>
-  shape.length <= 4
-    ? [...shape]
-    : [...shape.slice(0, 3), shape.slice(3).reduce((product, length) => product * length, 1)];
+  shape.length <= 4 ? [...shape] : [...shape.slice(0, 3), elementCount(shape.slice(3))];
 
 const blocksOf = ({ rows, rowsPerBlock }: Pick<InferSpec, 'rows' | 'rowsPerBlock'>): number =>
   Math.ceil(rows / rowsPerBlock);

@@ -1,4 +1,11 @@
-import { parameters, type GraphTensor, type Model, type Parameter, type StepOutputs } from '@muster/shared';
+import {
+  elementCount,
+  type GraphTensor,
+  type Model,
+  type Parameter,
+  parameters,
+  type StepOutputs,
+} from '@muster/shared';
 import type * as TensorFlow from '@tensorflow/tfjs';
 import type { OpenGraph, StepBackend } from '../step-backend.ts';
 import type { Tfjs } from './load-tfjs.ts';
@@ -56,7 +63,7 @@ function differentiate(program: Program, inputs: Inputs): Sums {
 /** The parameters in their shapes, in the order of the flat vector. */
 const weightsOf = ({ tf, places }: Program, { weights }: Inputs): Tensor[] =>
   places.map(({ shape, offset }) => {
-    const length = shape.reduce((product, dimension) => product * dimension, 1);
+    const length = elementCount(shape);
     return tf.tensor(weights!.elements.subarray(offset, offset + length), [...shape]);
   });
 
