@@ -1,5 +1,5 @@
 import { barChart } from './plot.ts';
-import { describe, milliseconds, percent, table, type Report } from './report.ts';
+import { describe, milliseconds, percent, figures, type Report } from './report.ts';
 import type { CurveRow, WayEchoRow, WayProductRow } from './scenarios/curve.ts';
 
 const productColumns = ['operands', 'way', 'n', 'providers', 'ms', 'best', 'in process', 'speedup', 'of plain'];
@@ -8,12 +8,12 @@ const echoColumns = ['mode', 'way', 'providers', 'count', 'subtasks/s', 'p50 ms'
 export function curveTable({ machine, rows }: Report<CurveRow>): string {
   return [
     describe(machine),
-    ...table([productColumns, ...rows.filter(isProduct).map(productCells)]),
+    ...figures([productColumns, ...rows.filter(isProduct).map(productCells)]),
     '',
     "ipc: sockets in the file system and shared files, as programs of the head's account have it. CURVE: encrypted TCP and operands through sockets,",
     'as between machines. plain: the same without keys. All on this machine, in turns; in process: one run of ONNX Runtime on one thread.',
     '',
-    ...table([echoColumns, ...rows.filter(isEcho).map(echoCells)]),
+    ...figures([echoColumns, ...rows.filter(isEcho).map(echoCells)]),
     '',
     'of plain: speed beside the same way without keys, median over rounds in which both had their turn. batched: 64 subtasks in a lease.',
     '',

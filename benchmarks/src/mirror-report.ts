@@ -1,5 +1,5 @@
 import { barChart } from './plot.ts';
-import { describe, milliseconds, percent, table, type Report } from './report.ts';
+import { describe, milliseconds, percent, figures, type Report } from './report.ts';
 import { BEHIND_MAX_MS, type EchoMirrorRow, type MirrorRow } from './scenarios/mirror.ts';
 import type { BlocksRow } from './scenarios/mirror-blocks.ts';
 
@@ -23,13 +23,13 @@ export function mirrorTable({ machine, rows }: Report<MirrorRow>): string {
   const [echoes, blocks] = [rows.filter(isEcho), rows.filter(isBlocks)];
   return [
     describe(machine),
-    ...table([echoColumns, ...echoes.map(echoCells)]),
+    ...figures([echoColumns, ...echoes.map(echoCells)]),
     '',
     'Leases of 64 subtasks; paced: 10,000 subtasks/s. local: ZeroMQ and journal only; mirrored: the broker beside; strict: the broker first.',
     'p50, p99: one lease from dispatch to acceptance. behind: age of the oldest message that the broker had not confirmed, at its worst.',
     `caught up: from the last acceptance to an empty outbox. A rate of a mirror that was more than ${BEHIND_MAX_MS / 1000} s behind is not told.`,
     '',
-    ...table([blocksColumns, ...blocks.map(blocksCells)]),
+    ...figures([blocksColumns, ...blocks.map(blocksCells)]),
     '',
     'Operands over sockets. confirmed: while the product ran; of them: share of the operands, when it ended and the rest was given up.',
     '',

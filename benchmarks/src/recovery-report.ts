@@ -1,5 +1,5 @@
 import { barChart } from './plot.ts';
-import { describe, table, type Report } from './report.ts';
+import { describe, figures, type Report } from './report.ts';
 import type { RecoveryRow } from './scenarios/recovery.ts';
 
 const columns = ['fault', 'until', 's', 'worst', 'without fault', 'target', 'met'];
@@ -7,7 +7,7 @@ const columns = ['fault', 'until', 's', 'worst', 'without fault', 'target', 'met
 export const recoveryTable = ({ machine, rows }: Report<RecoveryRow>): string =>
   [
     describe(machine),
-    ...table([columns, ...rows.map(cells)]),
+    ...figures([columns, ...rows.map(cells)]),
     '',
     'Seconds from the fault, which hits a float32 product in the middle, until what stands beside it.',
     '',

@@ -1,5 +1,5 @@
 /** Rows as a table for people and as charts for the README. */
-import { formatBytes } from '@muster/shared';
+import { formatBytes, table } from '@muster/shared';
 import type { Machine } from './machine.ts';
 import { barChart, type BarSeries } from './plot.ts';
 import type { DispatchRow } from './scenarios/dispatch.ts';
@@ -34,7 +34,7 @@ export interface MatmulReport extends Report<MatmulRow> {
 export const matmulTable = ({ machine, blocks, rows }: MatmulReport): string =>
   [
     `${describe(machine)}; ${wayOf(blocks)}`,
-    ...table([matmulColumns, ...rows.map(matmulCells)]),
+    ...figures([matmulColumns, ...rows.map(matmulCells)]),
     '',
     'ms, best: client memory to client memory, median and fastest. in process: one run of ONNX Runtime on one thread, measured in turn with the cluster.',
     "compute + transfer + idle: the providers' time; transfer is waiting for operands that compute does not hide. verify: the head's, beside them.",
@@ -63,7 +63,7 @@ const dispatchColumns = ['mode', 'providers', 'count', 'subtasks/s', 'p50 ms', '
 export const dispatchTable = ({ machine, rows }: Report<DispatchRow>): string =>
   [
     describe(machine),
-    ...table([dispatchColumns, ...rows.map(dispatchCells)]),
+    ...figures([dispatchColumns, ...rows.map(dispatchCells)]),
     '',
     'batched: 64 subtasks in a lease. unbatched: one. round trip: one, and one lease under way at each provider.',
     "p50, p99: one lease from dispatch to acceptance, by the head's clock; submit to accept: by the client's.",
@@ -126,11 +126,9 @@ export const describe = ({ cpu, cores, memoryBytes, node, os, date }: Machine): 
 export const milliseconds = (ms: number): string => ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0);
 export const percent = (share: number): string => `${Math.round(share * 100)}%`;
 
-/** Columns as wide as their widest cell; figures to the right. */
-export function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const isText = (column: number): boolean => rows.slice(1).some((row) => /^[a-z]/i.test(row[column] ?? ''));
-  const aligned = (cell: string, column: number): string =>
-    isText(column) ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
-  return rows.map((row) => row.map(aligned).join('  ').trimEnd());
+/** Figures to the right: columns in which no cell but the title begins with a letter. */
+export function figures(rows: readonly (readonly string[])[]): string[] {
+  const [titles = [], ...cells] = rows;
+  const isText = (column: number): boolean => cells.some((row) => /^[a-z]/i.test(row[column] ?? ''));
+  return table(rows, new Set([...titles.keys()].filter((column) => !isText(column))));
 }

@@ -1,7 +1,7 @@
 /** Training steps as a table for people and as a chart for the README. */
 import { formatBytes } from '@muster/shared';
 import { barChart, type BarSeries } from './plot.ts';
-import { describe, milliseconds, percent, table, wayOf, type Report } from './report.ts';
+import { describe, milliseconds, percent, figures, wayOf, type Report } from './report.ts';
 import type { CrowdRow } from './scenarios/train-crowd.ts';
 import type { TrainRow } from './scenarios/train.ts';
 
@@ -33,7 +33,7 @@ const emulatedColumns = ['model', 'batch', 'emulated providers', 'ms', 'waited',
 export const trainTable = (report: TrainReport): string =>
   [
     `${describe(report.machine)}; ${wayOf(report.blocks)}`,
-    ...table([measuredColumns, ...measuredOf(report).map((row, _, all) => measuredCells(row, all))]),
+    ...figures([measuredColumns, ...measuredOf(report).map((row, _, all) => measuredCells(row, all))]),
     '',
     'ms: one step. in process: the same step in one thread of this process, measured in turn with the cluster. over one: against one provider.',
     "compute: the nodes', in the mean; transfer: weights and gradients on their way; aggregate: the head's sum and optimizer; idle: waiting for the slowest.",
@@ -77,7 +77,7 @@ export function overOne(row: TrainRow, all: readonly TrainRow[]): number | null 
 function crowdLines(rows: readonly CrowdRow[]): string[] {
   if (rows.length === 0) return [];
   return [
-    ...table([emulatedColumns, ...rows.map(crowdCells)]),
+    ...figures([emulatedColumns, ...rows.map(crowdCells)]),
     '',
     'emulated: nodes in one process that wait for as long as one core would compute; everything but their computing is real.',
     "rest each: of a step that was not waited, over the nodes, on the cores of this machine; head CPU each: CPU time of the head's processes alone.",

@@ -327,7 +327,7 @@ const countersOf = ({ state }: Driver, { counters }: Trust): Record<string, numb
 async function openHttp(
   { httpPort, jwt, logger }: ResolvedHeadNodeOptions,
   driver: Driver,
-  { mirror, trust }: Stores,
+  { journal, mirror, trust }: Stores,
 ): Promise<HttpServer | null> {
   if (httpPort === null) return null;
   const clock = systemClock;
@@ -337,7 +337,7 @@ async function openHttp(
     visitorWithKey: visitors(jwt, { apiTokens: trust.roster.apiTokens, keyRefused: trust.keyRefused.bind(trust) }),
     refused: (why) => trust.requestRefused(why),
     view: {
-      ready: () => true,
+      ready: () => journal.hasRoomForTask(),
       nodes: () => nodeStatuses(driver.state, clock.nowMs()),
       tasks: () => [...driver.state.tasks.values()].map((task) => briefOf(statusOf(driver.state, task, clock.nowMs()))),
       backbone: () => mirror.report(),

@@ -36,13 +36,13 @@ export {
   channels,
   DEFAULT_HTTP_PORT,
   DEFAULT_PORT_BASE,
-  PROTOCOL_VERSION,
   providerTopic,
   taskTopic,
   tcpAddress,
   type Channel,
   type Endpoint,
 } from './protocol/channels.ts';
+export { PROTOCOL_VERSION, versionMismatch } from './protocol/version.ts';
 export {
   auditRow,
   auditSummary,

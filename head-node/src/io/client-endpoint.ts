@@ -4,12 +4,12 @@
  */
 import {
   encode,
-  fromWireError,
   isMusterError,
   limits,
   MusterError,
   PROTOCOL_VERSION,
   toWireError,
+  versionMismatch,
   type Envelope,
   type Fields,
   type Logger,
@@ -209,12 +209,7 @@ export class ClientEndpoint implements Audience {
   #greeting({ request, version }: Fields<'greet'>): Reply {
     const { epoch, headId, store } = this.#options;
     if (version === PROTOCOL_VERSION) return { type: 'greeting', fields: { request, epoch, head: headId, store } };
-    throw fromWireError({
-      code: 'VERSION_MISMATCH',
-      what: 'the head speaks another protocol version',
-      why: `you speak ${version}, it speaks ${PROTOCOL_VERSION}`,
-      fix: 'install the same version of Muster on every machine',
-    });
+    throw versionMismatch(version, 'this client', 'the head');
   }
 
   #chunk({ request, block, offset, length }: Fields<'fetch'>): Reply {

@@ -2,7 +2,7 @@ import type { BackboneReport, NodeStatus, TaskBrief } from '@muster/shared';
 
 /** What the HTTP side may know of the head. */
 export interface HeadView {
-  /** Are tasks accepted? */
+  /** Is there room for another task? */
   ready(): boolean;
   nodes(): readonly NodeStatus[];
   tasks(): readonly TaskBrief[];

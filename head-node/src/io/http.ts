@@ -62,7 +62,7 @@ function addRoutes(server: FastifyInstance, view: HeadView): void {
   server.get('/healthz', () => ({ status: 'ok' }));
   server.get('/readyz', (_request, reply) => {
     const ready = view.ready();
-    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'starting', backbone: view.backbone() });
+    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'disk full', backbone: view.backbone() });
   });
   server.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
 }

@@ -100,6 +100,10 @@ export class Journal {
     expectRoom(this.#path, ROOM_FOR_TASK_BYTES);
   }
 
+  hasRoomForTask(): boolean {
+    return freeBytesIn(dirname(this.#path)) >= ROOM_FOR_TASK_BYTES;
+  }
+
   #write(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -3,6 +3,7 @@ import {
   encode,
   MusterError,
   PROTOCOL_VERSION,
+  versionMismatch,
   type Envelope,
   type Fields,
   type Logger,
@@ -81,7 +82,7 @@ export class Registration {
   }
 
   #enrol({ version, publicKey, name, provider }: Fields<'enrol'>, peer: Peer): Buffer {
-    if (version !== PROTOCOL_VERSION) throw versionMismatch({ name, version });
+    if (version !== PROTOCOL_VERSION) throw versionMismatch(version, name, 'this head');
     const { id, role, state } = this.#options.trust.enrol(peer, { publicKey, name, provider });
     if (state === 'active' && role === 'provider' && provider !== '') this.#options.accounts.admit(provider, id);
     const { cluster } = this.#options.trust;
@@ -89,7 +90,7 @@ export class Registration {
   }
 
   #register(message: Fields<'register'>, peer: Peer): Buffer {
-    if (message.version !== PROTOCOL_VERSION) throw versionMismatch(message);
+    if (message.version !== PROTOCOL_VERSION) throw versionMismatch(message.version, message.name, 'this head');
     const { driver, epoch, heartbeatMs, store, trust, accounts } = this.#options;
     this.#expectFree(message.provider, peer);
     const session = randomBytes(16).toString('hex') as SessionId;
@@ -126,9 +127,3 @@ export class Registration {
 
 /** Its connection is closed, or it was not heard for long. */
 const GONE: ReadonlySet<string> = new Set(['suspect', 'lost']);
-
-const versionMismatch = ({ name, version }: Pick<Fields<'register'>, 'name' | 'version'>): MusterError =>
-  new MusterError('VERSION_MISMATCH', `${name} speaks another protocol version`, {
-    why: `it speaks ${version}, this head speaks ${PROTOCOL_VERSION}`,
-    fix: 'install the same version of Muster on every machine',
-  });

@@ -1,7 +1,7 @@
 import { MusterError, isMusterError } from '../errors.ts';
 import type { ProviderId } from '../ids.ts';
 import type { Endpoint } from '../protocol/channels.ts';
-import { PROTOCOL_VERSION } from '../protocol/channels.ts';
+import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import type { Message } from '../protocol/messages.ts';
 import { enrolmentKeys, readJoinToken, type JoinToken } from '../trust/join-token.ts';
 import { newKeyPair, type KeyPair } from '../trust/keys.ts';

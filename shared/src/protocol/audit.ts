@@ -1,8 +1,7 @@
 /** What an audit of a task finds, as it travels from head to client. */
 import { z } from 'zod';
 import { taskStatus } from './status.ts';
-
-const whole = z.number().int().nonnegative();
+import { whole } from './numbers.ts';
 
 /**
  * Of one witness about one accepted subtask.

@@ -13,8 +13,6 @@ export type Channel = keyof typeof channels;
 
 export const DEFAULT_PORT_BASE = 5555;
 export const DEFAULT_HTTP_PORT = 8080;
-/** Grows with every change that an older peer cannot read; head and peers compare it at the first message. */
-export const PROTOCOL_VERSION = 3;
 
 export interface Endpoint {
   readonly host: string;

@@ -12,7 +12,8 @@
 import { addExtension, Packr } from 'msgpackr';
 import { crc32 } from 'node:zlib';
 import { MusterError } from '../errors.ts';
-import { PROTOCOL_VERSION } from './channels.ts';
+import { firstIssue } from '../first-issue.ts';
+import { PROTOCOL_VERSION, versionMismatch } from './version.ts';
 import { limits } from './limits.ts';
 import { messages, type Fields, type Message, type MessageType } from './messages.ts';
 
@@ -101,7 +102,7 @@ export function decode(frames: readonly Uint8Array[]): Envelope {
 
 function checkHeader(frame: Buffer): MessageType {
   if (frame.length < HEADER_BYTES || frame.readUInt16LE(0) !== MAGIC) throw malformed('no Muster header');
-  if (frame[2] !== PROTOCOL_VERSION) throw versionMismatch(frame[2] ?? 0);
+  if (frame[2] !== PROTOCOL_VERSION) throw versionMismatch(frame[2] ?? 0, 'the peer');
   const metaLength = frame.length - HEADER_BYTES;
   if (metaLength > limits.metaBytesMax.value || frame.readUInt32LE(16) !== metaLength)
     throw malformed(`meta of ${metaLength} bytes`);
@@ -118,8 +119,7 @@ function readMeta(type: MessageType, meta: Buffer): Message {
   const named: Record<string, unknown> = {};
   fields.forEach((field, position) => (named[field] = values[position]));
   const checked = schema.safeParse(named);
-  if (!checked.success)
-    throw malformed(`'${type}': ${checked.error.issues[0]?.path.join('.')} ${checked.error.issues[0]?.message}`);
+  if (!checked.success) throw malformed(`'${type}': ${firstIssue(checked.error)}`);
   return { ...checked.data, type } as Message;
 }
 
@@ -136,9 +136,3 @@ function unpackArray(meta: Buffer): readonly unknown[] {
 
 const malformed = (seen: string): MusterError =>
   new MusterError('PROTOCOL', 'a peer sent a malformed message', { why: seen });
-
-const versionMismatch = (seen: number): MusterError =>
-  new MusterError('VERSION_MISMATCH', 'the peer speaks another protocol version', {
-    why: `it speaks ${seen}, this program speaks ${PROTOCOL_VERSION}`,
-    fix: 'install the same version of Muster on every machine',
-  });

@@ -13,7 +13,7 @@ export const limits = {
     unit: 'bytes',
     reason: 'large enough for full bandwidth, small enough that heartbeats are never behind a long frame',
   },
-  framesMax: { value: 2, unit: 'frames', reason: 'a header, and the bytes that it speaks of' },
+  framesMax: { value: 8, unit: 'frames', reason: 'in one body at the broker; a message of Muster has two' },
   messageBytesMax: { value: 4 * 2 ** 20, unit: 'bytes', reason: 'ZeroMQ drops a peer that sends a larger frame' },
   fetchWindow: { value: 8, unit: 'chunks', reason: 'measured best for chunk fetch: 2 GB/s on loopback' },
   fetchesUnderWay: {

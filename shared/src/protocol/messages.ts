@@ -19,6 +19,7 @@ import { auditSummary } from './audit.ts';
 import { message } from './define.ts';
 import { limits } from './limits.ts';
 import { backboneStatus, durabilities, nodeStatus, taskBrief, taskStatus, wireError } from './status.ts';
+import { nonNegative, whole } from './numbers.ts';
 
 const taskId = z.custom<TaskId>((value) => typeof value === 'string' && isTaskId(value));
 const providerId = z.custom<ProviderId>((value) => typeof value === 'string' && isProviderId(value));
@@ -28,8 +29,6 @@ const providerOrNone = z.custom<ProviderId | ''>(
 );
 const sessionId = z.custom<SessionId>((value) => typeof value === 'string' && isSessionId(value));
 const blockId = z.custom<BlockId>((value) => typeof value === 'string' && isBlockId(value));
-const whole = z.number().int().nonnegative();
-const positive = z.number().nonnegative();
 const text = z.string().max(1000);
 /** Terminals obey control characters, and people believe in marks that turn the direction of a text. */
 const name = z
@@ -40,7 +39,7 @@ const name = z
 const request = whole;
 
 const refusal = z.object({ ep: name, reason: text });
-const gflops = z.object({ float32: positive, float64: positive, int8: positive });
+const gflops = z.object({ float32: nonNegative, float64: nonNegative, int8: nonNegative });
 
 /** What a provider can do, measured at its start. */
 export const deviceFacts = z.object({
@@ -48,7 +47,7 @@ export const deviceFacts = z.object({
   kind: name,
   label: text,
   threads: whole,
-  memoryBytes: positive,
+  memoryBytes: nonNegative,
   gflops,
   /** Better devices that were tried first, and why each was refused. */
   refused: z.array(refusal).max(16),
@@ -133,9 +132,9 @@ export const messages = {
     session: sessionId,
     seq: whole,
     running: z.array(whole).max(64),
-    computedMs: positive,
+    computedMs: nonNegative,
     /** How fast bytes come from the head; 0 when it is not known. */
-    linkBytesPerMs: positive,
+    linkBytesPerMs: nonNegative,
   }),
   beat: message(17, { epoch: whole, seq: whole, known: z.boolean() }),
 
@@ -175,8 +174,8 @@ export const messages = {
     lease: whole,
     bytes: whole,
     path: z.string(),
-    computeMs: positive,
-    fetchMs: positive,
+    computeMs: nonNegative,
+    fetchMs: nonNegative,
   }),
   resultChunk: message(49, { session: sessionId, task: taskId, lease: whole, offset: whole, total: whole }),
   /**
@@ -191,8 +190,8 @@ export const messages = {
     ranges,
     way: z.enum(['store', 'wire', 'stream', 'inline']),
     bytes: whole,
-    computeMs: positive,
-    fetchMs: positive,
+    computeMs: nonNegative,
+    fetchMs: nonNegative,
   }),
   /** Through the broker: bytes of such a result, in its task's stream; they follow as a raw frame. */
   streamedChunk: message(53, { task: taskId, lease: whole, offset: whole, total: whole }),
@@ -210,8 +209,8 @@ export const messages = {
     taskType: name,
     spec: z.unknown(),
     nodes: whole,
-    waitNodesMs: positive,
-    timeoutMs: positive,
+    waitNodesMs: nonNegative,
+    timeoutMs: nonNegative,
     durability: z.enum(durabilities),
   }),
   /** The task is safe on the head's disk. */

@@ -2,9 +2,7 @@
 import { z } from 'zod';
 import { isErrorCode, type ErrorCode } from '../errors.ts';
 import { trainingReport } from './training-report.ts';
-
-const whole = z.number().int().nonnegative();
-const positive = z.number().nonnegative();
+import { nonNegative, whole } from './numbers.ts';
 
 export const taskStates = ['accepted', 'waiting', 'running', 'done', 'failed', 'cancelled'] as const;
 export type TaskState = (typeof taskStates)[number];
@@ -35,16 +33,16 @@ export const nodeShare = z.object({
   subtasks: whole,
   /** Leases that it works on now. */
   running: whole,
-  gflops: positive,
-  computeMs: positive,
+  gflops: nonNegative,
+  computeMs: nonNegative,
   /** Time it waited for operands. */
-  fetchMs: positive,
+  fetchMs: nonNegative,
   state: z.enum(nodeStates),
 });
 export type NodeShare = z.infer<typeof nodeShare>;
 
 /** Predicted time for a number of nodes, the fastest first. */
-export const forecastPoint = z.object({ nodes: whole, ms: positive });
+export const forecastPoint = z.object({ nodes: whole, ms: nonNegative });
 export type ForecastPoint = z.infer<typeof forecastPoint>;
 
 export const taskStatus = z.object({
@@ -56,8 +54,8 @@ export const taskStatus = z.object({
   dtype: z.string(),
   nodes: z.array(nodeShare).max(64),
   /** Since acceptance; at a terminal state, until it was reached. */
-  wallMs: positive,
-  gflops: positive,
+  wallMs: nonNegative,
+  gflops: nonNegative,
   /** Subtasks in all. */
   tiles: whole,
   acceptedTiles: whole,
@@ -68,13 +66,13 @@ export const taskStatus = z.object({
   /** Over sockets and shared files, as seen from the head: to providers, from providers. */
   bytesSent: whole,
   bytesReceived: whole,
-  verifyMs: positive,
-  forecastMs: positive,
+  verifyMs: nonNegative,
+  forecastMs: nonNegative,
   forecast: z.array(forecastPoint).max(64),
   /** A sentence for the person, such as that fewer nodes would be faster; empty when there is nothing to say. */
   advice: z.string(),
   /** Dispatch to acceptance of one lease, as the head saw it. */
-  latencyMs: z.object({ p50: positive, p99: positive }),
+  latencyMs: z.object({ p50: nonNegative, p99: nonNegative }),
   /** What holds for this task: `local` also where there is no broker, or where it was away when the task ended. */
   durability: z.enum(durabilities),
   /** Of a training run that has begun. */
@@ -103,7 +101,7 @@ export const backboneStatus = z.object({
   /** Messages that it has not confirmed, and the age of the oldest; block chunks are not among them. */
   outboxMessages: whole,
   outboxBytes: whole,
-  lagMs: positive,
+  lagMs: nonNegative,
   /** Queues that confirm nothing while others do; what waits for them does not count in `lagMs`. */
   muteQueues: whole,
   /** Block chunks that it has not confirmed. */
@@ -143,16 +141,16 @@ export const nodeStatus = z.object({
   device: z.string(),
   label: z.string(),
   threads: whole,
-  memoryBytes: positive,
-  gflops: z.object({ float32: positive, float64: positive, int8: positive }),
+  memoryBytes: nonNegative,
+  gflops: z.object({ float32: nonNegative, float64: nonNegative, int8: nonNegative }),
   running: whole,
   accepted: whole,
   rejected: whole,
   /** Reads and writes operands and results by path instead of over a socket. */
   sharesStore: z.boolean(),
   /** As measured, from the head to the node; 0 when it is not known, or none is needed. */
-  linkBytesPerMs: positive,
-  heartbeatAgeMs: positive,
+  linkBytesPerMs: nonNegative,
+  heartbeatAgeMs: nonNegative,
   refused: z.array(z.object({ ep: z.string(), reason: z.string() })),
 });
 export type NodeStatus = z.infer<typeof nodeStatus>;

@@ -1,18 +1,17 @@
 /** How a training run stands: part of the task's status, and what `--json` prints of it. */
 import { z } from 'zod';
+import { nonNegative, whole } from './numbers.ts';
 
-const whole = z.number().int().nonnegative();
-const positive = z.number().nonnegative();
 const share = z.number().min(0).max(1);
 
 /** Mean times of an optimizer step in ms, as the head saw them; of nodes that step alone an equal part of a round. */
 export const stepSplit = z.object({
   /** The longest computation among the nodes. */
-  computeMs: positive,
+  computeMs: nonNegative,
   /** From the longest computation to the last gradient, and the way of the weights. */
-  transferMs: positive,
+  transferMs: nonNegative,
   /** Checks and sum of the gradients, and the optimizer. */
-  aggregateMs: positive,
+  aggregateMs: nonNegative,
 });
 export type StepSplit = z.infer<typeof stepSplit>;
 
@@ -29,8 +28,8 @@ export const trainingReport = z.object({
   /** Of the test set after the latest epoch. */
   testAccuracy: share.nullable(),
   testLoss: z.number().nullable(),
-  learningRate: positive,
-  samplesPerSecond: positive,
+  learningRate: nonNegative,
+  samplesPerSecond: nonNegative,
   split: stepSplit,
   /** Shards that came after their step, were recomputed by the head, were found wrong. */
   late: whole,

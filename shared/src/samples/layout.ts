@@ -1,6 +1,7 @@
 /** What one sample of a data set is, and how samples are cut into blocks. */
 import { elementCount } from '../tensor/shape.ts';
 import { z } from 'zod';
+import { parseOrThrow } from '../first-issue.ts';
 import { MusterError } from '../errors.ts';
 import { limits } from '../protocol/limits.ts';
 
@@ -36,14 +37,7 @@ export type SampleShape = Pick<SampleLayout, 'features' | 'featureType' | 'targe
 
 /** Throws USAGE with the field, TOO_LARGE when a block would be more than one chunk. */
 export function parseSampleLayout(raw: unknown): SampleLayout {
-  const parsed = sampleLayout.safeParse(raw);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new MusterError('USAGE', 'the layout of the samples is not valid', {
-      why: `${issue?.path.join('.')}: ${issue?.message}`,
-    });
-  }
-  const { data: layout } = parsed;
+  const layout = parseOrThrow(sampleLayout, raw, 'the layout of the samples');
   if (layout.samplesPerBlock <= samplesPerBlock(layout)) return layout;
   throw new MusterError('TOO_LARGE', 'a block of samples is too large', {
     why: `${layout.samplesPerBlock} samples of ${sampleBytes(layout)} bytes, the limit is ${limits.chunkBytesMax.value}`,

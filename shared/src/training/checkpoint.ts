@@ -1,5 +1,6 @@
 import { elementCount } from '../tensor/shape.ts';
 import { z } from 'zod';
+import { firstIssue } from '../first-issue.ts';
 import { MusterError } from '../errors.ts';
 import { bytesOf, elementsOf } from '../tensor/dtype.ts';
 import type { Safetensors, StoredTensor } from '../tensor/safetensors.ts';
@@ -175,8 +176,7 @@ function checkFormat(format: string | undefined): void {
 function parseMetadata(metadata: Readonly<Record<string, string>>): z.infer<typeof storedMetadata> {
   const parsed = storedMetadata.safeParse(metadata);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw notACheckpoint(`its metadata: ${issue?.path.join('.')}: ${issue?.message}`);
+  throw notACheckpoint(`its metadata: ${firstIssue(parsed.error)}`);
 }
 
 /** The flat array of the tensors `prefix + name`, which are taken out of the map. */

@@ -121,7 +121,7 @@ describe('the codec refuses', () => {
   test('another version, and says which', () => {
     const other = changed((copy) => (copy[2] = 9));
     expect(() => decode([other])).toThrow(
-      expect.objectContaining({ code: 'VERSION_MISMATCH', why: 'it speaks 9, this program speaks 3' }),
+      expect.objectContaining({ code: 'VERSION_MISMATCH', why: 'version 9 and version 3' }),
     );
   });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MusterError } from '../../errors.ts';
+import { parseOrThrow } from '../../first-issue.ts';
 import { limits } from '../../protocol/limits.ts';
 
 const within = (min: number, max: number): z.ZodNumber => z.number().int().min(min).max(max);
@@ -16,9 +16,4 @@ export const echoSpec = z.object({
 
 export type EchoSpec = z.infer<typeof echoSpec>;
 
-export function parseEchoSpec(raw: unknown): EchoSpec {
-  const parsed = echoSpec.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new MusterError('USAGE', 'the echo is not valid', { why: `${issue?.path.join('.')}: ${issue?.message}` });
-}
+export const parseEchoSpec = (raw: unknown): EchoSpec => parseOrThrow(echoSpec, raw, 'the echo');

@@ -1,25 +1,26 @@
 import { elementCount } from '../../tensor/shape.ts';
 import { z } from 'zod';
+import { parseOrThrow } from '../../first-issue.ts';
 import { MusterError } from '../../errors.ts';
 import { limits } from '../../protocol/limits.ts';
 
-const whole = z.number().int().min(1);
+const atLeastOne = z.number().int().min(1);
 const dtype = z.enum(['float32', 'float64', 'int32', 'int8', 'uint8']);
 
 const port = z.object({
   name: z.string().min(1).max(200),
   /** Of one row, without the batch. */
-  shape: z.array(whole.max(limits.dimensionMax.value)).max(7),
+  shape: z.array(atLeastOne.max(limits.dimensionMax.value)).max(7),
   dtype,
 });
 export type InferPort = z.infer<typeof port>;
 export type InferDtype = InferPort['dtype'];
 
 const inferSpec = z.object({
-  rows: whole.max(limits.samplesMax.value),
+  rows: atLeastOne.max(limits.samplesMax.value),
   /** Rows of each block of the input but perhaps the last; a subtask is a block. */
-  rowsPerBlock: whole,
-  modelBytes: whole.max(limits.modelBytesMax.value),
+  rowsPerBlock: atLeastOne,
+  modelBytes: atLeastOne.max(limits.modelBytesMax.value),
   input: port,
   output: port,
 });
@@ -39,16 +40,10 @@ export const rowBytes = ({ shape, dtype: type }: InferPort): number => elementCo
 
 /** Throws USAGE, or TOO_LARGE when a block of the input or of the output is, or when there are too many. */
 export function parseInferSpec(raw: unknown): InferSpec {
-  const parsed = inferSpec.safeParse(raw);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new MusterError('USAGE', 'the inference is not valid', {
-      why: `${issue?.path.join('.')}: ${issue?.message}`,
-    });
-  }
-  checkBlockBytes(parsed.data);
-  checkBlockCount(parsed.data);
-  return parsed.data;
+  const spec = parseOrThrow(inferSpec, raw, 'the inference');
+  checkBlockBytes(spec);
+  checkBlockCount(spec);
+  return spec;
 }
 
 function checkBlockBytes({ input, output, rowsPerBlock }: InferSpec): void {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseOrThrow } from '../../first-issue.ts';
 import { MusterError } from '../../errors.ts';
 import { limits } from '../../protocol/limits.ts';
 import { dtypes, operandDtypes } from '../../tensor/dtype.ts';
@@ -19,21 +20,15 @@ export const matrixMultSpec = z.object({
 export type MatrixMultSpec = z.infer<typeof matrixMultSpec>;
 
 export function parseMatrixMultSpec(raw: unknown): MatrixMultSpec {
-  const parsed = matrixMultSpec.safeParse(raw);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new MusterError('USAGE', 'the matrix product is not valid', {
-      why: `${issue?.path.join('.')}: ${issue?.message}`,
-    });
-  }
-  const { m, k, n, dtype } = parsed.data;
+  const spec = parseOrThrow(matrixMultSpec, raw, 'the matrix product');
+  const { m, k, n, dtype } = spec;
   const largest = Math.max(m * k, k * n) * dtypes[dtype].bytes;
   if (largest > limits.operandBytesMax.value) {
     throw new MusterError('TOO_LARGE', 'an operand is too large', {
       why: `${largest} bytes, the limit is ${limits.operandBytesMax.value}`,
     });
   }
-  return parsed.data;
+  return spec;
 }
 
 export const stripingOfA = ({ m, k, dtype }: MatrixMultSpec): Striping => stripingOf(m, k, dtype);

@@ -1,9 +1,9 @@
 /** What a provider is told about one tile, and what the verifier checks it against. */
 import { z } from 'zod';
 import { isBlockId, type BlockId } from '../../ids.ts';
+import { whole } from '../../protocol/numbers.ts';
 import { operandDtypes } from '../../tensor/dtype.ts';
 
-const whole = z.number().int().nonnegative();
 const blockId = z.custom<BlockId>((value) => typeof value === 'string' && isBlockId(value));
 
 /**

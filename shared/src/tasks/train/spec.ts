@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseOrThrow } from '../../first-issue.ts';
 import { MusterError } from '../../errors.ts';
 import type { Model } from '../../model/description.ts';
 import { outputCount, parseModel } from '../../model/parse-model.ts';
@@ -30,14 +31,7 @@ export interface TrainSpec {
 
 /** Throws USAGE, TOO_LARGE, BAD_MODEL, or SHAPE_MISMATCH for a model that does not fit the data. */
 export function parseTrainSpec(raw: unknown): TrainSpec {
-  const parsed = trainSpec.safeParse(raw);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new MusterError('USAGE', 'the training run is not valid', {
-      why: `${issue?.path.join('.')}: ${issue?.message}`,
-    });
-  }
-  const { data } = parsed;
+  const data = parseOrThrow(trainSpec, raw, 'the training run');
   const spec: TrainSpec = {
     ...data,
     model: parseModel(data.model),

@@ -1,12 +1,12 @@
 /** What a provider is told about one shard of a round. */
 import { z } from 'zod';
 import { isBlockId, type BlockId } from '../../ids.ts';
+import { whole } from '../../protocol/numbers.ts';
 import { limits } from '../../protocol/limits.ts';
 import { sampleLayout } from '../../samples/layout.ts';
 import { parseCompression, type Compression } from '../../training/compression.ts';
 import { optimizerNames } from '../../training/options.ts';
 
-const whole = z.number().int().nonnegative();
 const sampleCount = whole.max(limits.samplesMax.value);
 const share = z.number().min(0).lt(1);
 const isBlock = (value: unknown): value is BlockId => typeof value === 'string' && isBlockId(value);
