@@ -26,12 +26,12 @@ import type { SubtaskStates } from './subtask-states.ts';
  * joining   registered; has not confirmed yet that it hears its topic
  * ready     gets work
  * resting   is back, but broke off so often lately that it gets nothing new for a while
- * drained   an admin has taken it out: it ends what it has and gets nothing new
+ * draining  an admin has taken it out: it ends what it has and gets nothing new
  * suspect   connection closed or heartbeat missed: its leases are given to others as well; may come back
- * draining  said bye: finishes nothing more
+ * leaving   said bye: finishes nothing more
  * lost      gone; its leases are void
  */
-export type ProviderPhase = 'joining' | 'ready' | 'resting' | 'drained' | 'suspect' | 'draining' | 'lost';
+export type ProviderPhase = 'joining' | 'ready' | 'resting' | 'draining' | 'suspect' | 'leaving' | 'lost';
 
 export interface Provider {
   readonly id: ProviderId;

@@ -8,12 +8,12 @@ import { log, readyProviders, type Turn } from './turn.ts';
 
 /** Legal moves of a provider's phase. A new registration starts again at `joining` from anywhere. */
 const moves: Readonly<Record<ProviderPhase, readonly ProviderPhase[]>> = {
-  joining: ['ready', 'resting', 'drained', 'joining', 'suspect', 'draining', 'lost'],
-  ready: ['joining', 'drained', 'suspect', 'draining', 'lost'],
-  resting: ['joining', 'ready', 'drained', 'suspect', 'draining', 'lost'],
-  drained: ['joining', 'ready', 'resting', 'suspect', 'draining', 'lost'],
-  suspect: ['joining', 'ready', 'resting', 'drained', 'draining', 'lost'],
-  draining: ['joining', 'lost'],
+  joining: ['ready', 'resting', 'draining', 'joining', 'suspect', 'leaving', 'lost'],
+  ready: ['joining', 'draining', 'suspect', 'leaving', 'lost'],
+  resting: ['joining', 'ready', 'draining', 'suspect', 'leaving', 'lost'],
+  draining: ['joining', 'ready', 'resting', 'suspect', 'leaving', 'lost'],
+  suspect: ['joining', 'ready', 'resting', 'draining', 'leaving', 'lost'],
+  leaving: ['joining', 'lost'],
   lost: ['joining'],
 };
 
@@ -62,7 +62,7 @@ function makeReady(turn: Turn, provider: Provider, reason: string): void {
 
 /** It ends what it has. */
 function takeOut(turn: Turn, provider: Provider): void {
-  moveProvider(turn, provider, { phase: 'drained', reason: 'drained by an admin' });
+  moveProvider(turn, provider, { phase: 'draining', reason: 'drained by an admin' });
   for (const id of provider.leases) reclaimLease(turn, id);
 }
 
@@ -73,7 +73,7 @@ export function onDrained(turn: Turn, { provider: id, on }: HeadEvent & { type: 
   else drained.delete(id);
   const provider = providers.get(id);
   if (on && (provider?.phase === 'ready' || provider?.phase === 'resting')) takeOut(turn, provider);
-  else if (!on && provider?.phase === 'drained') welcomeBack(turn, provider, 'gets work again');
+  else if (!on && provider?.phase === 'draining') welcomeBack(turn, provider, 'gets work again');
 }
 
 const CLOSED = 'connection closed';
@@ -170,7 +170,7 @@ function reopenTasks(turn: Turn, { id, session, sharesStore }: Provider): void {
 export function onConnectionClosed(turn: Turn, event: HeadEvent & { type: 'connection-closed' }): void {
   const provider = bySession(turn, event.session);
   if (provider === undefined) return;
-  if (provider.phase === 'draining') lose(turn, provider, 'left');
+  if (provider.phase === 'leaving') lose(turn, provider, 'left');
   else if (isHere(provider) || provider.phase === 'joining') suspect(turn, provider, CLOSED);
 }
 
@@ -202,7 +202,7 @@ export function lose(turn: Turn, provider: Provider, reason: string): void {
 export function onBye(turn: Turn, event: HeadEvent & { type: 'bye' }): void {
   const provider = bySession(turn, event.session);
   if (provider === undefined || provider.phase === 'lost') return;
-  if (provider.phase !== 'draining') moveProvider(turn, provider, { phase: 'draining', reason: 'leaving' });
+  if (provider.phase !== 'leaving') moveProvider(turn, provider, { phase: 'leaving', reason: 'leaving' });
   for (const id of event.handBack) {
     const lease = turn.state.leases.get(id);
     if (lease?.provider === provider.id && lease.phase !== 'checking') voidLease(turn, lease, { retry: false });
@@ -234,8 +234,8 @@ const mayEndRest = ({ state, nowMs }: Turn, { restUntilMs }: Provider): boolean 
 const BREAKS_REMEMBERED = 16;
 const FORGET_AFTER_MS = 600_000;
 
-const isHere = ({ phase }: Provider): boolean => phase === 'ready' || phase === 'resting' || phase === 'drained';
-const isAway = ({ phase }: Provider): boolean => phase === 'suspect' || phase === 'draining' || phase === 'joining';
+const isHere = ({ phase }: Provider): boolean => phase === 'ready' || phase === 'resting' || phase === 'draining';
+const isAway = ({ phase }: Provider): boolean => phase === 'suspect' || phase === 'leaving' || phase === 'joining';
 
 /** This process was frozen (sleep, SIGSTOP): everybody's silence is ours, so everybody gets one grace period, and no lease is late. */
 export function grantGrace(turn: Turn, frozenMs: number): void {

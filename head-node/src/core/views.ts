@@ -6,7 +6,8 @@ import { durabilityOf } from './mirror.ts';
 
 export function nodeState({ phase, leases }: Provider): NodeState {
   if (phase === 'ready') return leases.size > 0 ? 'busy' : 'ready';
-  if (phase === 'drained') return 'draining';
+  // Both end what they have and get nothing new.
+  if (phase === 'leaving') return 'draining';
   return phase === 'joining' || phase === 'resting' ? 'suspect' : phase;
 }
 

@@ -240,7 +240,7 @@ describe('a provider that says bye', () => {
   test('hands its unfinished leases back and delivers the finished ones', () => {
     const { rig, a, task, orders } = pair();
     const effects = rig.post({ type: 'bye', session: a, handBack: [orders[1]!.lease] });
-    expect(rig.provider('a').phase).toBe('draining');
+    expect(rig.provider('a').phase).toBe('leaving');
     expect(ofType(effects, 'send-lease').flatMap(indicesOf)).toEqual(indicesOf(orders[1]!));
     expect(rig.status(task).retries).toBe(0);
     rig.complete(orders[0]!);
@@ -273,29 +273,29 @@ describe('a node that an admin has drained', () => {
   test('ends what it has, gets nothing new, and stays as long as it is heard', () => {
     const { rig, a, b, task, orders } = pair();
     drain(rig);
-    expect(rig.provider('a').phase).toBe('drained');
+    expect(rig.provider('a').phase).toBe('draining');
     expect(rig.ordersOf('a')).toEqual(orders);
     for (const order of orders) rig.complete(order);
     expect([rig.ordersOf('a'), rig.provider('a').accepted]).toEqual([[], orders.length]);
     rig.drain();
     expect(rig.status(task).state).toBe('done');
     rig.pass(10 * lostAfterMs, { alive: [a, b] });
-    expect(rig.provider('a')).toMatchObject({ phase: 'drained', reason: 'drained by an admin' });
+    expect(rig.provider('a')).toMatchObject({ phase: 'draining', reason: 'drained by an admin' });
   });
 
   test('is so again when it registers again, and when it was cut off', () => {
     const { rig, b } = pair();
     drain(rig);
     rig.join('a');
-    expect(rig.provider('a').phase).toBe('drained');
+    expect(rig.provider('a').phase).toBe('draining');
     rig.pass(suspectAfterMs + 100, { alive: [b] });
     expect(rig.provider('a').phase).toBe('suspect');
     rig.post({ type: 'heartbeat', session: rig.provider('a').session, linkBytesPerMs: 0 });
-    expect(rig.provider('a').phase).toBe('drained');
+    expect(rig.provider('a').phase).toBe('draining');
     rig.post({ type: 'connection-closed', session: rig.provider('a').session });
     rig.join('a');
     rig.echo({ count: 50 });
-    expect([rig.provider('a').phase, rig.ordersOf('a')]).toEqual(['drained', []]);
+    expect([rig.provider('a').phase, rig.ordersOf('a')]).toEqual(['draining', []]);
   });
 
   test('takes up what it had before it was cut off', () => {
@@ -314,7 +314,7 @@ describe('a node that an admin has drained', () => {
     const task = rig.echo({ count: 5 }, { waitNodesMs: 1000 });
     rig.pass(2000, { alive: [rig.provider('a').session] });
     expect(rig.status(task).error).toMatchObject({ code: 'NOT_ENOUGH_NODES' });
-    expect(rig.status(task).error?.why).toContain('a (drained: drained by an admin)');
+    expect(rig.status(task).error?.why).toContain('a (draining: drained by an admin)');
   });
 
   test('gets work again, and tasks that waited for a node, when that is undone', () => {
