@@ -10,15 +10,16 @@ import {
   type Random,
   type TaskId,
   type TaskStatus,
-  type TileNotice,
 } from '@muster/shared';
 import { isDiskFull, type BlockStore, type SpareStock } from '@muster/shared/io';
 import type { ClusterState } from './core/cluster-state.ts';
 import type { CheckOrder, HeadEffect, LeaseOrder } from './core/effects.ts';
 import type { HeadEvent } from './core/events.ts';
 import { handle } from './core/handle.ts';
+import type { HeadCore } from './core/head-core.ts';
 import type { JournalRecord } from './core/journal-record.ts';
 import { settledMessages, Settlements, type Settlement } from './core/settlements.ts';
+import type { Audience } from './io/audience.ts';
 import type { IncomingResults } from './io/incoming-results.ts';
 import type { Journal } from './io/journal.ts';
 import { leaseFields } from './io/lease-message.ts';
@@ -51,18 +52,11 @@ export interface DriverPorts {
   readonly trust: Pick<Trust, 'quarantined' | 'forgotten'>;
 }
 
-/** Clients that wait for a task. */
-export interface Audience {
-  accepted(task: TaskId): void;
-  tile(task: TaskId, tile: TileNotice): void;
-  ended(task: TaskId, status: TaskStatus): void;
-}
-
 /** As many settlements as come in this time share one confirmation. */
 const SETTLE_MS = 20;
 const ROOM_CHECK_MS = 250;
 
-export class Driver implements MirrorListener {
+export class Driver implements HeadCore, MirrorListener {
   readonly state: ClusterState;
   readonly #ports: DriverPorts;
   readonly #events: HeadEvent[] = [];
@@ -114,7 +108,6 @@ export class Driver implements MirrorListener {
     return this.state.leases.get(lease)?.phase !== 'checking';
   }
 
-  /** Leases that a provider that registers shall go on with. */
   register(event: HeadEvent & { type: 'registered' }): readonly number[] {
     this.#ports.mirror.admit(event.provider);
     this.post(event);

@@ -212,12 +212,18 @@ function assemble({ options, stores, sockets }: Opened): Parts {
     maxResultBytes: maxDiskBytes / 2,
   });
   stores.runs.tell((event) => driver.trained(event));
-  const administration = administrationOf(options, { trust, driver, publisher, clients, accounts: stores.accounts });
+  const administration = administrationOf(options, {
+    trust,
+    core: driver,
+    publisher,
+    clients,
+    accounts: stores.accounts,
+  });
   const { heartbeatMs } = policy;
   const said = { logger, epoch, heartbeatMs, store };
   const registration = new Registration({
     ...said,
-    driver,
+    core: driver,
     publisher,
     trust,
     administration,
@@ -232,14 +238,14 @@ function startLoops({ options, stores, sockets }: Opened, parts: Parts): Promise
   const { logger } = options;
   const { trust } = stores;
   const { gate } = trust;
-  const collector = new ResultCollector({ driver, incoming: stores.incoming, gate, logger });
+  const collector = new ResultCollector({ core: driver, incoming: stores.incoming, gate, logger });
   return [
     publisher.watch({
       onOpened: (session) => registration.subscribed(session),
       onClosed: (session) => registration.unsubscribed(session),
       onRefused: (origin, topic) => gate.subscriptionRefused(origin, topic),
     }),
-    clients.run(new ClientRequests({ driver, clock: systemClock, ...stores })),
+    clients.run(new ClientRequests({ core: driver, clock: systemClock, ...stores })),
     ...sockets.sets.flatMap((set) => watchHandshakes(set, (channel, why) => trust.handshakeFailed(channel, why))),
     ...sockets.sets.flatMap(({ origin, ...set }) => {
       const at = (channel: Channel): ReplyOptions => ({ entrance: { origin, channel }, gate, logger });

@@ -21,10 +21,10 @@ import {
 } from '@muster/shared';
 import { freeMemory, SendQueue, type BlockStore, type Frames } from '@muster/shared/io';
 import type { Router } from 'zeromq';
-import type { Audience } from '../driver.ts';
 import type { Gate } from '../trust/gate.ts';
 import type { Origin, Peer } from '../trust/peer.ts';
 import type { Trust } from '../trust/trust.ts';
+import type { Audience } from './audience.ts';
 import type { ClientRequests } from './client-requests.ts';
 
 /** A connection: the number of its socket, a dot, and the routing id that ROUTER has given it, hex. */

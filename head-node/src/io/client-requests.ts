@@ -16,13 +16,13 @@ import {
   type TileNotice,
 } from '@muster/shared';
 import type { BlockStore, SpareStock } from '@muster/shared/io';
+import type { HeadCore } from '../core/head-core.ts';
 import { expectQuota } from '../core/accounts.ts';
 import type { Task } from '../core/cluster-state.ts';
 import type { HeadEvent, Submission } from '../core/events.ts';
 import type { TaskHistory } from '../core/journal-record.ts';
 import { isActive } from '../core/turn.ts';
 import { briefOf, nodeStatuses, statusOf } from '../core/views.ts';
-import type { Driver } from '../driver.ts';
 import type { Reply } from './client-endpoint.ts';
 import type { Journal } from './journal.ts';
 import type { Mirror } from './mirror.ts';
@@ -31,10 +31,10 @@ import type { ResultStore } from './result-store.ts';
 import type { Trainer } from '../train/index.ts';
 import { OfferedBlocks } from './offered-blocks.ts';
 import { TaskAudits, type TaskAudit } from './task-audits.ts';
-import { unknownTask } from './unknown-task.ts';
+import { unknownTask } from '../trust/unknown-task.ts';
 
 export interface ClientRequestPorts {
-  readonly driver: Driver;
+  readonly core: HeadCore;
   readonly blocks: BlockStore;
   readonly results: ResultStore;
   readonly spares: SpareStock;
@@ -74,18 +74,18 @@ export class ClientRequests {
   }
 
   submit(submission: HeadEvent & { type: 'submitted' }): void {
-    this.#ports.driver.post(submission);
+    this.#ports.core.post(submission);
   }
 
   isKnown(task: TaskId): boolean {
-    return this.#ports.driver.state.tasks.has(task);
+    return this.#ports.core.state.tasks.has(task);
   }
 
   #expectRoom(submission: Pick<Submission, 'user' | 'taskType' | 'spec'>): void {
-    const { driver, journal } = this.#ports;
-    const open = driver.state.open.size;
+    const { core, journal } = this.#ports;
+    const open = core.state.open.size;
     if (open >= limits.openTasksMax.value) throw tooManyTasks(open);
-    expectQuota(driver.state, submission);
+    expectQuota(core.state, submission);
     journal.expectRoomForTask();
   }
 
@@ -139,14 +139,14 @@ export class ClientRequests {
 
   /** Blocks may come in when nobody waits for them any more. */
   #bound({ task, operand, block, id, bytes }: Fields<'bind'>): void {
-    const { driver } = this.#ports;
+    const { core } = this.#ports;
     if (!this.#isActive(task)) return;
-    driver.pin(task, id);
-    driver.post({ type: 'bound', task, operand, block, id, bytes });
+    core.pin(task, id);
+    core.post({ type: 'bound', task, operand, block, id, bytes });
   }
 
   #isActive(id: TaskId): boolean {
-    const task = this.#ports.driver.state.tasks.get(id);
+    const task = this.#ports.core.state.tasks.get(id);
     return task !== undefined && isActive(task);
   }
 
@@ -168,12 +168,12 @@ export class ClientRequests {
   /** False when it was over. */
   cancel(task: TaskId): boolean {
     if (!isActive(this.#task(task))) return false;
-    this.#ports.driver.post({ type: 'cancelled', task });
+    this.#ports.core.post({ type: 'cancelled', task });
     return true;
   }
 
   show(task: TaskId): TaskStatus {
-    return statusOf(this.#ports.driver.state, this.#task(task), this.#ports.clock.nowMs());
+    return statusOf(this.#ports.core.state, this.#task(task), this.#ports.clock.nowMs());
   }
 
   audit(task: TaskId): Promise<TaskAudit> {
@@ -186,7 +186,7 @@ export class ClientRequests {
 
   /** The most recent first, of those that the asker may see. */
   tasks(isVisible: (task: TaskId) => boolean): TaskBrief[] {
-    const { state } = this.#ports.driver;
+    const { state } = this.#ports.core;
     const nowMs = this.#ports.clock.nowMs();
     return [...state.tasks.values()]
       .filter(({ id }) => isVisible(id))
@@ -196,7 +196,7 @@ export class ClientRequests {
   }
 
   nodes(): NodeStatus[] {
-    return nodeStatuses(this.#ports.driver.state, this.#ports.clock.nowMs()).slice(0, limits.nodesListed.value);
+    return nodeStatuses(this.#ports.core.state, this.#ports.clock.nowMs()).slice(0, limits.nodesListed.value);
   }
 
   backbone(): BackboneReport {
@@ -241,7 +241,7 @@ export class ClientRequests {
   }
 
   #task(id: TaskId): Task {
-    const task = this.#ports.driver.state.tasks.get(id);
+    const task = this.#ports.core.state.tasks.get(id);
     if (task !== undefined) return task;
     throw unknownTask(id);
   }

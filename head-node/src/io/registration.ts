@@ -12,7 +12,7 @@ import {
   type StoreOffer,
 } from '@muster/shared';
 import { randomBytes } from 'node:crypto';
-import type { Driver } from '../driver.ts';
+import type { HeadCore } from '../core/head-core.ts';
 import type { Administration } from '../trust/administration.ts';
 import type { BrokerAccounts } from '../trust/broker-accounts.ts';
 import type { Peer } from '../trust/peer.ts';
@@ -21,7 +21,7 @@ import { unexpected } from './reply-endpoint.ts';
 import type { TaskPublisher } from './task-publisher.ts';
 
 export interface RegistrationOptions {
-  readonly driver: Driver;
+  readonly core: HeadCore;
   readonly publisher: TaskPublisher;
   readonly logger: Logger;
   readonly epoch: number;
@@ -52,7 +52,7 @@ export class Registration {
       case 'ready':
         return this.#ready(message);
       case 'bye':
-        this.#options.driver.post({ type: 'bye', session: message.session, handBack: message.handBack });
+        this.#options.core.post({ type: 'bye', session: message.session, handBack: message.handBack });
         return encode('ok', {});
       default:
         throw unexpected(message.type);
@@ -61,16 +61,16 @@ export class Registration {
 
   answerHeartbeat({ message }: Envelope): Buffer {
     if (message.type !== 'heartbeat') throw unexpected(message.type);
-    const { driver, publisher, epoch } = this.#options;
+    const { core, publisher, epoch } = this.#options;
     const { session, linkBytesPerMs } = message;
-    const known = driver.state.sessions.has(session);
-    if (known) driver.post({ type: 'heartbeat', session, linkBytesPerMs });
+    const known = core.state.sessions.has(session);
+    if (known) core.post({ type: 'heartbeat', session, linkBytesPerMs });
     return encode('beat', { epoch, seq: publisher.sequenceOf(session), known });
   }
 
   /** The subscription is there: what is published from now on arrives. */
   subscribed(session: SessionId): void {
-    if (!this.#options.driver.state.sessions.has(session)) return;
+    if (!this.#options.core.state.sessions.has(session)) return;
     const nonce = randomBytes(8).toString('hex');
     this.#nonces.set(session, nonce);
     this.#options.publisher.publish(session, { type: 'hello', fields: { nonce } });
@@ -78,7 +78,7 @@ export class Registration {
 
   unsubscribed(session: SessionId): void {
     this.#nonces.delete(session);
-    this.#options.driver.post({ type: 'connection-closed', session });
+    this.#options.core.post({ type: 'connection-closed', session });
   }
 
   #enrol({ version, publicKey, name, provider }: Fields<'enrol'>, peer: Peer): Buffer {
@@ -91,13 +91,13 @@ export class Registration {
 
   #register(message: Fields<'register'>, peer: Peer): Buffer {
     if (message.version !== PROTOCOL_VERSION) throw versionMismatch(message.version, message.name, 'this head');
-    const { driver, epoch, heartbeatMs, store, trust, accounts } = this.#options;
+    const { core, epoch, heartbeatMs, store, trust, accounts } = this.#options;
     this.#expectFree(message.provider, peer);
     const session = randomBytes(16).toString('hex') as SessionId;
     const { provider, name, platform, device, credit, held } = message;
     trust.registered(session, peer, message);
-    const keep = driver.register({ type: 'registered', session, provider, name, platform, device, credit, held });
-    const firstLease = driver.state.nextLease;
+    const keep = core.register({ type: 'registered', session, provider, name, platform, device, credit, held });
+    const firstLease = core.state.nextLease;
     accounts.admit(provider, peer.identity);
     const broker = accounts.accessOf(provider, peer.identity);
     return encode('registered', { session, epoch, heartbeatMs, store, keep: [...keep], firstLease, broker });
@@ -105,8 +105,8 @@ export class Registration {
 
   /** Nodes of the head's own account have no membership that would keep their id for them: as long as one is here, it is its own. */
   #expectFree(provider: ProviderId, peer: Peer): void {
-    const { driver, trust } = this.#options;
-    const known = driver.state.providers.get(provider);
+    const { core, trust } = this.#options;
+    const known = core.state.providers.get(provider);
     if (known === undefined || peer.provider === 'any' || GONE.has(known.phase)) return;
     if (trust.gate.isOwn(known.session, peer)) return;
     throw new MusterError('FORBIDDEN', `${peer.name} may not register as ${provider}`, {
@@ -120,7 +120,7 @@ export class Registration {
     if (expected === undefined || expected !== nonce)
       throw new MusterError('PROTOCOL', 'ready from an unknown session', { why: 'register again' });
     this.#nonces.delete(session);
-    this.#options.driver.post({ type: 'provider-ready', session, sharesStore });
+    this.#options.core.post({ type: 'provider-ready', session, sharesStore });
     return encode('ok', {});
   }
 }

@@ -1,12 +1,12 @@
 /** The PULL sockets: results, failures, and result bytes from providers that cannot write to the store. */
 import { isMusterError, type Envelope, type Fields, type Logger, type TaskId } from '@muster/shared';
 import type { Pull } from 'zeromq';
-import type { Driver } from '../driver.ts';
+import type { HeadCore } from '../core/head-core.ts';
 import type { Entrance, Gate } from '../trust/gate.ts';
 import type { IncomingResults } from './incoming-results.ts';
 
 export interface CollectorOptions {
-  readonly driver: Pick<Driver, 'state' | 'post' | 'returned'>;
+  readonly core: Pick<HeadCore, 'state' | 'post' | 'returned'>;
   readonly incoming: IncomingResults;
   readonly gate: Pick<Gate, 'admit' | 'decode'>;
   readonly logger: Logger;
@@ -34,7 +34,7 @@ export class ResultCollector {
   }
 
   #collect({ message, payload }: Envelope): void {
-    const { driver, incoming } = this.#options;
+    const { core, incoming } = this.#options;
     switch (message.type) {
       case 'result':
         if (this.#isHolder(message)) incoming.close(message.lease);
@@ -43,7 +43,7 @@ export class ResultCollector {
         return this.#write(message, payload ?? new Uint8Array());
       case 'failed':
         if (this.#isHolder(message)) incoming.close(message.lease);
-        return driver.post(message);
+        return core.post(message);
       default:
         this.#options.logger.warn({ type: message.type }, 'a message came on the wrong channel');
     }
@@ -51,30 +51,29 @@ export class ResultCollector {
 
   /** Bytes that were announced may be gone: the head was restarted in between. */
   #returned(message: Fields<'result'>, payload: Uint8Array | null): void {
-    const { driver, incoming } = this.#options;
+    const { core, incoming } = this.#options;
     if (payload !== null || incoming.bytesOf(message) === message.bytes)
-      return driver.returned({ ...message, type: 'returned' }, payload);
+      return core.returned({ ...message, type: 'returned' }, payload);
     const { session, task, lease } = message;
-    driver.post({ type: 'bytes-missing', session, task, lease });
+    core.post({ type: 'bytes-missing', session, task, lease });
   }
 
   /** Only the provider that holds the lease may write, only as much as it announced, and not while the verifier reads. */
   #write({ session, task, lease, offset, total }: Fields<'resultChunk'>, bytes: Uint8Array): void {
-    if (!this.#isHolder({ session, lease }) || this.#options.driver.state.leases.get(lease)?.phase === 'checking')
-      return;
+    if (!this.#isHolder({ session, lease }) || this.#options.core.state.leases.get(lease)?.phase === 'checking') return;
     if (offset + bytes.length > total || total > this.#bytesWanted(task, lease)) return;
     this.#options.incoming.write({ task, lease }, bytes, offset);
   }
 
   /** Numbers of leases are easily guessed: what others say of one changes nothing. */
   #isHolder({ session, lease }: Pick<Fields<'result'>, 'session' | 'lease'>): boolean {
-    const { leases, sessions } = this.#options.driver.state;
+    const { leases, sessions } = this.#options.core.state;
     const provider = leases.get(lease)?.provider;
     return provider !== undefined && provider === sessions.get(session);
   }
 
   #bytesWanted(task: TaskId, lease: number): number {
-    const { state } = this.#options.driver;
+    const { state } = this.#options.core;
     const found = state.tasks.get(task);
     const index = state.leases.get(lease)?.indices[0];
     if (found?.run == null || index === undefined) return 0;

@@ -13,17 +13,17 @@ import {
   type TaskState,
 } from '@muster/shared';
 import { hashInSlices, type BlockStore } from '@muster/shared/io';
+import type { HeadCore } from '../core/head-core.ts';
 import type { Evidence, FoundFile } from '../core/audit-evidence.ts';
 import { audit } from '../core/audit.ts';
 import type { TaskHistory } from '../core/journal-record.ts';
-import type { Driver } from '../driver.ts';
 import type { Journal } from './journal.ts';
 import type { Mirror } from './mirror.ts';
 import type { ResultStore } from './result-store.ts';
-import { unknownTask } from './unknown-task.ts';
+import { unknownTask } from '../trust/unknown-task.ts';
 
 export interface TaskAuditPorts {
-  readonly driver: Driver;
+  readonly core: HeadCore;
   readonly blocks: BlockStore;
   readonly results: ResultStore;
   readonly journal: Journal;
@@ -87,7 +87,7 @@ export class TaskAudits {
   }
 
   #stateOf(task: TaskId): TaskState {
-    const known = this.#ports.driver.state.tasks.get(task);
+    const known = this.#ports.core.state.tasks.get(task);
     if (known === undefined) throw unknownTask(task);
     return known.state;
   }
@@ -111,7 +111,7 @@ export class TaskAudits {
   }
 
   #namesFor({ record, plan }: TaskHistory): Pick<Evidence, 'nameOf' | 'regionOf'> {
-    const { providers } = this.#ports.driver.state;
+    const { providers } = this.#ports.core.state;
     const type = taskTypeNamed(record.name);
     return {
       nameOf: (node: ProviderId) => providers.get(node)?.name ?? node,

@@ -11,12 +11,12 @@ export interface AdministrationParts extends Omit<ExpulsionPorts, 'gate'> {
 
 /** Of a running head that listens at this address. */
 export function administrationOf(endpoint: Endpoint, { trust, ...parts }: AdministrationParts): Administration {
-  const { driver } = parts;
+  const { core } = parts;
   return new Administration({
     trust,
     endpoints: joinEndpoints(endpoint),
-    nodes: () => nodeStatuses(driver.state, systemClock.nowMs()),
-    drain: (provider, on) => driver.post({ type: 'drained', provider, on }),
+    nodes: () => nodeStatuses(core.state, systemClock.nowMs()),
+    drain: (provider, on) => core.post({ type: 'drained', provider, on }),
     expel: expulsionFrom({ ...parts, gate: trust.gate }),
   });
 }

@@ -1,14 +1,12 @@
-import type { Member, SessionId } from '@muster/shared';
-import type { Driver } from '../driver.ts';
-import type { ClientEndpoint } from '../io/client-endpoint.ts';
-import type { TaskPublisher } from '../io/task-publisher.ts';
+import type { Member, SessionId, TaskId } from '@muster/shared';
+import type { HeadCore } from '../core/head-core.ts';
 import type { BrokerAccounts } from './broker-accounts.ts';
 import type { Gate } from './gate.ts';
 
 export interface ExpulsionPorts {
-  readonly driver: Driver;
-  readonly publisher: TaskPublisher;
-  readonly clients: ClientEndpoint;
+  readonly core: HeadCore;
+  readonly publisher: { mute(task: TaskId): void };
+  readonly clients: { expel(identity: string): void };
   readonly gate: Gate;
   readonly accounts: BrokerAccounts;
 }
@@ -18,18 +16,18 @@ export interface ExpulsionPorts {
  * open and mute until the member lets go of it, for the gate knows its seal no more.
  */
 export const expulsionFrom =
-  ({ driver, publisher, clients, gate, accounts }: ExpulsionPorts) =>
+  ({ core, publisher, clients, gate, accounts }: ExpulsionPorts) =>
   (member: Member, sessions: readonly SessionId[]): void => {
     accounts.expel(member);
     clients.expel(member.id);
     for (const session of sessions) {
-      const provider = driver.state.sessions.get(session);
+      const provider = core.state.sessions.get(session);
       if (provider === undefined) continue;
-      for (const { id: task, run } of driver.state.running)
+      for (const { id: task, run } of core.state.running)
         if (run?.team.includes(provider) === true) publisher.mute(task);
-      const held = [...driver.state.leases.values()].filter((lease) => lease.provider === provider);
-      driver.post({ type: 'bye', session, handBack: held.map((lease) => lease.id) });
-      driver.post({ type: 'connection-closed', session });
+      const held = [...core.state.leases.values()].filter((lease) => lease.provider === provider);
+      core.post({ type: 'bye', session, handBack: held.map((lease) => lease.id) });
+      core.post({ type: 'connection-closed', session });
       gate.disown(session);
     }
   };

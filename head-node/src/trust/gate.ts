@@ -14,7 +14,7 @@ import {
   type SessionId,
   type TaskId,
 } from '@muster/shared';
-import { unknownTask } from '../io/unknown-task.ts';
+import { unknownTask } from './unknown-task.ts';
 import { reasonOf, type AuditEntry } from './audit-log.ts';
 import { LOCAL_PEER, type Origin, type Peer } from './peer.ts';
 

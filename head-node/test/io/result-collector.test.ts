@@ -34,7 +34,7 @@ test('what others say of a lease leaves the bytes that its holder sends as they 
     [encode('resultChunk', { session: other, task, lease, offset: 0, total }), Buffer.alloc(total, 9)],
   ]);
   const collector = new ResultCollector({
-    driver: {
+    core: {
       state: rig.state,
       post: (event: HeadEvent) => void heard.push(event),
       returned: (event: HeadEvent) => void heard.push(event),
