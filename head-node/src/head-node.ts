@@ -10,6 +10,7 @@ import {
 } from '@muster/shared';
 import {
   BlockStore,
+  Closers,
   DirectoryLock,
   makeStateDirectory,
   offerStore,
@@ -73,7 +74,6 @@ export interface HeadNode {
 
 /** What is on disk and in child processes; opened before and closed after the sockets. */
 interface Stores {
-  readonly lock: DirectoryLock;
   readonly journal: Journal;
   readonly blocks: BlockStore;
   readonly incoming: IncomingResults;
@@ -90,19 +90,13 @@ interface Stores {
 export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode> {
   const options = resolveHeadNodeOptions(raw);
   makeStateDirectory(options.stateDirectory);
-  const stores = await openStores(options);
-  try {
+  const closers = new Closers();
+  return closers.guard(async () => {
+    const stores = await openStores(options, closers);
     const sockets = await openSockets(options, stores);
-    try {
-      return await serve({ options, stores, sockets });
-    } catch (error) {
-      sockets.close();
-      throw error;
-    }
-  } catch (error) {
-    await closeStores(stores);
-    throw error;
-  }
+    closers.add(() => sockets.close());
+    return serve({ options, stores, sockets, closers });
+  });
 }
 
 function openSockets(options: ResolvedHeadNodeOptions, { journal, trust }: Stores): Promise<HeadSockets> {
@@ -113,19 +107,12 @@ function openSockets(options: ResolvedHeadNodeOptions, { journal, trust }: Store
 }
 
 /** A provider locks its state directory the same way, so that the two never share one. */
-async function openStores(options: ResolvedHeadNodeOptions): Promise<Stores> {
-  const lock = DirectoryLock.take(options.stateDirectory);
-  try {
-    return { lock, ...(await openLocked(options)) };
-  } catch (error) {
-    lock.release();
-    throw error;
-  }
-}
-
-async function openLocked(options: ResolvedHeadNodeOptions): Promise<Omit<Stores, 'lock'>> {
+async function openStores(options: ResolvedHeadNodeOptions, closers: Closers): Promise<Stores> {
   const { stateDirectory, maxDiskBytes, logger } = options;
+  const lock = DirectoryLock.take(stateDirectory);
+  closers.add(() => lock.release());
   const journal = await Journal.open({ directory: join(stateDirectory, 'journal') });
+  closers.add(() => journal.close());
   const blocks = await BlockStore.open({
     directory: storeDirectory(stateDirectory),
     maxBytes: maxDiskBytes / 2,
@@ -134,17 +121,20 @@ async function openLocked(options: ResolvedHeadNodeOptions): Promise<Omit<Stores
   const incoming = new IncomingResults(blocks);
   const results = await ResultStore.open({ directory: storeDirectory(stateDirectory) });
   const spares = new SpareStock(storeDirectory(stateDirectory));
-  const verifier = await startVerifier({ logger });
+  closers.add(() => spares.clear());
   const isTask = (task: TaskId): boolean => journal.history(task) !== null;
   const trust = new Trust({ stateDirectory, headId: journal.headId, logger, isTask });
-  const trainer = await startTrainer({
-    logger,
-    directory: trainingDirectory(stateDirectory),
-    incomingDirectory: blocks.incomingDirectory,
-  });
+  closers.add(() => trust.close());
+  const verifier = await startVerifier({ logger });
+  closers.add(() => verifier.stop());
+  const incomingDirectory = blocks.incomingDirectory;
+  const trainer = await startTrainer({ logger, directory: trainingDirectory(stateDirectory), incomingDirectory });
+  closers.add(() => trainer.stop());
   const runs = new TrainingRuns({ trainer, blocks });
   const accounts = await openBrokerAccounts(options, { secretKey: trust.keys.secretKey, roster: trust.roster });
+  closers.add(() => accounts.close());
   const mirror = openMirror(options, { journal, blocks, accounts });
+  closers.add(() => mirror.stop());
   return { journal, blocks, incoming, results, spares, verifier, trainer, runs, mirror, accounts, trust };
 }
 
@@ -156,30 +146,11 @@ function isResultOfOpenTask(journal: Journal, name: string): boolean {
 
 const storeDirectory = (stateDirectory: string): string => join(stateDirectory, 'store');
 
-async function closeStores({
-  lock,
-  journal,
-  spares,
-  verifier,
-  trainer,
-  mirror,
-  accounts,
-  trust,
-}: Stores): Promise<void> {
-  spares.clear();
-  accounts.close();
-  await mirror.stop();
-  await verifier.stop();
-  await trainer.stop();
-  await journal.close();
-  trust.close();
-  lock.release();
-}
-
 interface Opened {
   readonly options: ResolvedHeadNodeOptions;
   readonly stores: Stores;
   readonly sockets: HeadSockets;
+  readonly closers: Closers;
 }
 
 /** The parts between the sockets, connected but not running yet. */
@@ -259,7 +230,7 @@ function startLoops({ options, stores, sockets }: Opened, parts: Parts): Promise
 }
 
 async function serve(opened: Opened): Promise<HeadNode> {
-  const { options, stores, sockets } = opened;
+  const { options, stores, sockets, closers } = opened;
   const parts = assemble(opened);
   const { driver, clients, administration } = parts;
   // A task that is whole already waits for the broker like any other, but not for longer than this start.
@@ -269,35 +240,28 @@ async function serve(opened: Opened): Promise<HeadNode> {
   driver.post({ type: 'recovered' });
   stores.trust.owners.keepOnly((task) => driver.state.tasks.has(task));
   const http = await openHttp(options, driver, stores);
+  closers.add(() => http?.close());
   const loops = startLoops(opened, parts);
-  const takeCredential = leaveCredential({
-    ...options,
-    ipc: sockets.ipc,
-    headId: stores.journal.headId,
-    trust: stores.trust,
-  });
-  stores.trust.started(options);
-  const stopAnnouncing = await announceHead(options, stores.trust);
-  const timers = startTimers(driver, { clients, clock: systemClock, incoming: stores.incoming });
-  const stopRestocking = restockWhileIdle(driver, stores);
-  const stop = onceStopped(async () => {
-    for (const timer of timers) clearInterval(timer);
-    stopRestocking();
-    takeCredential();
-    await stopAnnouncing();
-    await http?.close();
+  // What is said until the sockets are closed is still answered.
+  closers.add(async () => {
     sockets.close();
     await Promise.allSettled(loops);
     driver.stop();
-    await closeStores(stores);
   });
-  const { epoch, headId } = stores.journal;
+  const { ipc } = sockets;
+  const { journal, trust } = stores;
+  closers.add(leaveCredential({ ...options, ipc, headId: journal.headId, trust }));
+  trust.started(options);
+  closers.add(await announceHead(options, trust));
+  const timers = startTimers(driver, { clients, clock: systemClock, incoming: stores.incoming });
+  closers.add(() => timers.forEach((timer) => clearInterval(timer)));
+  closers.add(restockWhileIdle(driver, stores));
   const nodes = (): NodeStatus[] => nodeStatuses(driver.state, systemClock.nowMs());
   const backbone = (): BackboneReport => stores.mirror.report();
-  const { cluster } = stores.trust;
-  const counters = (): Record<string, number> => countersOf(driver, stores.trust);
-  const named = { options, epoch, headId, cluster, administration, httpPort: http?.port ?? 0 };
-  return { ...named, nodes, backbone, counters, stop };
+  const counters = (): Record<string, number> => countersOf(driver, trust);
+  const { epoch, headId } = journal;
+  const named = { options, epoch, headId, cluster: trust.cluster, administration, httpPort: http?.port ?? 0 };
+  return { ...named, nodes, backbone, counters, stop: () => closers.close() };
 }
 
 interface Ticking {
@@ -350,9 +314,4 @@ async function openHttp(
       counters: () => countersOf(driver, trust),
     },
   });
-}
-
-function onceStopped(stop: () => Promise<void>): () => Promise<void> {
-  let stopped: Promise<void> | undefined;
-  return () => (stopped ??= stop());
 }

@@ -1,6 +1,6 @@
 /** Composition root: measures the device, then keeps a session with the head for as long as it runs. */
 import { systemClock, type ProviderId } from '@muster/shared';
-import { BlockStore, DirectoryLock, SpareStock } from '@muster/shared/io';
+import { BlockStore, Closers, DirectoryLock, SpareStock } from '@muster/shared/io';
 import { basename, join } from 'node:path';
 import { startCompute, type Compute } from './compute/index.ts';
 import { newProviderState, type HeldWork } from './core/provider-state.ts';
@@ -24,13 +24,18 @@ export interface ProviderNode {
 export async function startProviderNode(raw: ProviderNodeOptions): Promise<ProviderNode> {
   const options = resolveProviderNodeOptions(raw);
   const id = loadIdentity(options.stateDirectory);
-  const lock = DirectoryLock.take(options.stateDirectory);
-  try {
+  const closers = new Closers();
+  return closers.guard(async () => {
+    const lock = DirectoryLock.take(options.stateDirectory);
+    closers.add(() => lock.release());
     const spool = new Spool(options.stateDirectory, options.logger);
+    closers.add(() => spool.flush());
     const finished = spool.load();
     const blocks = await openStore(options, finished);
     const compute = options.compute ?? (await startCompute(options));
+    closers.add(() => compute.stop());
     const broker = new GivenBroker(options, { provider: id, blocks });
+    closers.add(() => broker.close());
     const driver = new Driver(newProviderState(finished), {
       clock: systemClock,
       logger: options.logger,
@@ -41,18 +46,9 @@ export async function startProviderNode(raw: ProviderNodeOptions): Promise<Provi
     });
     broker.listen((brokered) => driver.brokered(brokered));
     const membership = new Membership({ options, id, compute, driver, blocks, broker });
-    const stop = async (): Promise<void> => {
-      await membership.leave();
-      await broker.close();
-      await compute.stop();
-      spool.flush();
-      lock.release();
-    };
-    return { id, options, device: compute.device, joined: membership.joined, stop };
-  } catch (error) {
-    lock.release();
-    throw error;
-  }
+    closers.add(() => membership.leave());
+    return { id, options, device: compute.device, joined: membership.joined, stop: () => closers.close() };
+  });
 }
 
 /** Results of an earlier life stay where they are. */

@@ -1,3 +1,4 @@
+export { Closers } from './closers.ts';
 export { SendQueue, type Frames, type FrameSender } from './send-queue.ts';
 export {
   serveFrames,
