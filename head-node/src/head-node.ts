@@ -43,9 +43,9 @@ import { announceHead } from './trust/announcing.ts';
 import { administrationOf } from './trust/administration-of.ts';
 import { openBrokerAccounts, type BrokerAccounts } from './trust/broker-accounts.ts';
 import { watchHandshakes } from './trust/failed-handshakes.ts';
-import { leaveCredential } from './trust/left-credential.ts';
+import { publishCredential } from './trust/publish-credential.ts';
 import { Trust } from './trust/trust.ts';
-import { visitors } from './trust/visitors.ts';
+import { httpAuthenticator } from './trust/http-authenticator.ts';
 import { judgesOf } from './judges/index.ts';
 import { trainingDirectory, TrainingRuns } from './io/training-runs.ts';
 import { startTrainer, type Trainer } from './train/index.ts';
@@ -102,7 +102,7 @@ export async function startHeadNode(raw: HeadNodeOptions = {}): Promise<HeadNode
 function openSockets(options: ResolvedHeadNodeOptions, { journal, trust }: Stores): Promise<HeadSockets> {
   const { insecure, logger } = options;
   const { keys, trialKeys } = trust;
-  const curve = insecure ? null : { keys, trialKeys, doorkeeper: trust.answer.bind(trust) };
+  const curve = insecure ? null : { keys, trialKeys, authenticator: trust.authenticate.bind(trust) };
   return openHeadSockets({ endpoint: options, headId: journal.headId, curve, logger });
 }
 
@@ -250,7 +250,7 @@ async function serve(opened: Opened): Promise<HeadNode> {
   });
   const { ipc } = sockets;
   const { journal, trust } = stores;
-  closers.add(leaveCredential({ ...options, ipc, headId: journal.headId, trust }));
+  closers.add(publishCredential({ ...options, ipc, headId: journal.headId, trust }));
   trust.started(options);
   closers.add(await announceHead(options, trust));
   const timers = startTimers(driver, { clients, clock: systemClock, incoming: stores.incoming });
@@ -304,7 +304,10 @@ async function openHttp(
   return startHttp({
     port: httpPort,
     logger,
-    visitorWithKey: visitors(jwt, { apiTokens: trust.roster.apiTokens, keyRefused: trust.keyRefused.bind(trust) }),
+    authenticator: httpAuthenticator(jwt, {
+      apiTokens: trust.roster.apiTokens,
+      keyRefused: trust.keyRefused.bind(trust),
+    }),
     refused: (why) => trust.requestRefused(why),
     view: {
       ready: () => journal.hasRoomForTask(),

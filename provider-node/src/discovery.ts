@@ -1,13 +1,13 @@
 /** Heads that announce themselves on this network: to look at, or as addresses to try for a token. They are believed nothing. */
 import { endpointsFor, isHeadOf, readJoinToken, table, type Endpoint, type FoundHead } from '@muster/shared';
-import { lookAround, printFound, type MdnsOptions } from '@muster/shared/io';
+import { discoverHeads, printResult, type MdnsOptions } from '@muster/shared/io';
 
 const LOOK_MS = 3000;
 
 /** `provider-node discover`. */
 export async function printHeads(mdns?: MdnsOptions): Promise<void> {
-  const heads = await lookAround({ withinMs: LOOK_MS }, mdns);
-  printFound({ heads }, headLines(heads));
+  const heads = await discoverHeads({ withinMs: LOOK_MS }, mdns);
+  printResult({ heads }, headLines(heads));
 }
 
 export function headLines(heads: readonly FoundHead[]): string[] {
@@ -30,7 +30,7 @@ export function headLines(heads: readonly FoundHead[]): string[] {
 export async function discoverFor(line: string, say: (news: string) => void, mdns?: MdnsOptions): Promise<Endpoint[]> {
   const token = readJoinToken(line);
   say("looking for the token's head on this network...");
-  const heads = await lookAround({ withinMs: LOOK_MS, until: (head) => isHeadOf(token, head) }, mdns);
+  const heads = await discoverHeads({ withinMs: LOOK_MS, until: (head) => isHeadOf(token, head) }, mdns);
   const found = endpointsFor(token, heads);
   say(found.length > 0 ? `found it at ${found.map(({ host }) => host).join(', ')}` : notFound(heads));
   return found;

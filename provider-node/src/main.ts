@@ -20,7 +20,8 @@ import { Command } from 'commander';
 import { pino } from 'pino';
 import { discoverFor, printHeads } from './discovery.ts';
 import { joinCluster } from './join.ts';
-import { devices, resolveProviderNodeOptions, type DeviceChoice, type ProviderNodeOptions } from './options.ts';
+import { deviceChoices, type DeviceChoice } from './compute/compute-protocol.ts';
+import { resolveProviderNodeOptions, type ProviderNodeOptions } from './options.ts';
 import { startProviderNode, type ProviderNode } from './provider-node.ts';
 
 interface Flags extends BrokerTlsFlags {
@@ -50,7 +51,7 @@ const program = new Command('provider-node')
   )
   .addOption(envOption('--name <name>', "how people see this node (default: the host's name)", 'MUSTER_NAME'))
   .addOption(envOption('--state <directory>', 'where identity and cached operands are kept', 'MUSTER_STATE'))
-  .addOption(envOption('--device <device>', 'what computes', 'MUSTER_DEVICE').choices(devices).default('auto'))
+  .addOption(envOption('--device <device>', 'what computes', 'MUSTER_DEVICE').choices(deviceChoices).default('auto'))
   .addOption(
     envOption('--threads <count>', 'threads of a CPU device (default: all cores)', 'MUSTER_THREADS').argParser((text) =>
       parseWhole(text, '--threads', [1, 1024]),
@@ -170,7 +171,7 @@ function optionsFrom({ threads, maxMemory, maxDisk, ...rest }: Flags): ProviderN
     amqpUrl: takeBrokerUrl(rest.amqp),
     amqpTls: readTlsFiles({ ca: rest.amqpCa, cert: rest.amqpCert, key: rest.amqpKey }),
     logger: pino({ level: rest.logLevel }, maskedLog(pino.destination(2))),
-    onNews: say,
+    onStatus: say,
     ...(threads === undefined ? {} : { threads }),
     ...(maxMemory === undefined ? {} : { maxMemoryBytes: maxMemory }),
     ...(maxDisk === undefined ? {} : { maxDiskBytes: maxDisk }),

@@ -3,9 +3,7 @@ import { DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@must
 import { defaultStateDirectory, endpointOf, loadMembership, type Membership } from '@muster/shared/io';
 import { availableParallelism, hostname } from 'node:os';
 import type { Compute } from './compute/compute.ts';
-
-export const devices = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml', 'tfjs'] as const;
-export type DeviceChoice = (typeof devices)[number];
+import type { DeviceChoice } from './compute/compute-protocol.ts';
 
 export interface ProviderNodeOptions {
   /** Host name or address of the head. Default: the head that was joined, or 127.0.0.1. */
@@ -31,7 +29,7 @@ export interface ProviderNodeOptions {
   readonly amqpTls?: BrokerTls;
   readonly logger?: Logger;
   /** Called with a line for people: joined, lost the head, left. */
-  readonly onNews?: (line: string) => void;
+  readonly onStatus?: (line: string) => void;
   /** For tests of the head's verification: makes the compute process return wrong results. No command line sets it. */
   readonly tamper?: string;
   /** For measurements of the head: computes in the place of a device. No command line sets it. */
@@ -72,7 +70,7 @@ export function resolveProviderNodeOptions(options: ProviderNodeOptions): Resolv
     amqpUrl,
     amqpTls,
     logger: options.logger ?? silentLogger,
-    onNews: options.onNews ?? (() => undefined),
+    onStatus: options.onStatus ?? (() => undefined),
     ...(options.tamper === undefined ? {} : { tamper: options.tamper }),
     ...(options.compute === undefined ? {} : { compute: options.compute }),
   });

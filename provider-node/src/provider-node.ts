@@ -8,7 +8,7 @@ import { Driver } from './driver.ts';
 import { GivenBroker } from './io/given-broker.ts';
 import { loadIdentity } from './io/identity.ts';
 import { Spool } from './io/spool.ts';
-import { Membership } from './membership.ts';
+import { SessionLoop } from './session-loop.ts';
 import { resolveProviderNodeOptions, type ProviderNodeOptions, type ResolvedProviderNodeOptions } from './options.ts';
 
 export interface ProviderNode {
@@ -45,7 +45,7 @@ export async function startProviderNode(raw: ProviderNodeOptions): Promise<Provi
       broker,
     });
     broker.listen((brokered) => driver.brokered(brokered));
-    const membership = new Membership({ options, id, compute, driver, blocks, broker });
+    const membership = new SessionLoop({ options, id, compute, driver, blocks, broker });
     closers.add(() => membership.leave());
     return { id, options, device: compute.device, joined: membership.joined, stop: () => closers.close() };
   });

@@ -1,7 +1,7 @@
 /** mDNS over the loopback interface and a port of the test's own: nothing of it reaches a network. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { newKeyPair, readJoinToken, writeJoinToken, type FoundHead, type JoinToken } from '@muster/shared';
-import { announce, lookAround } from '@muster/shared/io';
+import { announce, discoverHeads } from '@muster/shared/io';
 import { freePortBase, hasMulticast, skipBecause } from '@muster/shared/testkit';
 import { discoverFor, headLines } from '../src/discovery.ts';
 
@@ -45,7 +45,7 @@ describe('heads on this network', () => {
     await head('loud-lynx', theirs, 6000);
     const seen = new Set<string>();
     const until = ({ cluster }: FoundHead): boolean => seen.add(cluster).size === 2;
-    const heads = await lookAround({ withinMs: 10_000, until }, mdns);
+    const heads = await discoverHeads({ withinMs: 10_000, until }, mdns);
     expect(names(heads)).toEqual(['loud-lynx', 'quiet-otter']);
     expect(heads.find(({ cluster }) => cluster === 'loud-lynx')?.endpoints[0]).toEqual({
       host: '192.0.2.1',
@@ -56,9 +56,9 @@ describe('heads on this network', () => {
 
   networkTest('that have gone are seen no more', async () => {
     await head('quiet-otter', ours);
-    expect(names(await lookAround({ withinMs: 10_000, until: () => true }, mdns))).toEqual(['quiet-otter']);
+    expect(names(await discoverHeads({ withinMs: 10_000, until: () => true }, mdns))).toEqual(['quiet-otter']);
     await ends.pop()?.();
-    expect(await lookAround({ withinMs: 700 }, mdns)).toEqual([]);
+    expect(await discoverHeads({ withinMs: 700 }, mdns)).toEqual([]);
   });
 
   networkTest('leave a token that is of another cluster alone', async () => {

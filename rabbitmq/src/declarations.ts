@@ -6,7 +6,7 @@ import type { Lane } from './lane.ts';
 import { reasonOf } from './link.ts';
 import { exchanges, staticQueues, type QueueSpec } from './topology.ts';
 
-export interface Patience {
+export interface Retries {
   /** Between tries at what the broker does not let us declare or delete yet. */
   readonly retryMs: number;
   /** ... and between those of a new connection, which is not used before, or until so many have failed. */
@@ -14,7 +14,7 @@ export interface Patience {
   readonly startTries: number;
 }
 
-const PATIENCE: Patience = { retryMs: 2000, startRetryMs: 200, startTries: 50 };
+const RETRIES: Retries = { retryMs: 2000, startRetryMs: 200, startTries: 50 };
 
 /**
  * What the head wants to exist, asserted at every connection and in between as it changes. While a queue is being declared the lane is
@@ -27,7 +27,7 @@ const PATIENCE: Patience = { retryMs: 2000, startRetryMs: 200, startTries: 50 };
 export class Declarations {
   readonly #lane: Lane;
   readonly #logger: Logger;
-  readonly #patience: Patience;
+  readonly #retries: Retries;
   readonly #wanted = new Map<string, QueueSpec>();
   /** Those of them whose home is down. */
   readonly #missing = new Set<string>();
@@ -41,10 +41,10 @@ export class Declarations {
   #pending = 0;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(lane: Lane, logger: Logger, patience: Patience = PATIENCE) {
+  constructor(lane: Lane, logger: Logger, retries: Retries = RETRIES) {
     this.#lane = lane;
     this.#logger = logger;
-    this.#patience = patience;
+    this.#retries = retries;
   }
 
   want(queue: QueueSpec): void {
@@ -97,8 +97,8 @@ export class Declarations {
   }
 
   async #awaitMissing(): Promise<void> {
-    for (let left = this.#patience.startTries; left > 0 && this.#model && this.#missing.size > 0; left--) {
-      await pause(this.#patience.startRetryMs, undefined, { ref: false });
+    for (let left = this.#retries.startTries; left > 0 && this.#model && this.#missing.size > 0; left--) {
+      await pause(this.#retries.startRetryMs, undefined, { ref: false });
       await this.#declareMissing();
     }
   }
@@ -150,7 +150,7 @@ export class Declarations {
       this.#retry = undefined;
       this.#enqueue(() => this.#declareMissing());
       for (const name of this.#unwanted.keys()) this.#enqueue(() => this.#delete(name));
-    }, this.#patience.retryMs).unref();
+    }, this.#retries.retryMs).unref();
   }
 
   async #open(model: ChannelModel): Promise<Channel> {

@@ -3,7 +3,7 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Delivery, OnDelivery, QueueSource, StreamSource } from './backbone.ts';
 import { STREAM_CREDIT } from './consumer.ts';
 import { Incoming, offsetArgument, offsetOf, type SourceKind } from './incoming.ts';
-import type { Patience } from './patience.ts';
+import type { IdleTimeout } from './idle-timeout.ts';
 import { queueOf } from './topology.ts';
 
 /** Nothing has come for so long: look whether there is still something. */
@@ -22,7 +22,7 @@ export interface DrainOptions {
   readonly onDelivery: OnDelivery;
   readonly logger: Logger;
   /** Renewed by whatever comes. */
-  readonly patience: Patience;
+  readonly idle: IdleTimeout;
 }
 
 /** Takes what a queue or a stream holds now; cut off by a lost connection, it goes on by the next one. */
@@ -42,28 +42,28 @@ export class DrainPass {
   }
 
   /**
-   * True when all is handed over, or patience has ended because nothing more comes; false when it has ended and the broker never said
+   * True when all is handed over, or the time limit has ended because nothing more comes; false when it has ended and the broker never said
    * what there is. Rejects with the broker's reason when the channel ends before.
    */
   async run(model: ChannelModel): Promise<boolean> {
     const opening = model.createChannel();
-    const channel = await this.#options.patience.await(opening);
+    const channel = await this.#options.idle.await(opening);
     if (channel) return this.#runOn(channel);
     opening.then((late) => late.close()).catch(nothing);
     return false;
   }
 
   async #runOn(channel: Channel): Promise<boolean> {
-    const { logger, patience } = this.#options;
+    const { logger, idle } = this.#options;
     const lost = lossOf(channel);
     const incoming = new Incoming(channel, this.#contents.kind, logger);
     const intake = new Intake(channel, incoming, (message) => {
-      patience.renew();
+      idle.renew();
       incoming.deliver(message, (delivery) => this.#handOver(delivery));
     });
     try {
-      const found = await patience.await(Promise.race([lost, this.#contents.look(channel)]));
-      if (found) await patience.await(Promise.race([lost, this.#contents.takeAll(channel, intake)]));
+      const found = await idle.await(Promise.race([lost, this.#contents.look(channel)]));
+      if (found) await idle.await(Promise.race([lost, this.#contents.takeAll(channel, intake)]));
       return found !== undefined;
     } finally {
       intake.end();

@@ -5,12 +5,12 @@ import { Lane } from './lane.ts';
 import { Link } from './link.ts';
 import type { OutboxLimits } from './outbox.ts';
 import { Publisher } from './publisher.ts';
-import type { QueueSpec, Role } from './topology.ts';
+import type { QueueSpec, BrokerRole } from './topology.ts';
 import type { Watermarks } from './watermarks.ts';
 
 export interface OutletOptions {
   readonly broker: BrokerAccess;
-  readonly role: Role;
+  readonly role: BrokerRole;
   readonly name: string;
   readonly limits: OutboxLimits;
   readonly watermarks: Watermarks;

@@ -19,19 +19,19 @@ export interface ProviderAccountsOptions {
   readonly retryMs?: number;
 }
 
-type Wish = { readonly password: string } | 'none';
+type DesiredUser = { readonly password: string } | 'none';
 
 const RETRY_MS = 2000;
 
 /**
- * A user of the broker for each provider, made and removed while nobody waits: what is wished is done in order, and tried until it is
- * done. A later wish for the same provider takes the place of an earlier one.
+ * A user of the broker for each provider, made and removed while nobody waits: what is desired is done in order, and tried until it is
+ * done. A later one for the same provider takes the place of an earlier one.
  */
 export class ProviderAccounts {
   readonly #options: ProviderAccountsOptions;
   readonly #management: Management;
   readonly #vhost: string;
-  readonly #wishes = new Map<ProviderId, Wish>();
+  readonly #desired = new Map<ProviderId, DesiredUser>();
   #working: Promise<void> | null = null;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
@@ -59,12 +59,12 @@ export class ProviderAccounts {
 
   /** From soon on this provider is let in with this password, as itself and with its own rights only. */
   admit(provider: ProviderId, password: string): void {
-    this.#wish(provider, { password });
+    this.#desire(provider, { password });
   }
 
   /** Soon it is not, and its connections are closed. */
   expel(provider: ProviderId): void {
-    this.#wish(provider, 'none');
+    this.#desire(provider, 'none');
   }
 
   /** What it logs in with. Where the head reaches the broker on its own machine, the host is still that: only the provider knows ours. */
@@ -87,9 +87,9 @@ export class ProviderAccounts {
     clearTimeout(this.#retry);
   }
 
-  #wish(provider: ProviderId, wish: Wish): void {
-    this.#wishes.delete(provider);
-    this.#wishes.set(provider, wish);
+  #desire(provider: ProviderId, user: DesiredUser): void {
+    this.#desired.delete(provider);
+    this.#desired.set(provider, user);
     this.#work();
   }
 
@@ -97,15 +97,15 @@ export class ProviderAccounts {
     if (this.#closed || this.#working !== null || this.#retry !== undefined) return;
     this.#working = this.#workOff().finally(() => {
       this.#working = null;
-      if (this.#wishes.size > 0) this.#work();
+      if (this.#desired.size > 0) this.#work();
     });
   }
 
   async #workOff(): Promise<void> {
-    for (const [provider, wish] of this.#wishes) {
+    for (const [provider, user] of this.#desired) {
       try {
-        await (wish === 'none' ? this.#remove(provider) : this.#make(provider, wish.password));
-        if (this.#wishes.get(provider) === wish) this.#wishes.delete(provider);
+        await (user === 'none' ? this.#remove(provider) : this.#make(provider, user.password));
+        if (this.#desired.get(provider) === user) this.#desired.delete(provider);
       } catch (error) {
         return this.#workSoon(error);
       }
@@ -114,7 +114,10 @@ export class ProviderAccounts {
 
   #workSoon(error: unknown): void {
     const why = isMusterError(error) ? `${error.message}: ${error.why}` : error;
-    this.#options.logger.warn({ why, waiting: this.#wishes.size }, "providers' users of the broker wait to be changed");
+    this.#options.logger.warn(
+      { why, waiting: this.#desired.size },
+      "providers' users of the broker wait to be changed",
+    );
     if (this.#closed) return;
     this.#retry = setTimeout(() => {
       this.#retry = undefined;

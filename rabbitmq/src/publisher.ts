@@ -5,7 +5,7 @@ import { ConfirmWindow, type Confirm } from './confirm-window.ts';
 import type { Lane } from './lane.ts';
 import type { Link } from './link.ts';
 import type { Entry } from './outbox.ts';
-import { queueOf, UNROUTED_EXCHANGE, type Role } from './topology.ts';
+import { queueOf, UNROUTED_EXCHANGE, type BrokerRole } from './topology.ts';
 
 const REFUSED_PAUSE_MS = 200;
 
@@ -13,7 +13,7 @@ export interface PublisherOptions {
   readonly link: Link;
   readonly lane: Lane;
   readonly name: string;
-  readonly role: Role;
+  readonly role: BrokerRole;
   /** As the broker knows us; undefined where only it knows. */
   readonly user: string | undefined;
   readonly onChange: () => void;

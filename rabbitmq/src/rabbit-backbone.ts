@@ -24,10 +24,10 @@ import { Link, reasonOf } from './link.ts';
 import type { OutboxLimits } from './outbox.ts';
 import { outboxStatus } from './outbox-status.ts';
 import { Outlet } from './outlet.ts';
-import { Patience } from './patience.ts';
-import { Silence, SILENCE_MS, type Traffic } from './silence.ts';
+import { IdleTimeout } from './idle-timeout.ts';
+import { ConfirmWatchdog, SILENCE_MS, type Traffic } from './confirm-watchdog.ts';
 import { StateNotice } from './state-notice.ts';
-import { isBulk, providerQueue, queueOf, streamsOf, type Role } from './topology.ts';
+import { isBulk, providerQueue, queueOf, streamsOf, type BrokerRole } from './topology.ts';
 import { Watermarks } from './watermarks.ts';
 
 export interface BackboneOptions {
@@ -36,7 +36,7 @@ export interface BackboneOptions {
   /** Of `amqps://`. */
   readonly tls?: BrokerTls;
   /** Only the head declares queues; a provider may have no right to. */
-  readonly role: Role;
+  readonly role: BrokerRole;
   /** Shown in the broker's list of connections. */
   readonly name: string;
   readonly logger?: Logger;
@@ -74,7 +74,7 @@ class RabbitBackbone implements Backbone {
   readonly #messages: Outlet;
   readonly #incoming: Link;
   readonly #dead: DeadLetters | undefined;
-  readonly #silence: Silence;
+  readonly #watchdog: ConfirmWatchdog;
   readonly #looking: NodeJS.Timeout;
   #blocks: Outlet | undefined;
   #blockReader: Link | undefined;
@@ -97,8 +97,8 @@ class RabbitBackbone implements Backbone {
     this.#messages = this.#outlet('publish', { maxBytes, windowMessages, windowBytes: MESSAGE_WINDOW_BYTES });
     this.#incoming = this.#link('consume');
     if (options.role === 'head') this.#dead = new DeadLetters(this.#incoming, this.#options.logger);
-    this.#silence = new Silence(this.#options.maxSilenceMs, () => this.#traffic());
-    this.#looking = setInterval(() => this.#look(), this.#silence.lookMs).unref();
+    this.#watchdog = new ConfirmWatchdog(this.#options.maxSilenceMs, () => this.#traffic());
+    this.#looking = setInterval(() => this.#look(), this.#watchdog.lookMs).unref();
   }
 
   status(): BackboneStatus {
@@ -171,12 +171,12 @@ class RabbitBackbone implements Backbone {
     source: QueueSource | StreamSource,
     { withinMs, onDelivery }: { readonly withinMs: number; readonly onDelivery: OnDelivery },
   ): Promise<number> {
-    const patience = new Patience(withinMs);
-    const pass = new DrainPass(source, { onDelivery, patience, logger: this.#options.logger });
+    const idle = new IdleTimeout(withinMs);
+    const pass = new DrainPass(source, { onDelivery, idle, logger: this.#options.logger });
     try {
-      await this.#drainBy(this.#linkFor(source), pass, patience);
+      await this.#drainBy(this.#linkFor(source), pass, idle);
     } finally {
-      patience.end();
+      idle.end();
     }
     return pass.count;
   }
@@ -228,11 +228,11 @@ class RabbitBackbone implements Backbone {
   }
 
   /** Each connection is tried once: one that is lost is noticed later by the link than by those who use it. */
-  async #drainBy(link: Link, pass: DrainPass, patience: Patience): Promise<void> {
+  async #drainBy(link: Link, pass: DrainPass, idle: IdleTimeout): Promise<void> {
     for (let lost: ChannelModel | undefined; ;) {
-      const model = await this.#reached(link, lost, patience);
+      const model = await this.#reached(link, lost, idle);
       if (!model) throw this.#unreachable();
-      if (!lost) patience.renew();
+      if (!lost) idle.renew();
       if (await this.#tryDrain(pass, model)) return;
       lost = model;
     }
@@ -251,14 +251,14 @@ class RabbitBackbone implements Backbone {
   }
 
   /** A connection other than `lost`. The head has asserted its queues when its publishing connection is up. */
-  async #reached(link: Link, lost: ChannelModel | undefined, patience: Patience): Promise<ChannelModel | undefined> {
+  async #reached(link: Link, lost: ChannelModel | undefined, idle: IdleTimeout): Promise<ChannelModel | undefined> {
     const { promise, resolve } = deferred<ChannelModel>();
     const stop = this.#notice.watch(() => {
       const { state } = this.#state();
       const isUp = state === 'up' || state === 'blocked';
       if (isUp && link.model && link.model !== lost) resolve(link.model);
     });
-    return patience.await(promise).finally(stop);
+    return idle.await(promise).finally(stop);
   }
 
   #refused(error: unknown): MusterError {
@@ -286,7 +286,7 @@ class RabbitBackbone implements Backbone {
 
   #state(): { readonly state: BackboneState; readonly reason: string } {
     const { link, publisher } = this.#messages;
-    const blocked = link.blocked ?? this.#blocks?.link.blocked ?? this.#silence.reason;
+    const blocked = link.blocked ?? this.#blocks?.link.blocked ?? this.#watchdog.reason;
     const reason = link.reason || this.#incoming.reason || publisher.reason;
     if (!publisher.isOpen || !this.#incoming.model) return { state: this.#wasUp ? 'down' : 'connecting', reason };
     return blocked === undefined ? { state: 'up', reason: '' } : { state: 'blocked', reason: blocked };
@@ -298,7 +298,7 @@ class RabbitBackbone implements Backbone {
   }
 
   #look(): void {
-    for (const queue of this.#silence.look())
+    for (const queue of this.#watchdog.look())
       this.#options.logger.warn({ queue }, 'a queue of the broker confirms nothing; what is for it waits');
     void this.#dead?.look();
     this.#changed();

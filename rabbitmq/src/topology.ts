@@ -22,7 +22,7 @@ export interface QueueSpec {
   readonly binding: Binding;
 }
 
-export type Role = 'head' | 'provider';
+export type BrokerRole = 'head' | 'provider';
 
 /**
  * The head writes to `tasks`, providers may write to `results` only. Neither has an alternate exchange: it would count as a route, so

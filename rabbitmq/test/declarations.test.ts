@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { ChannelModel } from 'amqplib';
 import { silentLogger, systemClock, type TaskId } from '@muster/shared';
 import { waitUntil } from '@muster/shared/testkit';
-import { Declarations, type Patience } from '../src/declarations.ts';
+import { Declarations, type Retries } from '../src/declarations.ts';
 import { Lane } from '../src/lane.ts';
 import { blockStream, exchanges, staticQueues } from '../src/topology.ts';
 import { Watermarks } from '../src/watermarks.ts';
@@ -45,9 +45,9 @@ class Connection {
 
 const stream = blockStream('0123456789abcdef' as TaskId);
 
-function declarationsOf(patience: Partial<Patience> = {}): Declarations {
+function declarationsOf(retries: Partial<Retries> = {}): Declarations {
   const limits = { maxBytes: 1000, windowMessages: 1, windowBytes: 1000 };
-  const whole = { retryMs: 60_000, startRetryMs: 1, startTries: 20, ...patience };
+  const whole = { retryMs: 60_000, startRetryMs: 1, startTries: 20, ...retries };
   return new Declarations(new Lane(limits, new Watermarks(), systemClock), silentLogger, whole);
 }
 

@@ -163,14 +163,14 @@ export {
   type KeyPair,
 } from './trust/keys.ts';
 export {
-  mayVisit,
+  mayRequest,
   messageRights,
   reachOf,
-  routeVisitors,
+  routeRoles,
   type HttpRoute,
   type Reach,
   type Rights,
-  type Visitor,
+  type HttpRole,
 } from './trust/rights.ts';
 export { isRole, roles, type Role } from './trust/role.ts';
 export {

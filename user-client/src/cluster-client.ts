@@ -19,7 +19,7 @@ import { HeadLink } from './link/head-link.ts';
 import { HostName } from './link/host-name.ts';
 import type { Push } from './link/requests.ts';
 import { productBlocks } from './operands/matrix-blocks.ts';
-import type { MatrixRef, Role } from './operands/matrix-ref.ts';
+import type { MatrixRef, OperandSide } from './operands/matrix-ref.ts';
 import type { MatrixSource } from './operands/matrix-source.ts';
 import { inferenceBlocks, inferenceSpec, rowResult, type InferenceRequest } from './inference/infer-request.ts';
 import type { RowSink } from './inference/row-source.ts';
@@ -157,7 +157,7 @@ export class ClusterClient {
   }
 
   /** Gives the head a matrix that several products use. The reference is good for the side that it was put for. */
-  putMatrix(source: MatrixSource, role: Role): Promise<MatrixRef> {
+  putMatrix(source: MatrixSource, role: OperandSide): Promise<MatrixRef> {
     return putMatrix(this.transport, source, role);
   }
 
@@ -260,7 +260,7 @@ export class ClusterClient {
   /** Tasks that were accepted go on without this client. Handles that have not ended reject. */
   async close(): Promise<void> {
     this.board.failAll(new MusterError('INTERRUPTED', 'the client was closed'));
-    await this.transport.partings.all();
+    await this.transport.lastRequests.all();
     this.transport.link.close();
   }
 

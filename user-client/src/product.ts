@@ -10,7 +10,7 @@ import {
   type OperandDtype,
   type TaskStatus,
 } from '@muster/shared';
-import { isMatrixRef, type Role } from './operands/matrix-ref.ts';
+import { isMatrixRef, type OperandSide } from './operands/matrix-ref.ts';
 import type { Operand } from './operands/matrix-blocks.ts';
 import type { ResultShape } from './results/matrix-sink.ts';
 
@@ -42,7 +42,7 @@ export function specOfProduct({ a, b, grid = 'auto' }: ProductOperands): MatrixM
   return parseMatrixMultSpec({ m: a.rows, k: a.columns, n: b.columns, dtype: a.dtype, grid });
 }
 
-function checkRole(operand: Operand, role: Role): void {
+function checkRole(operand: Operand, role: OperandSide): void {
   if (!isMatrixRef(operand) || operand.role === role) return;
   throw new MusterError('USAGE', `a matrix that was put as '${operand.role}' cannot be operand '${role}'`, {
     fix: `putMatrix(source, '${role}')`,

@@ -1,5 +1,5 @@
 import type { AdminAction } from '@muster/shared';
-import { Asker, expectType, routeToHead } from '@muster/shared/io';
+import { RequestClient, expectType, routeToHead } from '@muster/shared/io';
 import { Request } from 'zeromq';
 
 /** Asks the head that runs on this machine under this account. Throws HEAD_UNREACHABLE, UNAUTHORIZED (another account's head) and USAGE. */
@@ -9,10 +9,10 @@ export async function askRunningHead(
   given: Readonly<Record<string, string>> = {},
 ): Promise<unknown> {
   const route = routeToHead({ endpoint: { host: '127.0.0.1', portBase }, wire: false, membership: null });
-  const asker = new Asker(Request, route, 'registration');
+  const client = new RequestClient(Request, route, 'registration');
   try {
-    return expectType(await asker.ask('administer', { action, arguments: { ...given } }), 'administered').answer;
+    return expectType(await client.ask('administer', { action, arguments: { ...given } }), 'administered').answer;
   } finally {
-    asker.close();
+    client.close();
   }
 }

@@ -11,7 +11,7 @@ import {
   type NodeStatus,
 } from '@muster/shared';
 import { Option, type Command } from 'commander';
-import { printFound as print } from '@muster/shared/io';
+import { printResult as print } from '@muster/shared/io';
 import { isOpen, type ListedApiToken } from '../trust/api-tokens.ts';
 import type { CreatedApiToken, CreatedToken } from '../trust/administration.ts';
 import { verifyAuditLog } from '../trust/audit-check.ts';
@@ -77,7 +77,7 @@ function addTokenCommands(program: Command, { chosen, portBase }: AdminEnvironme
     .option('--name <name>', 'who the key is for (with --api)')
     .action((flags: CreateFlags) =>
       chosen(async () => {
-        const created = await ask('token-create', wishOf(flags));
+        const created = await ask('token-create', requestOf(flags));
         if (flags.api === true) printApiToken(created as CreatedApiToken);
         else printToken(created as CreatedToken);
       }),
@@ -98,14 +98,14 @@ function addTokenCommands(program: Command, { chosen, portBase }: AdminEnvironme
 }
 
 /** What is not said is for the head to decide. */
-function wishOf({ ttl, requireApproval, api, ...rest }: CreateFlags): Record<string, string> {
-  const wish = {
+function requestOf({ ttl, requireApproval, api, ...rest }: CreateFlags): Record<string, string> {
+  const request = {
     ...rest,
     ...(ttl === undefined ? {} : { ttlMs: String(parseDurationMs(ttl, '--ttl')) }),
     ...(requireApproval === undefined ? {} : { requireApproval: String(requireApproval) }),
     ...(api === undefined ? {} : { api: String(api) }),
   };
-  return wish;
+  return request;
 }
 
 function addNodeCommands(program: Command, { chosen, portBase }: AdminEnvironment): void {

@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { Context, Pull, Reply, Router, type SocketOptions, type Socket } from 'zeromq';
 import { expectStrangersRefused, type Trial } from '../trust/handshake-test.ts';
 import type { Origin } from '../trust/peer.ts';
-import { ZapHandler, type Doorkeeper } from '../trust/zap.ts';
+import { ZapHandler, type Authenticator } from '../trust/zap.ts';
 import { GuardedPublisher } from './guarded-publisher.ts';
 import { warnOfFewFiles } from './open-files.ts';
 
@@ -55,8 +55,8 @@ export interface HeadSockets {
 
 export interface CurveServer {
   readonly keys: KeyPair;
-  readonly doorkeeper: Doorkeeper;
-  /** That the doorkeeper must refuse. */
+  readonly authenticator: Authenticator;
+  /** That the authenticator must refuse. */
   readonly trialKeys: KeyPair;
 }
 
@@ -74,7 +74,7 @@ export async function openHeadSockets(options: SocketsOptions): Promise<HeadSock
   if (curve !== null) warnOfFewFiles(logger);
   // One of its own: a context has one ZAP handler.
   const context = new Context();
-  const zap = curve === null ? null : await ZapHandler.start(context, curve.doorkeeper, logger);
+  const zap = curve === null ? null : await ZapHandler.start(context, curve.authenticator, logger);
   const tcp = openSet(curve === null ? 'plain' : 'encrypted', (channel) => ({
     context,
     ...(curve === null ? {} : curveServer(channel, curve.keys)),

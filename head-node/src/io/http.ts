@@ -2,7 +2,7 @@ import { limits, MusterError, systemClock, type Logger } from '@muster/shared';
 import { systemCodeOf } from '@muster/shared/io';
 import fastify, { type FastifyInstance } from 'fastify';
 import { HandshakeLimits } from '../trust/handshake-limits.ts';
-import { httpGate, type VisitorWithKey } from '../trust/http-gate.ts';
+import { httpGate, type HttpAuthenticator } from '../trust/http-gate.ts';
 import type { HeadView } from './head-view.ts';
 import { metricsOf } from './metrics.ts';
 
@@ -12,7 +12,7 @@ export interface HttpOptions {
   readonly logger: Logger;
   readonly view: HeadView;
   /** Default: nobody has a key. */
-  readonly visitorWithKey?: VisitorWithKey;
+  readonly authenticator?: HttpAuthenticator;
   /** Hears of requests that are not for this server, or not for the role of who asks. */
   readonly refused?: (why: string) => void;
 }
@@ -35,12 +35,12 @@ const PATIENCE = {
 
 /** `/healthz` (the program runs), `/readyz` (it takes tasks), `/metrics` (Prometheus). Throws PORT_IN_USE. */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
-  const { port, logger, view, visitorWithKey = () => null, refused = () => undefined } = options;
+  const { port, logger, view, authenticator = () => null, refused = () => undefined } = options;
   const server = fastify({ logger: false, forceCloseConnections: true, ...PATIENCE });
   server.server.maxConnections = limits.httpConnections.value;
   server.addHook(
     'onRequest',
-    httpGate({ visitorWithKey, failures: new HandshakeLimits(), clock: systemClock, refused }),
+    httpGate({ authenticator, failures: new HandshakeLimits(), clock: systemClock, refused }),
   );
   addRoutes(server, view);
   server.setErrorHandler((error, _request, reply) => {

@@ -64,16 +64,16 @@ export class Administration {
   createToken(peer: Peer, given: Arguments = {}): CreatedToken {
     const { trust, endpoints } = this.#ports;
     const role = roleIn(given, 'provider');
-    const wish = {
+    const request = {
       role,
       ttlMs: numberIn(given, 'ttlMs', { fallback: HOUR_MS, max: TTL_MAX_MS }),
       uses: numberIn(given, 'uses', { fallback: 10, max: limits.tokenUsesMax.value }),
       requireApproval: given['requireApproval'] === 'true',
     };
-    const issued = trust.roster.issue(wish);
+    const issued = trust.roster.issue(request);
     this.#note(peer, 'token-created', {
       object: issued.id,
-      detail: `${role}, ${wish.uses} uses, ${wish.ttlMs / 1000} s`,
+      detail: `${role}, ${request.uses} uses, ${request.ttlMs / 1000} s`,
     });
     const { id, expiresWallMs } = issued;
     const reached = given['endpoint'] === undefined ? endpoints : [endpointIn(given['endpoint'])];

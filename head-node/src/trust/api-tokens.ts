@@ -9,7 +9,7 @@ const SECRET_BYTES = 32;
 /** What is shown of one. */
 export type ListedApiToken = Omit<ApiTokenRecord, 'secretHash'>;
 
-export interface ApiTokenWish {
+export interface ApiTokenRequest {
   readonly name: string;
   readonly role: Role;
   readonly ttlMs: number;
@@ -45,7 +45,7 @@ export class ApiTokens {
   }
 
   /** The token is in what this returns and nowhere else. Throws TOO_LARGE when there are too many. */
-  issue({ name, role, ttlMs }: ApiTokenWish): { readonly record: ListedApiToken; readonly token: string } {
+  issue({ name, role, ttlMs }: ApiTokenRequest): { readonly record: ListedApiToken; readonly token: string } {
     const nowMs = this.#ports.wallMs();
     // Who asks for one that has ended long ago gets no other answer than for one that never was.
     const kept = this.#tokens.filter(({ expiresWallMs }) => expiresWallMs + KEPT_MS > nowMs);

@@ -1,10 +1,10 @@
 /** The one check of every HTTP request, before its route is: where it claims to go, where it comes from, and whether the role may. */
-import { limits, mayVisit, type Clock, type Visitor } from '@muster/shared';
+import { limits, mayRequest, type Clock, type HttpRole } from '@muster/shared';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HandshakeLimits } from './handshake-limits.ts';
 
 /** The role of who shows this key, or null for a key that nobody has. */
-export type VisitorWithKey = (key: string) => Visitor | null | Promise<Visitor | null>;
+export type HttpAuthenticator = (key: string) => HttpRole | null | Promise<HttpRole | null>;
 
 /** A page of another site can make a browser call us by a name of its own that leads to 127.0.0.1: the name gives it away. */
 const OUR_NAMES = new Set(['127.0.0.1', 'localhost', '[::1]']);
@@ -12,7 +12,7 @@ const OUR_NAMES = new Set(['127.0.0.1', 'localhost', '[::1]']);
 const BEARER = /^Bearer (\S+)$/;
 
 export interface HttpGateOptions {
-  readonly visitorWithKey: VisitorWithKey;
+  readonly authenticator: HttpAuthenticator;
   readonly failures: HandshakeLimits;
   readonly clock: Clock;
   /** Of a request that is not for this server, or not for this role; keys that nobody has tell of themselves. */
@@ -26,7 +26,7 @@ export interface HttpGateOptions {
 export const httpGate =
   (options: HttpGateOptions) =>
   async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
-    const refusal = await refusalOf(request, options.visitorWithKey);
+    const refusal = await refusalOf(request, options.authenticator);
     if (refusal === null) return undefined;
     if (refusal.status === 403 || refusal.status === 421) options.refused(`${refusal.status} ${refusal.error}`);
     const { status, error } = refusal === UNKNOWN_KEY ? afterFailure(request.ip, reply, options) : refusal;
@@ -52,21 +52,21 @@ const UNKNOWN_KEY: Refusal = { status: 401, error: 'nobody has this key' };
 
 async function refusalOf(
   { headers, routeOptions }: FastifyRequest,
-  visitorWithKey: VisitorWithKey,
+  authenticator: HttpAuthenticator,
 ): Promise<Refusal | null> {
   const { host = '', origin, authorization } = headers;
   if (!OUR_NAMES.has(host.replace(/:\d+$/, ''))) return { status: 421, error: 'this server has another name' };
   if (origin !== undefined && origin !== `http://${host}`)
     return { status: 403, error: 'not for pages of other sites' };
-  const visitor = authorization === undefined ? 'anonymous' : await visitorOf(authorization, visitorWithKey);
-  if (visitor === null) return UNKNOWN_KEY;
+  const role = authorization === undefined ? 'anonymous' : await roleOf(authorization, authenticator);
+  if (role === null) return UNKNOWN_KEY;
   if (routeOptions.url === undefined) return { status: 404, error: 'there is no such page' };
-  if (mayVisit(routeOptions.url, visitor)) return null;
-  return visitor === 'anonymous' ? { status: 401, error: 'show a key' } : { status: 403, error: 'not for this role' };
+  if (mayRequest(routeOptions.url, role)) return null;
+  return role === 'anonymous' ? { status: 401, error: 'show a key' } : { status: 403, error: 'not for this role' };
 }
 
 /** What is no key at all is asked about as well, as '': there is a count and a line of it. */
-const visitorOf = async (authorization: string, visitorWithKey: VisitorWithKey): Promise<Visitor | null> => {
+const roleOf = async (authorization: string, authenticator: HttpAuthenticator): Promise<HttpRole | null> => {
   const key = BEARER.exec(authorization)?.[1] ?? '';
-  return visitorWithKey(key.length > limits.bearerBytesMax.value ? '' : key);
+  return authenticator(key.length > limits.bearerBytesMax.value ? '' : key);
 };

@@ -26,7 +26,7 @@ export interface RosterPorts {
   readonly wallMs: () => number;
 }
 
-export interface TokenWish {
+export interface TokenRequest {
   readonly role: Role;
   readonly ttlMs: number;
   readonly uses: number;
@@ -103,7 +103,7 @@ export class Roster {
     ttlMs,
     uses,
     requireApproval,
-  }: TokenWish): Pick<JoinToken, 'id' | 'secret' | 'role' | 'expiresWallMs'> {
+  }: TokenRequest): Pick<JoinToken, 'id' | 'secret' | 'role' | 'expiresWallMs'> {
     const nowMs = this.#ports.wallMs();
     const id = randomBytes(8).toString('hex');
     const secret = randomBytes(16).toString('hex');

@@ -32,7 +32,7 @@ import { LOCAL_PEER, type Peer } from './peer.ts';
 import { Roster, type Newcomer } from './roster.ts';
 import { RefusalThrottle } from './refusal-throttle.ts';
 import { TaskOwners } from './task-owners.ts';
-import type { Knock, Verdict } from './zap.ts';
+import type { ZapRequest, Admission } from './zap.ts';
 
 export interface TrustOptions {
   readonly stateDirectory: string;
@@ -110,8 +110,8 @@ export class Trust {
   }
 
   /** Each port lets in only who has business there; who comes with a token, only where one enrols. */
-  answer(knock: Knock): Verdict {
-    const { domain, address, publicKey } = knock;
+  authenticate(request: ZapRequest): Admission {
+    const { domain, address, publicKey } = request;
     if (publicKey === this.localKeys.publicKey) return 'in';
     if (publicKey === this.trialKeys.publicKey) return 'refused';
     // Before anything is counted: somebody else at his address could shut out who is enrolled.
@@ -119,7 +119,7 @@ export class Trust {
     const nowMs = systemClock.nowMs();
     if (!this.#limits.allows(address, nowMs)) return this.#cut();
     if (domain === 'registration' && this.roster.isTokenKey(publicKey)) return 'in';
-    return this.#limits.isPaused(address, nowMs) ? this.#cut() : this.#refused(knock, nowMs);
+    return this.#limits.isPaused(address, nowMs) ? this.#cut() : this.#refused(request, nowMs);
   }
 
   /** The configuration, as far as it says who may do what: a change shows beside the line of the start before. */
@@ -224,7 +224,7 @@ export class Trust {
     return channel === 'clients' || member.role === 'provider';
   }
 
-  #cut(): Verdict {
+  #cut(): Admission {
     this.#counters.handshakesCut += 1;
     return 'cut';
   }
@@ -242,7 +242,7 @@ export class Trust {
     });
   }
 
-  #refused({ domain, address, publicKey }: Knock, nowMs: number): Verdict {
+  #refused({ domain, address, publicKey }: ZapRequest, nowMs: number): Admission {
     this.#counters.handshakesRefused += 1;
     const detail = `port for ${domain}, key unknown or revoked`;
     this.audit({

@@ -12,7 +12,7 @@ const VERSION = '1.0';
 /** Version, request id, domain, address, routing id, mechanism, key. */
 const FRAMES = 7;
 
-export interface Knock {
+export interface ZapRequest {
   /** The socket's ZAP domain. */
   readonly domain: string;
   /** IP address of the peer. */
@@ -26,12 +26,12 @@ export interface Knock {
  * refused  it is told so, and does not try again
  * cut      it is told nothing: ZeroMQ connects again by itself, later
  */
-export type Verdict = 'in' | 'refused' | 'cut';
+export type Admission = 'in' | 'refused' | 'cut';
 
-export type Doorkeeper = (knock: Knock) => Verdict;
+export type Authenticator = (request: ZapRequest) => Admission;
 
 /** A temporary error (300) makes libzmq close the connection without a word. */
-const answers: Readonly<Record<Verdict, readonly [status: string, text: string]>> = {
+const answers: Readonly<Record<Admission, readonly [status: string, text: string]>> = {
   in: ['200', 'OK'],
   refused: ['400', 'unknown key'],
   cut: ['300', 'later'],
@@ -39,19 +39,19 @@ const answers: Readonly<Record<Verdict, readonly [status: string, text: string]>
 
 export class ZapHandler {
   readonly #socket: Router;
-  readonly #doorkeeper: Doorkeeper;
+  readonly #authenticator: Authenticator;
   readonly #logger: Logger;
 
-  static async start(context: Context, doorkeeper: Doorkeeper, logger: Logger): Promise<ZapHandler> {
-    const handler = new ZapHandler(new Router({ context, linger: 0 }), doorkeeper, logger);
+  static async start(context: Context, authenticator: Authenticator, logger: Logger): Promise<ZapHandler> {
+    const handler = new ZapHandler(new Router({ context, linger: 0 }), authenticator, logger);
     await handler.#socket.bind(ENDPOINT);
     void handler.#run();
     return handler;
   }
 
-  private constructor(socket: Router, doorkeeper: Doorkeeper, logger: Logger) {
+  private constructor(socket: Router, authenticator: Authenticator, logger: Logger) {
     this.#socket = socket;
-    this.#doorkeeper = doorkeeper;
+    this.#authenticator = authenticator;
     this.#logger = logger;
   }
 
@@ -79,12 +79,12 @@ export class ZapHandler {
     }
   }
 
-  #verdictOn(request: readonly Buffer[]): Verdict {
+  #verdictOn(request: readonly Buffer[]): Admission {
     const [version, , domain, address, , mechanism, key] = request;
     try {
       if (request.length !== FRAMES || String(version) !== VERSION || String(mechanism) !== 'CURVE') return 'refused';
       if (key?.length !== 32) return 'refused';
-      return this.#doorkeeper({ domain: String(domain), address: String(address), publicKey: encodeZ85(key) });
+      return this.#authenticator({ domain: String(domain), address: String(address), publicKey: encodeZ85(key) });
     } catch (error) {
       this.#logger.error({ error }, 'a handshake broke its check');
       return 'refused';

@@ -3,9 +3,9 @@ import { isMusterError, taskTypeNamed, type TaskId } from '@muster/shared';
 import { accountOf, expectQuota } from '../../src/core/accounts.ts';
 import type { Account } from '../../src/core/cluster-state.ts';
 import { defaultPolicy, type Quota } from '../../src/core/policy.ts';
-import { ClusterRig, eightTiles, historyOf, ofType, type Wish } from './cluster-rig.ts';
+import { ClusterRig, eightTiles, historyOf, ofType, type SubmitOptions } from './cluster-rig.ts';
 
-const ANN: Wish = { user: 'ann' };
+const ANN: SubmitOptions = { user: 'ann' };
 const product = taskTypeNamed('matrix_mult');
 /** 1 MiB each of A and B, 64 MiB of result. */
 const PRODUCT_BYTES = 2 * 4096 * 64 * 4 + 4096 * 4096 * 4;

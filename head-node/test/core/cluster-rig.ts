@@ -45,7 +45,9 @@ export interface RigOptions {
 }
 
 /** What a test may say of a submission; the rest is what a client would send. */
-export type Wish = Partial<Pick<Submission, 'task' | 'nodes' | 'waitNodesMs' | 'timeoutMs' | 'durability' | 'user'>>;
+export type SubmitOptions = Partial<
+  Pick<Submission, 'task' | 'nodes' | 'waitNodesMs' | 'timeoutMs' | 'durability' | 'user'>
+>;
 
 const hex = (digits: number, value: number): string => value.toString(16).padStart(digits, '0');
 
@@ -117,13 +119,13 @@ export class ClusterRig {
   // -- tasks -----------------------------------------------------------------------------------------------------------
 
   /** Submits and lets the journal confirm. */
-  submit(type: string, spec: object, wish: Wish = {}): TaskId {
+  submit(type: string, spec: object, wish: SubmitOptions = {}): TaskId {
     const task = this.submitOnly(type, spec, wish);
     this.post({ type: 'task-durable', task });
     return task;
   }
 
-  submitOnly(type: string, raw: object, wish: Wish = {}): TaskId {
+  submitOnly(type: string, raw: object, wish: SubmitOptions = {}): TaskId {
     const taskType = taskTypeNamed(type);
     const task = wish.task ?? (hex(16, ++this.drawn) as TaskId);
     const terms = { nodes: 1, waitNodesMs: 30_000, timeoutMs: 3_600_000, durability: 'mirrored' } as const;
@@ -131,12 +133,12 @@ export class ClusterRig {
     return task;
   }
 
-  echo(fields: { count: number; batch?: number; window?: number }, wish: Wish = {}): TaskId {
+  echo(fields: { count: number; batch?: number; window?: number }, wish: SubmitOptions = {}): TaskId {
     return this.submit('echo', { bytes: 8, batch: 1, ...fields }, wish);
   }
 
   /** A product of eight tiles, one for each column stripe of B, with its operands bound. */
-  product(wish: Wish = {}): TaskId {
+  product(wish: SubmitOptions = {}): TaskId {
     const task = this.submit('matrix_mult', eightTiles, wish);
     this.bindAll(task);
     return task;

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { BlockId, RoundStart, TaskId, TrainLayout, TrainRound, TrainWork } from '@muster/shared';
 import { trainingReport, trainSpec } from '@muster/shared/testkit';
 import { defaultPolicy } from '../../src/core/policy.ts';
-import { blockIdFor, ClusterRig, heldOf, idOf, ofType, restarted, type Wish } from './cluster-rig.ts';
+import { blockIdFor, ClusterRig, heldOf, idOf, ofType, restarted, type SubmitOptions } from './cluster-rig.ts';
 
 const BATCH = 128;
 
@@ -29,7 +29,7 @@ function startOf(round: number, ask: TrainRound): RoundStart {
 
 /** A head with a training run whose trainer is played by the test. */
 class RunRig extends ClusterRig {
-  run(nodes: number, options: object = {}, wish: Wish = {}): TaskId {
+  run(nodes: number, options: object = {}, wish: SubmitOptions = {}): TaskId {
     const task = this.submit('train', trainSpec(options), { nodes, ...wish });
     this.bindAll(task);
     return task;

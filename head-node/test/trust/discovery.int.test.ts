@@ -9,7 +9,7 @@ import {
   type Endpoint,
   type FoundHead,
 } from '@muster/shared';
-import { announce, enrol, lookAround } from '@muster/shared/io';
+import { announce, enrol, discoverHeads } from '@muster/shared/io';
 import { freePortBase, hasMulticast, skipBecause, TemporaryDirectories } from '@muster/shared/testkit';
 import { Request } from 'zeromq';
 import type * as HeadNodeModule from '../../src/head-node.ts';
@@ -62,7 +62,7 @@ async function announced(head: HeadNode, host = '0.0.0.0'): Promise<void> {
 async function found(line: string, count = 1): Promise<Endpoint[]> {
   const seen = new Set<string>();
   const until = ({ fingerprint }: FoundHead): boolean => seen.add(fingerprint).size === count;
-  return endpointsFor(readJoinToken(line), await lookAround({ withinMs: 10_000, until }, mdns));
+  return endpointsFor(readJoinToken(line), await discoverHeads({ withinMs: 10_000, until }, mdns));
 }
 
 networkTest('a token without an address leads to its head, with two on the network', async () => {
@@ -103,5 +103,5 @@ networkTest('a head on loopback announces nothing, nor one that was told not to'
   const options = { host: '0.0.0.0', portBase: 5555, announce: false, logger: silentLogger };
   const keys = { publicKey: tokenOf(at(0)).headKey, secretKey: '' };
   ends.push(await announceHead(options, { cluster: 'quiet-otter', keys }, mdns));
-  expect(await lookAround({ withinMs: 700 }, mdns)).toEqual([]);
+  expect(await discoverHeads({ withinMs: 700 }, mdns)).toEqual([]);
 });

@@ -48,7 +48,7 @@ describe('an address', () => {
     const member = { publicKey: newKeyPair().publicKey, name: 'neighbour', provider: 'a'.repeat(16) };
     trust.roster.enrol(`token ${token.id}`, member);
     const answer = (address: string, key = publicKey): string =>
-      trust.answer({ domain: 'registration', address, publicKey: key });
+      trust.authenticate({ domain: 'registration', address, publicKey: key });
     const burst = Array.from({ length: limits.handshakeBurst.value }, () => answer('10.0.0.1'));
     expect(new Set(burst)).toEqual(new Set(['in']));
     // A few more are allowed for the time that those took.

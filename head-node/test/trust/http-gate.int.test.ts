@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { limits, noBackbone, roles, routeVisitors, silentLogger, systemClock, type Role } from '@muster/shared';
+import { limits, noBackbone, roles, routeRoles, silentLogger, systemClock, type Role } from '@muster/shared';
 import fastify from 'fastify';
 import { startHttp, type HttpServer } from '../../src/io/http.ts';
 import { HandshakeLimits } from '../../src/trust/handshake-limits.ts';
@@ -15,10 +15,10 @@ const view = {
   counters: () => ({}),
   backbone: () => noBackbone,
 };
-const visitorWithKey = (key: string): Role | null => roles.find((role) => key === `key-of-${role}`) ?? null;
+const authenticator = (key: string): Role | null => roles.find((role) => key === `key-of-${role}`) ?? null;
 
 beforeAll(async () => {
-  server = await startHttp({ port: 0, logger: silentLogger, view, visitorWithKey });
+  server = await startHttp({ port: 0, logger: silentLogger, view, authenticator });
 });
 
 afterAll(() => server.close());
@@ -38,7 +38,7 @@ function statusOf(
   });
 }
 
-const routes = Object.keys(routeVisitors);
+const routes = Object.keys(routeRoles);
 
 describe('every route', () => {
   test.each(routes)('%s is for each role and for who shows no key', async (route) => {
@@ -67,7 +67,7 @@ describe('who tries one key after the other', () => {
     statusOf('/healthz', { authorization: `Bearer ${key}` }, { port: tried.port });
 
   beforeAll(async () => {
-    tried = await startHttp({ port: 0, logger: silentLogger, view, visitorWithKey });
+    tried = await startHttp({ port: 0, logger: silentLogger, view, authenticator });
     for (let key = 1; key < limits.failedHandshakes.value; key += 1) expect(await statusWith(`${key}`)).toBe(401);
   });
 
@@ -93,7 +93,7 @@ test('a route that the table does not know is for nobody: who shows a key is tol
   const gated = fastify();
   gated.addHook(
     'onRequest',
-    httpGate({ visitorWithKey, failures: new HandshakeLimits(), clock: systemClock, refused: () => undefined }),
+    httpGate({ authenticator, failures: new HandshakeLimits(), clock: systemClock, refused: () => undefined }),
   );
   let visited = 0;
   gated.get('/later', () => (visited += 1));

@@ -32,7 +32,7 @@ test.each([
   handler.close();
 });
 
-test('a doorkeeper that breaks lets nobody in', async () => {
+test('a authenticator that breaks lets nobody in', async () => {
   const context = new Context();
   const broken = (): never => {
     throw new Error('broken');

@@ -1,10 +1,9 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { Logger } from '@muster/shared';
-import type { OpenRequest } from './compute-protocol.ts';
-import type { DeviceWish } from './device-ladder.ts';
+import type { DeviceChoice, OpenRequest } from './compute-protocol.ts';
 
 export interface ComputeOptions {
-  readonly device: DeviceWish;
+  readonly device: DeviceChoice;
   /** 0: one for each core that this process may use. */
   readonly threads: number;
   /** 0: half of the memory that is free now. */

@@ -1,11 +1,14 @@
 /** What a provider asks of its compute processes. Bulk bytes never travel here: operands and results are files. */
 import type { DeviceFacts, OperandDtype, TaskId } from '@muster/shared';
 
-/** Execution providers of ONNX Runtime. */
-export type OnnxKind = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
+/** Execution providers of ONNX Runtime; 'tfjs': TensorFlow for Node with CUDA, an optional package. */
+export const deviceKinds = ['cpu', 'webgpu', 'cuda', 'dml', 'coreml', 'tfjs'] as const;
+export type DeviceKind = (typeof deviceKinds)[number];
+export type OnnxKind = Exclude<DeviceKind, 'tfjs'>;
 
-/** 'tfjs': TensorFlow for Node with CUDA, an optional package. */
-export type DeviceKind = OnnxKind | 'tfjs';
+/** What a person may ask for; 'auto': the best that passes its self-test. */
+export const deviceChoices = ['auto', ...deviceKinds] as const;
+export type DeviceChoice = (typeof deviceChoices)[number];
 
 /** One subtask. */
 export interface Job {

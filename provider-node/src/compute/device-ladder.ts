@@ -1,7 +1,5 @@
 import type { DeviceFacts } from '@muster/shared';
-import type { DeviceKind, Opened } from './compute-protocol.ts';
-
-export type DeviceWish = 'auto' | DeviceKind;
+import type { DeviceChoice, DeviceKind, Opened } from './compute-protocol.ts';
 
 export interface Machine {
   readonly platform: string;
@@ -14,8 +12,8 @@ export interface Machine {
  * Devices to try, best first. onnxruntime-node has WebGPU on three platforms (D3D12, Metal, Vulkan), CUDA only on Linux x64 and
  * DirectML only on Windows; CoreML wants fixed shapes, so it is used only when asked for.
  */
-export function candidates(wish: DeviceWish, { platform, arch, hasTfjs }: Machine): readonly DeviceKind[] {
-  if (wish !== 'auto') return [wish];
+export function candidates(choice: DeviceChoice, { platform, arch, hasTfjs }: Machine): readonly DeviceKind[] {
+  if (choice !== 'auto') return [choice];
   return [...runtimeDevices(platform, arch), ...(hasTfjs ? (['tfjs'] as const) : []), 'cpu'];
 }
 

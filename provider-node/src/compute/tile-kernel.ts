@@ -7,7 +7,7 @@ import type { Done } from './compute-protocol.ts';
 import type { Kernel, KernelJob } from './kernel.ts';
 import { PanelCache } from './panel-cache.ts';
 import { RightOperands } from './right-operands.ts';
-import { charge, doneIn, nothingSpent, type Spent } from './spent.ts';
+import { timed, doneIn, noTimings, type Timings } from './timings.ts';
 import { planTile, type RowGroup, type TileStep } from './tile-plan.ts';
 
 export interface TileKernelOptions {
@@ -47,43 +47,43 @@ export class TileKernel implements Kernel {
   async run(job: KernelJob): Promise<Done> {
     const work = job.work as TileWork;
     const groups = planTile({ work, pathOf: job.pathOf }, this.#groupBytes);
-    const spent = nothingSpent();
-    const out = charge(spent, 'writeMs', () => createTileFile(job.out, tileBytes(work)));
+    const timings = noTimings();
+    const out = timed(timings, 'writeMs', () => createTileFile(job.out, tileBytes(work)));
     let bytes = 0;
     try {
       for (const group of groups) {
-        const part = bytesOf(await this.#multiplyGroup(group, work, spent));
-        charge(spent, 'writeMs', () => out.write(part));
+        const part = bytesOf(await this.#multiplyGroup(group, work, timings));
+        timed(timings, 'writeMs', () => out.write(part));
         bytes += part.length;
         freeMemory(part);
       }
     } finally {
-      charge(spent, 'writeMs', () => out.close());
+      timed(timings, 'writeMs', () => out.close());
     }
-    return doneIn(spent, bytes);
+    return doneIn(timings, bytes);
   }
 
-  async #multiplyGroup(group: RowGroup, work: TileWork, spent: Spent): Promise<Elements> {
+  async #multiplyGroup(group: RowGroup, work: TileWork, timings: Timings): Promise<Elements> {
     const [first, ...others] = group as [TileStep, ...TileStep[]];
-    const sum = await this.#multiplyStep(first, work, spent);
+    const sum = await this.#multiplyStep(first, work, timings);
     for (const step of others) {
-      const term = await this.#multiplyStep(step, work, spent);
-      charge(spent, 'computeMs', () => addInto(sum, term));
+      const term = await this.#multiplyStep(step, work, timings);
+      timed(timings, 'computeMs', () => addInto(sum, term));
       freeMemory(term);
     }
     this.#options.finish?.(sum);
     return sum;
   }
 
-  async #multiplyStep({ a, b }: TileStep, { dtype }: TileWork, spent: Spent): Promise<Elements> {
+  async #multiplyStep({ a, b }: TileStep, { dtype }: TileWork, timings: Timings): Promise<Elements> {
     const multiplier = this.#options.multipliers[dtype];
     const start = performance.now();
     const left = this.#left.fetch(a, (bytes) => multiplier.adopt('a', bytes));
     const times = await this.#right.fetch(b, multiplier);
     const read = performance.now();
     const product = await times(left);
-    spent.readMs += read - start;
-    spent.computeMs += performance.now() - read;
+    timings.readMs += read - start;
+    timings.computeMs += performance.now() - read;
     return product;
   }
 }

@@ -25,7 +25,7 @@ export interface GivenBrokerOptions {
   readonly amqpTls: BrokerTls;
   readonly name: string;
   readonly logger: Logger;
-  readonly onNews: (line: string) => void;
+  readonly onStatus: (line: string) => void;
 }
 
 export interface GivenBrokerPorts {
@@ -107,7 +107,7 @@ export class GivenBroker implements BrokerLink {
       this.#link = this.#open(offer.url, tls);
     } catch (error) {
       if (!isMusterError(error)) throw error;
-      this.#options.onNews(`works without the broker of the head: ${error.message} (${error.why})`);
+      this.#options.onStatus(`works without the broker of the head: ${error.message} (${error.why})`);
     }
   }
 

@@ -12,7 +12,7 @@ import {
   type SessionId,
   type TaskId,
 } from '@muster/shared';
-import { Asker, expectType, SendQueue, type BlockStore, type HeadRoute } from '@muster/shared/io';
+import { RequestClient, expectType, SendQueue, type BlockStore, type HeadRoute } from '@muster/shared/io';
 import { Push, Request, Subscriber } from 'zeromq';
 import { BlockFetcher } from './block-fetcher.ts';
 
@@ -45,7 +45,7 @@ export class HeadLink {
   readonly #topics = new Map<TaskId, string>();
   readonly #results: Push;
   readonly #resultQueue: SendQueue;
-  readonly #heartbeats: Asker;
+  readonly #heartbeats: RequestClient;
   #closed = false;
   #misses = 0;
   /** Last message on our topic, and the last that the head said it had sent. */
@@ -65,7 +65,7 @@ export class HeadLink {
     });
     this.#results = new Push({ ...LIVENESS, ...curve, immediate: true, sendHighWaterMark: 64 });
     this.#resultQueue = new SendQueue(this.#results, () => undefined);
-    this.#heartbeats = new Asker(Request, route, 'heartbeats');
+    this.#heartbeats = new RequestClient(Request, route, 'heartbeats');
     this.fetcher = new BlockFetcher(route, blocks, { logger });
     this.#tasks.events.on('disconnect', () => this.#broken('the connection to the head closed'));
     this.#tasks.connect(addresses.tasks);

@@ -34,7 +34,10 @@ function start(options: Partial<GivenBrokerOptions> = {}): GivenBroker {
       close: () => Promise.resolve(void log.push(`close ${url}`)),
     };
   };
-  const broker = new GivenBroker({ ...all, onNews: (line) => void news.push(line) }, { provider: NODE, blocks, open });
+  const broker = new GivenBroker(
+    { ...all, onStatus: (line) => void news.push(line) },
+    { provider: NODE, blocks, open },
+  );
   broker.listen(() => false);
   return broker;
 }

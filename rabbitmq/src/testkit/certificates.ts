@@ -36,7 +36,7 @@ export function makeCertificates(directory: string): Certificates {
   };
 }
 
-interface Wish {
+interface CertificateRequest {
   readonly name: string;
   readonly commonName: string;
   readonly extensions: string;
@@ -47,7 +47,11 @@ function authority(directory: string, name: string): Certificate {
 }
 
 /** By itself for an authority. */
-function signed(directory: string, { name, commonName, extensions }: Wish, ca: Certificate | null): Certificate {
+function signed(
+  directory: string,
+  { name, commonName, extensions }: CertificateRequest,
+  ca: Certificate | null,
+): Certificate {
   const [cert, key, request, options] = ['pem', 'key', 'csr', 'ext'].map((end) =>
     join(directory, `${name}.${end}`),
   ) as [string, string, string, string];

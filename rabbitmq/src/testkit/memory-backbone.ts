@@ -28,14 +28,14 @@ import { outboxStatus } from '../outbox-status.ts';
 import type { MemoryBroker } from './memory-broker.ts';
 import type { MemoryConsumer, Store } from './memory-queue.ts';
 import type { Entry } from '../outbox.ts';
-import { Patience } from '../patience.ts';
-import { Silence, SILENCE_MS, type Traffic } from '../silence.ts';
+import { IdleTimeout } from '../idle-timeout.ts';
+import { ConfirmWatchdog, SILENCE_MS, type Traffic } from '../confirm-watchdog.ts';
 import { StateNotice } from '../state-notice.ts';
-import { isBulk, providerQueue, queueOf, streamsOf, type QueueSpec, type Role } from '../topology.ts';
+import { isBulk, providerQueue, queueOf, streamsOf, type QueueSpec, type BrokerRole } from '../topology.ts';
 import { Watermarks } from '../watermarks.ts';
 
 export interface MemoryBackboneOptions {
-  readonly role: Role;
+  readonly role: BrokerRole;
   /** Who is logged in; says so of what it publishes, unless it is the head. */
   readonly user?: string;
   readonly maxOutboxBytes?: number;
@@ -47,7 +47,7 @@ type Source = QueueSource | StreamSource;
 
 interface Taking {
   readonly end: number;
-  readonly patience: Patience;
+  readonly idle: IdleTimeout;
   readonly onDelivery: OnDelivery;
 }
 
@@ -66,7 +66,7 @@ export class MemoryBackbone implements Backbone {
   /** What changed while the broker was away. */
   #owed: (() => void)[] = [];
   readonly #leave: () => void;
-  readonly #silence: Silence;
+  readonly #watchdog: ConfirmWatchdog;
   readonly #looking: NodeJS.Timeout;
   #state: BackboneState = 'connecting';
 
@@ -82,8 +82,8 @@ export class MemoryBackbone implements Backbone {
     this.#messages = lane(maxOutboxBytes ?? limits.backboneOutboxBytes.value);
     this.#blocks = lane(limits.backboneBlockOutboxBytes.value);
     this.#lanes = [this.#messages, this.#blocks];
-    this.#silence = new Silence(maxSilenceMs ?? SILENCE_MS, () => this.#traffic());
-    this.#looking = setInterval(() => this.#look(), this.#silence.lookMs).unref();
+    this.#watchdog = new ConfirmWatchdog(maxSilenceMs ?? SILENCE_MS, () => this.#traffic());
+    this.#looking = setInterval(() => this.#look(), this.#watchdog.lookMs).unref();
     this.#leave = broker.join(this);
   }
 
@@ -172,14 +172,14 @@ export class MemoryBackbone implements Backbone {
     source: Source,
     options: { readonly withinMs: number; readonly onDelivery: OnDelivery },
   ): Promise<number> {
-    const patience = new Patience(options.withinMs);
+    const idle = new IdleTimeout(options.withinMs);
     try {
-      if (!(await this.#reached(patience))) throw new MusterError('BACKBONE_DOWN', 'the broker in memory is down');
+      if (!(await this.#reached(idle))) throw new MusterError('BACKBONE_DOWN', 'the broker in memory is down');
       const store = this.#broker.store(queueOf(source.from).name);
       const end = (store?.size ?? 0) - (store?.first('offset' in source ? source.offset : 0) ?? 0);
-      return end > 0 ? await this.#take(source, { end, patience, onDelivery: options.onDelivery }) : 0;
+      return end > 0 ? await this.#take(source, { end, idle, onDelivery: options.onDelivery }) : 0;
     } finally {
-      patience.end();
+      idle.end();
     }
   }
 
@@ -194,14 +194,14 @@ export class MemoryBackbone implements Backbone {
     this.#leave();
   }
 
-  async #reached(patience: Patience): Promise<boolean> {
+  async #reached(idle: IdleTimeout): Promise<boolean> {
     const { promise, resolve } = deferred<boolean>();
     const stop = this.#notice.watch(() => this.#isUp && resolve(true));
-    return (await patience.await(promise).finally(stop)) ?? false;
+    return (await idle.await(promise).finally(stop)) ?? false;
   }
 
   /** The subscription takes nothing more at the end, but stays until its last delivery is acknowledged, as the real one does. */
-  async #take(source: Source, { end, patience, onDelivery }: Taking): Promise<number> {
+  async #take(source: Source, { end, idle, onDelivery }: Taking): Promise<number> {
     const { promise, resolve } = deferred<boolean>();
     const held = new Set<Delivery>();
     let [count, isOver] = [0, false];
@@ -215,7 +215,7 @@ export class MemoryBackbone implements Backbone {
     };
     const take = (delivery: Delivery): void => {
       count += 1;
-      patience.renew();
+      idle.renew();
       held.add(delivery);
       if (count === end) resolve(true);
       onDelivery({
@@ -225,7 +225,7 @@ export class MemoryBackbone implements Backbone {
       });
     };
     const subscription = this.#subscribe(source, take, () => !isOver && count < end);
-    await patience.await(promise);
+    await idle.await(promise);
     isOver = true;
     closeWhenSettled();
     return count;
@@ -245,7 +245,7 @@ export class MemoryBackbone implements Backbone {
   }
 
   #report(): Pick<BackboneStatus, 'state' | 'reason'> {
-    const { reason } = this.#silence;
+    const { reason } = this.#watchdog;
     if (this.#state === 'up') return reason === undefined ? { state: 'up', reason: '' } : { state: 'blocked', reason };
     return { state: this.#state, reason: `the broker in memory is ${this.#state}` };
   }
@@ -255,7 +255,7 @@ export class MemoryBackbone implements Backbone {
   }
 
   #look(): void {
-    this.#silence.look();
+    this.#watchdog.look();
     this.#notice.changed();
   }
 

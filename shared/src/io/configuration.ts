@@ -2,7 +2,7 @@
 import type { Command, Option } from 'commander';
 import { masked } from '../secrets.ts';
 import { table } from '../table.ts';
-import { printFound } from './print-found.ts';
+import { printResult } from './print-result.ts';
 import { fileVariable, readSecretFile, type SecretOption } from './secret-option.ts';
 
 export interface ConfiguredValue {
@@ -39,7 +39,7 @@ export function addConfigCommand(
     .action(() =>
       chosen(() => {
         const configuration = configurationOf(program, shown, said);
-        printFound({ configuration }, lines(configuration));
+        printResult({ configuration }, lines(configuration));
         return Promise.resolve();
       }),
     );

@@ -5,7 +5,7 @@ import { PROTOCOL_VERSION } from '../protocol/version.ts';
 import type { Message } from '../protocol/messages.ts';
 import { enrolmentKeys, readJoinToken, type JoinToken } from '../trust/join-token.ts';
 import { newKeyPair, type KeyPair } from '../trust/keys.ts';
-import { Asker, expectType, type RequestSocketClass } from './asker.ts';
+import { RequestClient, expectType, type RequestSocketClass } from './request-client.ts';
 import { curveRoute } from './head-route.ts';
 import type { Membership } from './membership-file.ts';
 
@@ -57,16 +57,16 @@ async function enrolAt(
   { name, provider, keys }: Applicant & { readonly keys: KeyPair },
 ): Promise<Enrolment> {
   const { headKey, endpoints } = token;
-  const asker = new Asker(Request, curveRoute(endpoint, headKey, enrolmentKeys(token)), 'registration');
+  const client = new RequestClient(Request, curveRoute(endpoint, headKey, enrolmentKeys(token)), 'registration');
   try {
     const id = provider as ProviderId | '';
     const question = { version: PROTOCOL_VERSION, publicKey: keys.publicKey, name, provider: id };
-    const answer = await askPatiently(() => asker.ask('enrol', question));
+    const answer = await askPatiently(() => client.ask('enrol', question));
     const { identity, role, cluster, approved } = expectType(answer, 'enrolled');
     const known = [endpoint, ...endpoints.filter((other) => other !== endpoint)];
     return { approved, membership: { cluster, headKey, endpoints: known, identity, role, keys } };
   } finally {
-    asker.close();
+    client.close();
   }
 }
 

@@ -21,7 +21,7 @@ export interface HeadRoute {
   readonly seal: string;
 }
 
-export interface RouteWish {
+export interface RouteOptions {
   readonly endpoint: Endpoint;
   /** By TCP also where the head left sockets in the file system. */
   readonly wire: boolean;
@@ -33,7 +33,7 @@ export interface RouteWish {
  * another address. Throws UNAUTHORIZED when there is none. On loopback there may be one later: until then nothing is said to whoever
  * listens there, for it may be anybody.
  */
-export function routeToHead({ endpoint, wire, membership }: RouteWish): HeadRoute {
+export function routeToHead({ endpoint, wire, membership }: RouteOptions): HeadRoute {
   const local = readLocalCredential(endpoint.portBase);
   if (isLoopback(endpoint.host)) {
     if (local !== null) return localRoute(local, endpoint, wire || !USUAL_LOOPBACK.includes(endpoint.host));

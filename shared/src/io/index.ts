@@ -40,7 +40,7 @@ export { blockPath, incomingPath } from './store-paths.ts';
 export { DirectoryLock } from './directory-lock.ts';
 export { addConfigCommand, configurationOf, type ConfiguredValue, type ShownOptions } from './configuration.ts';
 export { maskedLog, type LogDestination } from './masked-log.ts';
-export { printFound } from './print-found.ts';
+export { printResult } from './print-result.ts';
 export { jsonError, report, runProgram, untilSignal, versionIn } from './program.ts';
 export { giveSpare, SpareStock, takeSpare, writeOverSpare } from './spare-files.ts';
 export { overwriteFile, writePieces } from './write-pieces.ts';
@@ -60,10 +60,10 @@ export {
   sameRoute,
   type CurveOptions,
   type HeadRoute,
-  type RouteWish,
+  type RouteOptions,
 } from './head-route.ts';
-export { Asker, expectType, type RequestSocketClass } from './asker.ts';
-export { announce, lookAround, type Look, type MdnsOptions } from './mdns.ts';
+export { RequestClient, expectType, type RequestSocketClass } from './request-client.ts';
+export { announce, discoverHeads, type Look, type MdnsOptions } from './mdns.ts';
 export { enrol, type Applicant, type Enrolment } from './enrol.ts';
 export { HandshakeWatch, type SocketEvent } from './handshake.ts';
 export { expectJoinToken, JOIN_TOKEN, takeJoinToken } from './join-line.ts';

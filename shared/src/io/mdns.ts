@@ -45,7 +45,7 @@ export interface Look {
 }
 
 /** Heads that announce themselves, in the order in which they are seen. Rejects with HEAD_UNREACHABLE when the network cannot be asked. */
-export async function lookAround(
+export async function discoverHeads(
   { withinMs, until = () => false }: Look,
   options: MdnsOptions = {},
 ): Promise<FoundHead[]> {

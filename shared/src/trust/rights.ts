@@ -71,17 +71,17 @@ export const messageRights: Readonly<Record<MessageType, Rights>> = {
   ended: nobody,
 };
 
-/** A visitor of the HTTP server: one who shows a key of a role, or one who shows none. */
-export type Visitor = Role | 'anonymous';
+/** Of who asks the HTTP server: the role of the key that is shown, or that of no key. */
+export type HttpRole = Role | 'anonymous';
 
 /** The server listens on loopback only: health and metrics are for whoever is on this machine, as a scraper is. */
-export const routeVisitors = {
+export const routeRoles = {
   '/healthz': ['admin', 'submitter', 'provider', 'viewer', 'anonymous'],
   '/readyz': ['admin', 'submitter', 'provider', 'viewer', 'anonymous'],
   '/metrics': ['admin', 'submitter', 'provider', 'viewer', 'anonymous'],
-} as const satisfies Readonly<Record<string, readonly Visitor[]>>;
+} as const satisfies Readonly<Record<string, readonly HttpRole[]>>;
 
-export type HttpRoute = keyof typeof routeVisitors;
+export type HttpRoute = keyof typeof routeRoles;
 
 /** What these roles together may do with a message; null: nothing. */
 export function reachOf(type: MessageType, held: readonly Role[]): Reach | null {
@@ -91,5 +91,5 @@ export function reachOf(type: MessageType, held: readonly Role[]): Reach | null 
 }
 
 /** False also for a route that the table does not know. */
-export const mayVisit = (route: string, visitor: Visitor): boolean =>
-  Object.hasOwn(routeVisitors, route) && (routeVisitors[route as HttpRoute] as readonly Visitor[]).includes(visitor);
+export const mayRequest = (route: string, role: HttpRole): boolean =>
+  Object.hasOwn(routeRoles, route) && (routeRoles[route as HttpRoute] as readonly HttpRole[]).includes(role);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { mayVisit, messageRights, messages, reachOf, roles, type MessageType, type Role } from '@muster/shared';
+import { mayRequest, messageRights, messages, reachOf, roles, type MessageType, type Role } from '@muster/shared';
 
 const types = Object.keys(messages) as MessageType[];
 const mayOnly = (...held: Role[]): MessageType[] => types.filter((type) => reachOf(type, held) !== null).toSorted();
@@ -48,7 +48,7 @@ describe('the table of rights', () => {
   });
 
   test('knows every route, and no other', () => {
-    for (const route of ['/healthz', '/readyz', '/metrics']) expect(mayVisit(route, 'anonymous')).toBe(true);
-    for (const route of ['/', '/tasks', 'toString', '__proto__']) expect(mayVisit(route, 'admin')).toBe(false);
+    for (const route of ['/healthz', '/readyz', '/metrics']) expect(mayRequest(route, 'anonymous')).toBe(true);
+    for (const route of ['/', '/tasks', 'toString', '__proto__']) expect(mayRequest(route, 'admin')).toBe(false);
   });
 });

@@ -13,7 +13,7 @@ import {
   type Message,
 } from '@muster/shared';
 import type { HeadRoute } from '@muster/shared/io';
-import { Questions, type Question } from './questions.ts';
+import { PendingRequests, type PendingRequest } from './pending-requests.ts';
 import type { Answer, Asked, AskFields, Push } from './requests.ts';
 import { openSocket, type FrameSocket } from './socket.ts';
 
@@ -53,7 +53,7 @@ export class HeadLink {
   private readonly logger: Logger;
   private readonly socket: FrameSocket;
   private readonly ticker: NodeJS.Timeout;
-  private readonly questions = new Questions();
+  private readonly questions = new PendingRequests();
   private epoch = 0;
   private connections = 0;
   private probing = false;
@@ -83,10 +83,10 @@ export class HeadLink {
     if (this.closed) return Promise.reject(closedError());
     const request = this.questions.nextRequest();
     const frame = encode(type, { ...fields, request } as unknown as Fields<T>);
-    const frames: Question['frames'] = options.payload === undefined ? [frame] : [frame, options.payload];
+    const frames: PendingRequest['frames'] = options.payload === undefined ? [frame] : [frame, options.payload];
     return new Promise<Answer<T>>((resolve, reject) => {
-      const settle = resolve as unknown as Question['resolve'];
-      const question: Question = {
+      const settle = resolve as unknown as PendingRequest['resolve'];
+      const question: PendingRequest = {
         type,
         frames,
         scope: options.scope ?? '',
@@ -169,7 +169,7 @@ export class HeadLink {
     }
   }
 
-  private askAgain(which: (question: Question) => boolean): void {
+  private askAgain(which: (question: PendingRequest) => boolean): void {
     for (const question of this.questions.where(which)) {
       question.resent = true;
       question.sentMs = systemClock.nowMs();

@@ -1,10 +1,10 @@
 import { blockNumber, chunkRange, dtypes, stripeRange } from '@muster/shared';
-import { stripingOfRole, type Role } from './matrix-ref.ts';
+import { stripingOfRole, type OperandSide } from './matrix-ref.ts';
 import type { Shaped, Span } from './matrix-source.ts';
 
 /** One block of an operand and where it lies in the matrix. */
 export interface BlockCut {
-  readonly role: Role;
+  readonly role: OperandSide;
   readonly number: number;
   readonly rows: Span;
   readonly columns: Span;
@@ -12,7 +12,7 @@ export interface BlockCut {
 }
 
 /** The blocks of an operand by number. */
-export function cutsOf(role: Role, shaped: Shaped): BlockCut[] {
+export function cutsOf(role: OperandSide, shaped: Shaped): BlockCut[] {
   const striping = stripingOfRole(role, shaped);
   const cuts: BlockCut[] = [];
   for (let stripe = 0; stripe < striping.stripes; stripe++) {

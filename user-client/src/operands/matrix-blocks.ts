@@ -2,7 +2,7 @@ import { MusterError, type BlockId } from '@muster/shared';
 import type { BufferPool } from '../buffer-pool.ts';
 import { cutsOf, sendOrder, type BlockCut } from './block-cut.ts';
 import type { BlockSource, SourceBlock } from './block-source.ts';
-import { isMatrixRef, type MatrixRef, type Role } from './matrix-ref.ts';
+import { isMatrixRef, type MatrixRef, type OperandSide } from './matrix-ref.ts';
 import type { MatrixSource } from './matrix-source.ts';
 import { packMatrixBlock, type PackedBlock } from './packed-block.ts';
 
@@ -11,11 +11,11 @@ export type Operand = MatrixSource | MatrixRef;
 
 /** The blocks of one operand of a product. */
 export class MatrixBlocks implements BlockSource {
-  readonly operand: Role;
+  readonly operand: OperandSide;
   readonly cuts: readonly BlockCut[];
   private readonly matrix: Operand;
 
-  constructor(role: Role, matrix: Operand) {
+  constructor(role: OperandSide, matrix: Operand) {
     this.operand = role;
     this.matrix = matrix;
     this.cuts = cutsOf(role, matrix);
@@ -52,7 +52,7 @@ export class MatrixBlocks implements BlockSource {
  * The blocks of a product in the order in which they are sent. What the head has already comes first: it costs a message, and
  * tiles that need only one more block can start.
  */
-export function productBlocks({ a, b }: Readonly<Record<Role, Operand>>): SourceBlock[] {
+export function productBlocks({ a, b }: Readonly<Record<OperandSide, Operand>>): SourceBlock[] {
   const sources = { a: new MatrixBlocks('a', a), b: new MatrixBlocks('b', b) };
   const placed = ({ role, number }: BlockCut): SourceBlock => ({ source: sources[role], number });
   const [ofA, ofB] = [sources.a.cuts, sources.b.cuts];

@@ -2,13 +2,13 @@ import { blockIdOf, type BlockId } from '@muster/shared';
 import type { Transport } from '../transport.ts';
 import { cutsOf, type BlockCut } from './block-cut.ts';
 import { forEachBlock } from './for-each-block.ts';
-import type { MatrixRef, Role } from './matrix-ref.ts';
+import type { MatrixRef, OperandSide } from './matrix-ref.ts';
 import type { MatrixSource } from './matrix-source.ts';
 import { packMatrixBlock } from './packed-block.ts';
 import { putBlock } from './put-block.ts';
 
 /** Gives the head the blocks of a matrix before there is a task. */
-export async function putMatrix(transport: Transport, source: MatrixSource, role: Role): Promise<MatrixRef> {
+export async function putMatrix(transport: Transport, source: MatrixSource, role: OperandSide): Promise<MatrixRef> {
   const { rows, columns, dtype } = source;
   const cuts = cutsOf(role, source);
   const ids: BlockId[] = [];

@@ -4,7 +4,7 @@ import { freeMemory } from '@muster/shared/io';
 import { createTileFile, readBlocks, type TileFile } from '../block-files.ts';
 import type { Done } from '../compute-protocol.ts';
 import type { Kernel, KernelJob } from '../kernel.ts';
-import { charge, chargeAwait, doneIn, nothingSpent, type Spent } from '../spent.ts';
+import { timed, timedAwait, doneIn, noTimings, type Timings } from '../timings.ts';
 import { openRowModel, type ModelDevice, type OpenModel } from './open-row-model.ts';
 import type { RowModel } from './row-model.ts';
 
@@ -28,17 +28,17 @@ export class InferenceKernel implements Kernel {
 
   /** Rejects with COMPUTE_FAILED for a model whose ports are not as the work says. */
   async run(job: KernelJob): Promise<Done> {
-    const spent = nothingSpent();
+    const timings = noTimings();
     const work = job.work as InferWork;
-    const open = await chargeAwait(spent, 'readMs', () => this.#model(work, job));
-    const x = charge(spent, 'readMs', () => this.#read(work, job));
-    const out = charge(spent, 'writeMs', () => createTileFile(job.out, work.rows * rowBytes(work.output)));
+    const open = await timedAwait(timings, 'readMs', () => this.#model(work, job));
+    const x = timed(timings, 'readMs', () => this.#read(work, job));
+    const out = timed(timings, 'writeMs', () => createTileFile(job.out, work.rows * rowBytes(work.output)));
     try {
-      await runBatches({ model: open.model, work, x, out }, spent);
+      await runBatches({ model: open.model, work, x, out }, timings);
     } finally {
-      charge(spent, 'writeMs', () => out.close());
+      timed(timings, 'writeMs', () => out.close());
     }
-    return doneIn(spent, work.rows * rowBytes(work.output), open.fallback);
+    return doneIn(timings, work.rows * rowBytes(work.output), open.fallback);
   }
 
   #read({ x, rows, input }: InferWork, { pathOf }: KernelJob): Uint8Array<ArrayBuffer> {
@@ -65,7 +65,7 @@ interface Batches {
   readonly out: TileFile;
 }
 
-async function runBatches({ model, work, x, out }: Batches, spent: Spent): Promise<void> {
+async function runBatches({ model, work, x, out }: Batches, timings: Timings): Promise<void> {
   const each = rowBytes(work.input);
   const fixed = model.batchOf(work.input);
   const step = fixed ?? freeBatch(work);
@@ -73,8 +73,8 @@ async function runBatches({ model, work, x, out }: Batches, spent: Spent): Promi
     const count = Math.min(step, work.rows - from);
     const bytes = x.subarray(from * each, (from + count) * each);
     const rows = fixed === null ? { bytes, count } : { bytes: padded(bytes, fixed * each), count: fixed };
-    const y = await chargeAwait(spent, 'computeMs', () => model.run(work, rows));
-    charge(spent, 'writeMs', () => out.write(y.subarray(0, count * rowBytes(work.output))));
+    const y = await timedAwait(timings, 'computeMs', () => model.run(work, rows));
+    timed(timings, 'writeMs', () => out.write(y.subarray(0, count * rowBytes(work.output))));
     freeMemory(y);
   }
 }

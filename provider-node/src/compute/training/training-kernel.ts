@@ -22,7 +22,7 @@ import { createTileFile, readBlocks } from '../block-files.ts';
 import { BufferPool } from '../buffer-pool.ts';
 import type { Done } from '../compute-protocol.ts';
 import type { Kernel, KernelJob } from '../kernel.ts';
-import { charge, chargeAwait, doneIn, nothingSpent, type Spent } from '../spent.ts';
+import { timed, timedAwait, doneIn, noTimings, type Timings } from '../timings.ts';
 import { GradientEncoder, type EncodedSums } from './gradient-encoder.ts';
 import { SampleBlocks, type BlockLayout } from './sample-blocks.ts';
 import type { VerifiedSteps } from './verified-steps.ts';
@@ -56,7 +56,7 @@ export class TrainingKernel implements Kernel {
   });
   readonly #encoder = new GradientEncoder();
   #gatherAhead: () => void = () => undefined;
-  #spent: Spent = nothingSpent();
+  #timings: Timings = noTimings();
 
   constructor(options: TrainingKernelOptions) {
     this.#options = options;
@@ -65,13 +65,13 @@ export class TrainingKernel implements Kernel {
 
   /** Rejects with BAD_MODEL, SHAPE_MISMATCH or BAD_DATA for blocks that are not what the work says. */
   async run(job: KernelJob): Promise<Done> {
-    this.#spent = nothingSpent();
+    this.#timings = noTimings();
     const work = job.work as TrainWork;
-    const program = charge(this.#spent, 'readMs', () => this.#program(work, job.pathOf));
+    const program = timed(this.#timings, 'readMs', () => this.#program(work, job.pathOf));
     const sums = await this.#sums(program, job);
-    const bytes = charge(this.#spent, 'writeMs', () => this.#write(job, sums));
+    const bytes = timed(this.#timings, 'writeMs', () => this.#write(job, sums));
     freeMemory(sums.vector);
-    return doneIn(this.#spent, bytes, this.#options.fallback);
+    return doneIn(this.#timings, bytes, this.#options.fallback);
   }
 
   /** While the head makes the next weights. The blocks of the latest shard are most of those that the next one needs. */
@@ -95,10 +95,10 @@ export class TrainingKernel implements Kernel {
       return this.#blocks.fetch(id, program, pathOf);
     };
     const start = performance.now();
-    const before = this.#spent.computeMs;
+    const before = this.#timings.computeMs;
     const sums = await program.gradient.run(work, { weights: program.weights, set, blockAt });
     this.#gatherAhead = () => program.gradient.gatherAhead({ set, blockAt });
-    this.#spent.readMs += performance.now() - start - (this.#spent.computeMs - before);
+    this.#timings.readMs += performance.now() - start - (this.#timings.computeMs - before);
     return sums;
   }
 
@@ -129,7 +129,7 @@ export class TrainingKernel implements Kernel {
 
   #timed(graph: OpenGraph): GraphRunner {
     return {
-      run: (inputs) => chargeAwait(this.#spent, 'computeMs', () => graph.run(inputs)),
+      run: (inputs) => timedAwait(this.#timings, 'computeMs', () => graph.run(inputs)),
     };
   }
 

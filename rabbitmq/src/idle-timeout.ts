@@ -1,7 +1,7 @@
 import { deferred } from '@muster/shared';
 
 /** A time limit for what may take long as long as it gets on: it ends when nothing has renewed it for `ms`. */
-export class Patience {
+export class IdleTimeout {
   readonly #over: Promise<undefined>;
   readonly #timer: NodeJS.Timeout;
 
@@ -15,7 +15,7 @@ export class Patience {
     this.#timer.refresh();
   }
 
-  /** Undefined when patience ends before; whatever becomes of the promise then is nobody's concern. */
+  /** Undefined when it ends before; whatever becomes of the promise then is nobody's concern. */
   await<T>(promise: Promise<T>): Promise<T | undefined> {
     return Promise.race([promise, this.#over]);
   }

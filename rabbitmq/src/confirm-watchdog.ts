@@ -19,12 +19,12 @@ export interface Traffic {
  * A destination that is silent while others answer is marked as mute. One of a provider costs that provider's copies only. One that all
  * tasks use, such as the stream of events, is as bad as a broker that says nothing.
  */
-export class Silence {
+export class ConfirmWatchdog {
   /** From one look to the next. */
   readonly lookMs: number;
   readonly #traffic: () => Traffic;
-  #broker = new Looks();
-  readonly #each = new Map<string, Looks>();
+  #broker = new Checks();
+  readonly #each = new Map<string, Checks>();
 
   constructor(maxMs: number, traffic: () => Traffic) {
     this.lookMs = maxMs / LOOKS;
@@ -48,7 +48,7 @@ export class Silence {
 
   #beginAnew(): [] {
     this.#each.clear();
-    this.#broker = new Looks();
+    this.#broker = new Checks();
     return [];
   }
 
@@ -69,21 +69,21 @@ export class Silence {
     return `no confirmation for ${this.#secondsOf(this.#broker)} s`;
   }
 
-  #looksAt({ name }: DestinationTraffic): Looks {
+  #looksAt({ name }: DestinationTraffic): Checks {
     const known = this.#each.get(name);
     if (known) return known;
-    const fresh = new Looks();
+    const fresh = new Checks();
     this.#each.set(name, fresh);
     return fresh;
   }
 
-  #secondsOf({ count }: Looks): number {
+  #secondsOf({ count }: Checks): number {
     return Number((Math.max(0, count - 1) * (this.lookMs / 1000)).toFixed(1));
   }
 }
 
 /** Times that something was found waiting since the last answer. */
-class Looks {
+class Checks {
   count = 0;
   #answers = 0;
   #elsewhere = 0;

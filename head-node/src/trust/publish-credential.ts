@@ -15,7 +15,7 @@ export interface CredentialOptions {
  * For programs of this machine and account. Returns what takes it away. Where it cannot be left, as in a container without a home,
  * the head runs on without: who joins with a token does not need it.
  */
-export function leaveCredential({ portBase, insecure, headId, trust, ipc, logger }: CredentialOptions): () => void {
+export function publishCredential({ portBase, insecure, headId, trust, ipc, logger }: CredentialOptions): () => void {
   const headKey = insecure ? null : trust.keys.publicKey;
   try {
     leaveLocalCredential(portBase, { headId, headKey, keys: trust.localKeys, ipc });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { limits, roles, silentLogger, type Visitor } from '@muster/shared';
+import { limits, roles, silentLogger, type HttpRole } from '@muster/shared';
 import { freePortBase, TemporaryDirectories } from '@muster/shared/testkit';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type * as HeadNodeModule from '../../src/head-node.ts';
@@ -11,7 +11,7 @@ import type { CreatedApiToken } from '../../src/trust/administration.ts';
 import { ApiTokens } from '../../src/trust/api-tokens.ts';
 import { LOCAL_PEER } from '../../src/trust/peer.ts';
 import { Trust } from '../../src/trust/trust.ts';
-import { visitors } from '../../src/trust/visitors.ts';
+import { httpAuthenticator } from '../../src/trust/http-authenticator.ts';
 
 /** As it was built: the head starts a compiled process beside it. */
 const built = join(import.meta.dirname, '../../dist/head-node.js');
@@ -126,14 +126,14 @@ test('whoever shows a key is of the role that it has, and of no other', async ()
   const apiTokens = new ApiTokens([], { changed: () => undefined, wallMs: Date.now });
   const refused: string[] = [];
   const keyRefused = (why: string): void => void refused.push(why);
-  const visitorWithKey = visitors({ issuer, audience, jwks, roleClaim: 'role' }, { apiTokens, keyRefused });
-  const visitorOf = async (key: string): Promise<Visitor | null> => visitorWithKey(key);
+  const authenticator = httpAuthenticator({ issuer, audience, jwks, roleClaim: 'role' }, { apiTokens, keyRefused });
+  const visitorOf = async (key: string): Promise<HttpRole | null> => authenticator(key);
   for (const role of roles) {
     expect(await visitorOf(apiTokens.issue({ name: 'a', role, ttlMs: 1000 }).token)).toBe(role);
     expect(await visitorOf(await sign(role))).toBe(role);
   }
   expect(refused).toEqual([]);
-  const withoutIssuer = visitors(null, { apiTokens, keyRefused });
+  const withoutIssuer = httpAuthenticator(null, { apiTokens, keyRefused });
   expect(await withoutIssuer(await sign('admin'))).toBeNull();
   expect(refused).toEqual([expect.stringContaining('no issuer')]);
 });

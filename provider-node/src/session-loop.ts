@@ -10,7 +10,7 @@ import {
   type ProviderId,
 } from '@muster/shared';
 import {
-  Asker,
+  RequestClient,
   blockPath,
   expectType,
   incomingPath,
@@ -52,12 +52,12 @@ interface Session {
   readonly end: (reason: string) => void;
 }
 
-export class Membership {
+export class SessionLoop {
   /** The first successful registration. Rejects when the head refuses us for good. */
   readonly joined: Promise<void>;
   readonly #parts: MembershipParts;
   /** How the head is asked to be registered, and by which way. */
-  #desk: { readonly asker: Asker; readonly route: HeadRoute } | null = null;
+  #registration: { readonly client: RequestClient; readonly route: HeadRoute } | null = null;
   readonly #first = deferred<void>();
   readonly #running: Promise<void>;
   readonly #left = deferred<void>();
@@ -84,11 +84,11 @@ export class Membership {
     if (this.#session !== null) {
       const { link, end } = this.#session;
       await link.flush(LEAVE_MS);
-      await this.#desk?.asker.ask('bye', { session: link.session, handBack }).catch(() => undefined);
+      await this.#registration?.client.ask('bye', { session: link.session, handBack }).catch(() => undefined);
       end('leaving');
     }
     await this.#running;
-    this.#desk?.asker.close();
+    this.#registration?.client.close();
   }
 
   async #run(): Promise<void> {
@@ -96,7 +96,7 @@ export class Membership {
     while (!this.#leaving) {
       try {
         const reason = await this.#serve();
-        if (!this.#leaving) options.onNews(`lost the head: ${reason}; joining again`);
+        if (!this.#leaving) options.onStatus(`lost the head: ${reason}; joining again`);
       } catch (error) {
         if (isMusterError(error) && error.code === 'VERSION_MISMATCH') return this.#first.reject(error);
         this.#complain(error);
@@ -112,7 +112,7 @@ export class Membership {
     const why = isMusterError(error) ? `${error.message}: ${error.why}` : String(error);
     options.logger.debug({ why }, 'could not join');
     const fix = isKeyTrouble(error) ? `\n  fix: ${error.fix}` : '';
-    if (!this.#complained) options.onNews(`cannot join yet, trying on (${why})${fix}`);
+    if (!this.#complained) options.onStatus(`cannot join yet, trying on (${why})${fix}`);
     this.#complained = true;
   }
 
@@ -120,10 +120,10 @@ export class Membership {
   async #serve(): Promise<string> {
     const { options, driver, blocks, broker } = this.#parts;
     const introduction = this.#introduction();
-    const { asker, route } = this.#openDesk();
-    const registered = expectType(await asker.ask('register', introduction), 'registered');
+    const { client, route } = this.#openRegistration();
+    const registered = expectType(await client.ask('register', introduction), 'registered');
     // `leave` may have come in the meantime, and found no session to end.
-    if (this.#leaving) return this.#decline(asker, registered);
+    if (this.#leaving) return this.#decline(client, registered);
     broker.offered(registered.broker, options.head);
     const store = this.#sharedStore(registered);
     const [hello, over] = [deferred<string>(), deferred<string>()];
@@ -156,7 +156,7 @@ export class Membership {
         sharesStore: store !== null,
         missing: driver.missing(),
       });
-      expectType(await asker.ask('ready', { session: link.session, nonce, sharesStore: store !== null }), 'ok');
+      expectType(await client.ask('ready', { session: link.session, nonce, sharesStore: store !== null }), 'ok');
       this.#welcome(store !== null);
       if (store === null) void this.#measureLink(link);
       return await this.#untilOver(over.promise, registered.heartbeatMs);
@@ -168,24 +168,25 @@ export class Membership {
   }
 
   /** The way may be another than at the last attempt: the head was not there yet, or this machine has joined it meanwhile. */
-  #openDesk(): { readonly asker: Asker; readonly route: HeadRoute } {
+  #openRegistration(): { readonly client: RequestClient; readonly route: HeadRoute } {
     const { head, portBase, blocks, membership } = this.#parts.options;
     const route = routeToHead({ endpoint: { host: head, portBase }, wire: blocks === 'wire', membership });
-    if (this.#desk !== null && !this.#desk.asker.refused && sameRoute(this.#desk.route, route)) return this.#desk;
-    this.#desk?.asker.close();
-    return (this.#desk = { route, asker: new Asker(Request, route, 'registration') });
+    if (this.#registration !== null && !this.#registration.client.refused && sameRoute(this.#registration.route, route))
+      return this.#registration;
+    this.#registration?.client.close();
+    return (this.#registration = { route, client: new RequestClient(Request, route, 'registration') });
   }
 
-  async #decline(asker: Asker, { session }: Fields<'registered'>): Promise<string> {
-    await asker.ask('bye', { session, handBack: [] });
+  async #decline(client: RequestClient, { session }: Fields<'registered'>): Promise<string> {
+    await client.ask('bye', { session, handBack: [] });
     return 'leaving';
   }
 
   #welcome(sharesStore: boolean): void {
-    const { head, portBase, onNews } = this.#parts.options;
+    const { head, portBase, onStatus } = this.#parts.options;
     this.#first.resolve();
     this.#complained = false;
-    onNews(`joined ${head}:${portBase}${sharesStore ? ', sharing its store' : ''}`);
+    onStatus(`joined ${head}:${portBase}${sharesStore ? ', sharing its store' : ''}`);
   }
 
   #introduction(): Fields<'register'> {

@@ -1,5 +1,5 @@
 /** Last messages that closing must wait for: what ZeroMQ has not sent by then is lost. */
-export class Partings {
+export class LastRequests {
   private readonly open = new Set<Promise<unknown>>();
 
   /** Whether it succeeds does not matter; it has a time limit of its own. */

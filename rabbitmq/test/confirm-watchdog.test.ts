@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { DestinationTraffic, Entry } from '../src/outbox.ts';
-import { Silence } from '../src/silence.ts';
+import { ConfirmWatchdog } from '../src/confirm-watchdog.ts';
 
 /** One queue of a broker, with something that waits for its answer. */
 function queue(name = 'p.a.tasks', answers = 7): DestinationTraffic {
@@ -12,8 +12,8 @@ function looksAt(
   destinations: readonly DestinationTraffic[],
   looks: number,
   meanwhile = (): void => undefined,
-): Silence {
-  const silence = new Silence(5000, () => ({ isOpen: true, destinations }));
+): ConfirmWatchdog {
+  const silence = new ConfirmWatchdog(5000, () => ({ isOpen: true, destinations }));
   for (let look = 0; look < looks; look += 1) {
     silence.look();
     meanwhile();
@@ -47,7 +47,7 @@ describe('a broker that confirms nothing', () => {
   test('is not yet silent by the connection after one by which it was', () => {
     let isOpen = true;
     const destinations = [queue()];
-    const silence = new Silence(5000, () => ({ isOpen, destinations }));
+    const silence = new ConfirmWatchdog(5000, () => ({ isOpen, destinations }));
     for (let look = 0; look < 10; look += 1) silence.look();
     expect(silence.reason).toBeDefined();
     isOpen = false;

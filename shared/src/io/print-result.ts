@@ -1,4 +1,4 @@
 /** On stdout: for scripts one JSON object, when it is no terminal; for people the lines. */
-export function printFound(found: unknown, lines: readonly string[]): void {
+export function printResult(found: unknown, lines: readonly string[]): void {
   process.stdout.write(process.stdout.isTTY ? `${lines.join('\n')}\n` : `${JSON.stringify(found)}\n`);
 }

@@ -32,7 +32,7 @@ export type RequestSocketClass = new (
   options: typeof OPTIONS & Partial<HeadRoute['curve']> & { readonly ipv6: boolean },
 ) => RequestSocket;
 
-export class Asker {
+export class RequestClient {
   readonly #socket: RequestSocket;
   readonly #address: string;
   readonly #seal: string;

@@ -1,7 +1,7 @@
 import { fromWireError, MusterError, type Envelope } from '@muster/shared';
 import { answerOf, type Answer, type Asked } from './requests.ts';
 
-export interface Question {
+export interface PendingRequest {
   readonly type: Asked;
   readonly frames: [Buffer, ...Uint8Array[]];
   /** Questions of one scope are dropped together. */
@@ -14,8 +14,8 @@ export interface Question {
 }
 
 /** What was asked and is not answered yet, in the order of asking. */
-export class Questions {
-  private readonly open = new Map<number, Question>();
+export class PendingRequests {
+  private readonly open = new Map<number, PendingRequest>();
   private last = 0;
 
   nextRequest(): number {
@@ -27,11 +27,11 @@ export class Questions {
     return this.open.size;
   }
 
-  add(request: number, question: Question): void {
+  add(request: number, question: PendingRequest): void {
     this.open.set(request, question);
   }
 
-  where(which: (question: Question) => boolean): Question[] {
+  where(which: (question: PendingRequest) => boolean): PendingRequest[] {
     return [...this.open.values()].filter(which);
   }
 
@@ -49,11 +49,11 @@ export class Questions {
     this.take(request)?.reject(error);
   }
 
-  failWhere(which: (question: Question) => boolean, error: unknown): void {
+  failWhere(which: (question: PendingRequest) => boolean, error: unknown): void {
     for (const [request, question] of this.open) if (which(question)) this.fail(request, error);
   }
 
-  private take(request: number): Question | undefined {
+  private take(request: number): PendingRequest | undefined {
     const question = this.open.get(request);
     this.open.delete(request);
     clearTimeout(question?.timer);

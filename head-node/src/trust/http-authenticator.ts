@@ -1,17 +1,20 @@
 /** Who shows a key to the HTTP interface: the holder of an API token, or of a JWT of the configured issuer. */
 import type { Role } from '@muster/shared';
 import { ApiTokens } from './api-tokens.ts';
-import type { VisitorWithKey } from './http-gate.ts';
+import type { HttpAuthenticator } from './http-gate.ts';
 import { jwtVerifier, type JwtOptions, type JwtVerdict } from './jwt.ts';
 
-export interface VisitorsPorts {
+export interface HttpAuthenticatorPorts {
   readonly apiTokens: ApiTokens;
   /** A key that nobody has, and why it is not taken. */
   readonly keyRefused: (why: string) => void;
 }
 
 /** Throws USAGE for keys of the issuer that cannot be read. `jwt`: null for no issuer. */
-export function visitors(jwt: JwtOptions | null, { apiTokens, keyRefused }: VisitorsPorts): VisitorWithKey {
+export function httpAuthenticator(
+  jwt: JwtOptions | null,
+  { apiTokens, keyRefused }: HttpAuthenticatorPorts,
+): HttpAuthenticator {
   const verify = jwt === null ? null : jwtVerifier(jwt);
   const refuse = (why: string): null => {
     keyRefused(why);
