@@ -15,6 +15,7 @@ import {
   type TaskStatus,
 } from '@muster/shared';
 import { routeToHead, type HeadRoute, type Membership } from '@muster/shared/io';
+import type { GivenUp } from './cancellations.ts';
 import { HeadLink } from './link/head-link.ts';
 import { HostName } from './link/host-name.ts';
 import type { Push } from './link/requests.ts';
@@ -257,11 +258,17 @@ export class ClusterClient {
     await this.transport.link.ask('cancel', { task: checkedId(taskId) }, { timeoutMs: REQUEST_MS });
   }
 
-  /** Tasks that were accepted go on without this client. Handles that have not ended reject. */
-  async close(): Promise<void> {
+  /** Milliseconds since the head was last heard. While a task runs it says something four times a second. */
+  get silentMs(): number {
+    return this.transport.link.silentMs;
+  }
+
+  /** Tasks that were accepted go on without this client, but for those that it gave up. Handles that have not ended reject. */
+  async close(): Promise<GivenUp> {
     this.board.failAll(new MusterError('INTERRUPTED', 'the client was closed'));
-    await this.transport.lastRequests.all();
+    const givenUp = await this.transport.cancellations.outcome();
     this.transport.link.close();
+    return givenUp;
   }
 
   private async terms({

@@ -11,6 +11,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
+/** What that does to a task, who has submitted one adds. */
+const interrupted = (signal: string): MusterError =>
+  new MusterError('INTERRUPTED', 'interrupted', { why: `${signal} came` });
+
 let action: Action = () => Promise.resolve();
 const interruption = new AbortController();
 void untilSignal().then((signal) => interruption.abort(interrupted(signal)));
@@ -19,10 +23,3 @@ const joined = (): Endpoint | null => currentMembership()?.endpoints[0] ?? null;
 const program = buildProgram({ env: process.env, joined, chosen: (chosen) => (action = chosen) });
 const json = wantsJson(process.argv, process.env);
 await runProgram(program, () => action({ terminal: processTerminal(process), signal: interruption.signal }), { json });
-
-function interrupted(signal: string): MusterError {
-  return new MusterError('INTERRUPTED', 'interrupted', {
-    why: `${signal} came; a task that this command submitted is cancelled on the head`,
-    fix: 'add --detach to let a task go on without this terminal',
-  });
-}

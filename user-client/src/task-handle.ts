@@ -118,8 +118,8 @@ export class TaskHandle {
   /** @internal The task is of no use any more: the head may stop it. */
   abandon(error: unknown): void {
     if (this.over) return;
-    const { link, lastRequests } = this.options.transport;
-    lastRequests.add(link.ask('cancel', { task: this.taskId }, { timeoutMs: CANCEL_MS }));
+    const { link, cancellations } = this.options.transport;
+    cancellations.add(this.taskId, link.ask('cancel', { task: this.taskId }, { timeoutMs: CANCEL_MS }));
     this.fail(error);
   }
 

@@ -1,7 +1,7 @@
 import { Limiter, limits } from '@muster/shared';
 import { BufferPool } from './buffer-pool.ts';
+import { Cancellations } from './cancellations.ts';
 import type { HeadLink } from './link/head-link.ts';
-import { LastRequests } from './last-requests.ts';
 import type { SharedBlocks } from './shared-blocks.ts';
 
 /** The ways of one client to the head, shared by its tasks. */
@@ -11,7 +11,7 @@ export class Transport {
   /** Chunks under way in each direction. */
   readonly puts = new Limiter(limits.fetchWindow.value);
   readonly fetches = new Limiter(limits.fetchWindow.value);
-  readonly lastRequests = new LastRequests();
+  readonly cancellations = new Cancellations();
   /** The head's files, when this process can reach them; null: everything goes over the socket. */
   store: SharedBlocks | null = null;
 

@@ -17,7 +17,7 @@ export interface Followed {
 
 /** Shows the task until it is over and its result is in its place. */
 export async function followTask(followed: Followed): Promise<TaskStatus> {
-  const view = new ProgressView(followed.terminal);
+  const view = new ProgressView(followed.terminal, () => followed.client.silentMs);
   const queue = new NodeQueue(followed);
   const stop = followed.handle.onProgress((status) => {
     queue.asLongAs(status.state === 'waiting');

@@ -9,6 +9,8 @@ export interface Moment {
   readonly elapsedMs: number;
   /** While too few nodes are ready. */
   readonly waiting: Waiting | null;
+  /** The head has said nothing for so long. */
+  readonly silentMs: number;
   /** Of a training run: its loss so far, as a line of blocks. */
   readonly curve?: string;
 }
@@ -26,6 +28,13 @@ const ROWS_MAX = 16;
 export const waitingLine = ({ ready, wanted, leftMs }: Waiting): string =>
   `waiting for nodes: ${ready} of ${wanted} ready (${Math.max(0, Math.ceil(leftMs / 1000))} s left)`;
 
+/** It says something four times a second; on a bad link some of that is late. */
+const SILENT_MS = 3000;
+
+/** Null while the head is heard. */
+export const silenceLine = ({ silentMs }: Pick<Moment, 'silentMs'>): string | null =>
+  silentMs < SILENT_MS ? null : 'the head does not answer; trying on (accepted tasks go on when it is back)';
+
 /** 'forecast: 2 nodes 9 ms, 1 node 12 ms', in the planner's order; null when it gave none. */
 export function forecastLine({ forecast }: TaskStatus): string | null {
   if (forecast.length === 0) return null;
@@ -34,7 +43,9 @@ export function forecastLine({ forecast }: TaskStatus): string | null {
 }
 
 /** One line for a log. */
-export function plainLine(status: TaskStatus, { elapsedMs, waiting }: Moment): string {
+export function plainLine(status: TaskStatus, { elapsedMs, waiting, silentMs }: Moment): string {
+  const silence = silenceLine({ silentMs });
+  if (silence !== null) return silence;
   if (waiting !== null) return waitingLine(waiting);
   if (status.training !== null) return trainingPlainLine(status, status.training, elapsedMs);
   const eta = etaMs(status, elapsedMs);
@@ -65,7 +76,10 @@ export function liveLines(
     .slice(0, ROWS_MAX)
     .map((row, position) => toneOf(status.nodes[position], colors)(`  ${row}`.slice(0, columns - 1)));
   if (rows.length > ROWS_MAX) shown.push(colors.dim(`  and ${plural(rows.length - ROWS_MAX, 'more node')}`));
-  return [titleOf(status).slice(0, columns - 1), ...head, ...shown];
+  const silence = silenceLine(moment);
+  const away =
+    silence === null ? [] : [colors.yellow(`${silence} ${formatElapsed(moment.silentMs)}`.slice(0, columns - 1))];
+  return [titleOf(status).slice(0, columns - 1), ...head, ...away, ...shown];
 }
 
 function headLines(

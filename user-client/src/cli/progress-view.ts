@@ -1,6 +1,6 @@
 import { isTerminal, systemClock, type TaskStatus } from '@muster/shared';
 import { LossCurve } from './loss-curve.ts';
-import { forecastLine, liveLines, plainLine, type Waiting } from './progress-lines.ts';
+import { forecastLine, liveLines, plainLine, silenceLine, type Waiting } from './progress-lines.ts';
 import type { Terminal } from './terminal.ts';
 import { linkAdvice } from './training-lines.ts';
 
@@ -14,6 +14,7 @@ const CURVE_CELLS = 24;
  */
 export class ProgressView {
   private readonly terminal: Terminal;
+  private readonly silentMs: () => number;
   private readonly startMs = systemClock.nowMs();
   private readonly said = new Set<string>();
   private readonly curve = new LossCurve();
@@ -26,8 +27,10 @@ export class ProgressView {
   private shownState = '';
   private shownLine = '';
 
-  constructor(terminal: Terminal) {
+  /** `silentMs`: since when the head was not heard. */
+  constructor(terminal: Terminal, silentMs: () => number) {
     this.terminal = terminal;
+    this.silentMs = silentMs;
     this.ticker = setInterval(() => this.show(), terminal.live ? REDRAW_MS : PLAIN_LINE_MS);
     this.ticker.unref();
   }
@@ -64,9 +67,10 @@ export class ProgressView {
   private show(): void {
     if (this.latest === null) return;
     const curve = this.terminal.live ? this.curve.sparkline(CURVE_CELLS) : '';
-    const moment = { elapsedMs: systemClock.nowMs() - this.startMs, waiting: this.waiting, curve };
-    if (this.terminal.live) this.redraw(liveLines(this.latest, moment, this.terminal));
-    else this.log(plainLine(this.latest, moment), `${this.latest.state} ${this.waiting?.ready ?? ''}`);
+    const { waiting, latest } = this;
+    const moment = { elapsedMs: systemClock.nowMs() - this.startMs, waiting, silentMs: this.silentMs(), curve };
+    if (this.terminal.live) this.redraw(liveLines(latest, moment, this.terminal));
+    else this.log(plainLine(latest, moment), `${latest.state} ${waiting?.ready ?? ''} ${silenceLine(moment) ?? ''}`);
   }
 
   private redraw(lines: readonly string[]): void {

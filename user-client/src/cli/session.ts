@@ -1,5 +1,7 @@
 import { connectClient, type ClientOptions, type ClusterClient } from '../cluster-client.ts';
+import { isMusterError, MusterError } from '@muster/shared';
 import { takeJoinToken } from '@muster/shared/io';
+import type { GivenUp } from '../cancellations.ts';
 import { login } from '../login.ts';
 import { membershipAt } from '../memberships.ts';
 import type { Terminal } from './terminal.ts';
@@ -21,9 +23,28 @@ export async function withClient<T>(
   const client = await connectClient({ ...connection, signal });
   try {
     return await untilAborted(act(client), signal);
+  } catch (error) {
+    const givenUp = await client.close();
+    throw signal.aborted ? interruptionOf(signal, givenUp) : error;
   } finally {
     await client.close();
   }
+}
+
+/** With what it came to on the head. */
+function interruptionOf({ reason }: AbortSignal, { cancelled, unheard }: GivenUp): unknown {
+  if (!isMusterError(reason)) return reason;
+  const [task = cancelled[0]] = unheard;
+  if (task === undefined) return reason;
+  if (unheard.length === 0)
+    return new MusterError('INTERRUPTED', reason.message, {
+      why: `${reason.why}; task ${task} is cancelled on the head`,
+      fix: 'add --detach to let a task go on without this terminal',
+    });
+  return new MusterError('INTERRUPTED', reason.message, {
+    why: `${reason.why}; the head does not answer, so task ${task} may go on there`,
+    fix: `user-client tasks cancel ${task}   when the head is back`,
+  });
 }
 
 /** By a token in the environment, as in a container, where nothing else says who we are. */

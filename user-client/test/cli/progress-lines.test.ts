@@ -5,7 +5,7 @@ import { forecastLine, liveLines, plainLine, waitingLine } from '../../src/cli/p
 import { nodeShare, taskStatus } from '../support/statuses.ts';
 
 const screen = { columns: 80, colors: picocolors.createColors(false) };
-const moment = { elapsedMs: 7000, waiting: null };
+const moment = { elapsedMs: 7000, waiting: null, silentMs: 0 };
 
 describe('figures', () => {
   test.each([
@@ -50,10 +50,19 @@ describe('plainLine', () => {
 
   test('waiting for nodes', () => {
     const waiting = { ready: 2, wanted: 4, leftMs: 24_300 };
-    expect(plainLine(taskStatus({ state: 'waiting' }), { elapsedMs: 5700, waiting })).toBe(waitingLine(waiting));
+    expect(plainLine(taskStatus({ state: 'waiting' }), { elapsedMs: 5700, waiting, silentMs: 0 })).toBe(
+      waitingLine(waiting),
+    );
     expect(waitingLine(waiting)).toBe('waiting for nodes: 2 of 4 ready (25 s left)');
     expect(waitingLine({ ...waiting, leftMs: -3 })).toContain('(0 s left)');
   });
+});
+
+test('a head that is not heard is said, and since when', () => {
+  const silent = { ...moment, silentMs: 12_000 };
+  expect(plainLine(taskStatus(), silent)).toMatch(/^the head does not answer; trying on/);
+  expect(liveLines(taskStatus(), silent, { ...screen, columns: 120 })[2]).toMatch(/^the head does not answer.*00:12$/);
+  expect(liveLines(taskStatus(), { ...moment, silentMs: 900 }, screen).join()).not.toContain('does not answer');
 });
 
 describe('liveLines', () => {

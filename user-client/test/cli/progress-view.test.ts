@@ -13,7 +13,7 @@ function terminal(live: boolean): Terminal & { readonly written: string[] } {
 describe('ProgressView', () => {
   test('in a log: one line at each change of state, the forecast and the advice once', () => {
     const screen = terminal(false);
-    const view = new ProgressView(screen);
+    const view = new ProgressView(screen, () => 0);
     const told = { forecast: [{ nodes: 1, ms: 12 }], advice: 'one node would do' };
     view.update(taskStatus({ state: 'waiting', acceptedTiles: 0, ...told }), null);
     view.update(taskStatus({ acceptedTiles: 1, ...told }), null);
@@ -31,7 +31,7 @@ describe('ProgressView', () => {
   test('in a log: at most one line per second', () => {
     jest.useFakeTimers({ now: 0 });
     const screen = terminal(false);
-    const view = new ProgressView(screen);
+    const view = new ProgressView(screen, () => 0);
     view.update(taskStatus({ acceptedTiles: 1 }), null);
     view.update(taskStatus({ acceptedTiles: 2 }), null);
     jest.advanceTimersByTime(1000);
@@ -42,7 +42,7 @@ describe('ProgressView', () => {
 
   test('on a terminal: the picture is drawn over and taken away', () => {
     const screen = terminal(true);
-    const view = new ProgressView(screen);
+    const view = new ProgressView(screen, () => 0);
     view.update(taskStatus(), null);
     view.update(taskStatus({ advice: 'take fewer nodes' }), null);
     view.stop();

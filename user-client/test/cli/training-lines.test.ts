@@ -10,7 +10,7 @@ import { nodeShare, taskStatus } from '../support/statuses.ts';
 import { tinySpec, trainingReport } from '../support/training.ts';
 
 const running = taskStatus({ task: 'train', shape: [1, 28, 28], training: trainingReport() });
-const moment = { elapsedMs: 7000, waiting: null, curve: '█▄▁' };
+const moment = { elapsedMs: 7000, waiting: null, silentMs: 0, curve: '█▄▁' };
 const screen = { columns: 100, colors: picocolors.createColors(false) };
 
 describe('progress of a training run', () => {

@@ -274,7 +274,8 @@ describe('what goes wrong', () => {
     child.kill('SIGINT');
     const { code, stdout, stderr } = await ended;
     expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
-    expect(stderr).toContain('--detach');
+    const [task] = head.memory.tasks.values();
+    expect(stderr).toContain(`why: SIGINT came; task ${task!.id} is cancelled on the head\n  fix: add --detach`);
     expect([...head.memory.tasks.values()].map(({ status }) => status.state)).toEqual(['cancelled']);
     expect(readdirSync(stage.directory)).toEqual([]);
   });
@@ -285,8 +286,23 @@ describe('what goes wrong', () => {
     const { child, ended } = start(`tasks watch ${stdout.trim()}`);
     await waitUntil(() => head.count('watch') > 1, { what: 'the watch' });
     child.kill('SIGINT');
-    expect((await ended).code).toBe(130);
+    const { code, stderr } = await ended;
+    expect(code).toBe(130);
+    expect(stderr).not.toContain('cancelled');
     expect(head.count('cancel')).toBe(0);
+  });
+
+  test('SIGINT while the head is away: the task may go on, and the command that cancels it', async () => {
+    head.held = true;
+    const { child, ended } = start('--task matrix_mult --nodes 1 --size 8 --out C.npy');
+    await waitUntil(() => head.count('watch') > 0, { what: 'the task' });
+    const [task] = head.memory.tasks.values();
+    head.close();
+    child.kill('SIGINT');
+    const { code, stderr } = await ended;
+    expect(code).toBe(130);
+    expect(stderr).toContain(`the head does not answer, so task ${task!.id} may go on there`);
+    expect(stderr).toContain(`fix: user-client tasks cancel ${task!.id} `);
   });
 });
 

@@ -4,10 +4,12 @@ import { NpyRowFile } from '../../inference/npy-row-file.ts';
 import { NpyRowSink } from '../../inference/npy-row-sink.ts';
 import { readWholeFile } from '../../read-whole-file.ts';
 import type { InferRun } from '../options/infer-run.ts';
+import { expectApart } from './apart.ts';
 import type { Job } from './job.ts';
 
 /** The model is read and compared with the rows, and the result's file is made. */
 export function inferJob({ model: path, input: rowsPath, out, rowsPerBlock, outputShape }: InferRun): Job {
+  expectApart({ '--out': out }, { '--model': path, '--input': rowsPath });
   const model = readWholeFile(path, limits.modelBytesMax.value);
   const input = NpyRowFile.open(rowsPath);
   try {

@@ -2,10 +2,12 @@ import { resultShape, specOfProduct } from '../../product.ts';
 import { NpyResultFile } from '../../results/npy-result-file.ts';
 import { openOperands } from '../operands.ts';
 import type { ProductRun } from '../options/product-run.ts';
+import { expectApart } from './apart.ts';
 import type { Job } from './job.ts';
 
 /** Operands are opened and compared, and the result's file is made. */
 export function productJob({ operands, grid, out }: ProductRun): Job {
+  if (operands.kind === 'files') expectApart({ '--out': out }, { '--a': operands.a, '--b': operands.b });
   const pair = openOperands(operands);
   try {
     const { a, b } = pair;

@@ -16,12 +16,14 @@ import { readCheckpoint, type CheckpointFile } from '../../training/checkpoint-f
 import { trainingSubmission, type TrainingRequest } from '../../training/train-request.ts';
 import type { TrainRun } from '../options/train-run.ts';
 import { planLines } from '../training-plan.ts';
+import { expectApart } from './apart.ts';
 import type { Job, JobStart } from './job.ts';
 import { readModel } from './model-file.ts';
 import { ModelOutputs } from './model-outputs.ts';
 
 /** Samples, model and checkpoint are read and compared, and the files that the model goes to are made. */
 export async function trainJob(run: TrainRun): Promise<Job> {
+  expectApart({ '--out': run.out, '--onnx': run.onnx }, { '--model': run.model, '--data': run.data });
   const model = run.model === undefined ? undefined : readModel(run.model);
   const { resume } = run;
   // What a task on the head was trained with is only known there.

@@ -1,0 +1,38 @@
+import { realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { usage } from '../options/values.ts';
+
+/** By option. A path that is undefined was not given. */
+export type NamedPaths = Readonly<Record<string, string | undefined>>;
+
+/** Throws USAGE for an output that is one of the inputs, or another output: what was there would be gone. */
+export function expectApart(outputs: NamedPaths, inputs: NamedPaths): void {
+  const seen = given(inputs);
+  for (const [option, path] of given(outputs)) {
+    const same = seen.find(([, other]) => isSameFile(path, other));
+    if (same !== undefined)
+      throw usage(`${option} would overwrite what ${same[0]} names`, {
+        why: `both are ${path}`,
+        fix: `${option} another file`,
+      });
+    seen.push([option, path]);
+  }
+}
+
+const given = (paths: NamedPaths): [option: string, path: string][] =>
+  Object.entries(paths).flatMap(([option, path]) => (path === undefined ? [] : [[option, path]]));
+
+function isSameFile(one: string, other: string): boolean {
+  const [first, second] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
+  if (first !== undefined && second !== undefined) return first.ino === second.ino && first.dev === second.dev;
+  return first === second && wholePath(one) === wholePath(other);
+}
+
+/** Of a file that is not there yet. */
+function wholePath(path: string): string {
+  try {
+    return join(realpathSync(dirname(path)), basename(path));
+  } catch {
+    return path;
+  }
+}
