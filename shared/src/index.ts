@@ -1,3 +1,4 @@
+export { closestOf } from './closest.ts';
 export { table } from './table.ts';
 export { backoffMs, type Backoff } from './backoff.ts';
 export { systemClock, type Clock } from './clock.ts';

@@ -1,6 +1,7 @@
 /** What the three command-line programs do alike: usage errors in three lines, exit codes, signals, no stack traces. */
 import { readFileSync } from 'node:fs';
 import { CommanderError, type Command } from 'commander';
+import { closestOf } from '../closest.ts';
 import { describeError, isMusterError, MusterError, toWireError } from '../errors.ts';
 import { exitCode, type ExitCode } from '../exit-codes.ts';
 import { masked } from '../secrets.ts';
@@ -17,18 +18,41 @@ export async function runProgram(
   body: () => Promise<void>,
   options: ProgramOptions = {},
 ): Promise<void> {
-  program
-    .exitOverride()
-    .configureOutput({ writeErr: () => undefined })
-    .showSuggestionAfterError(true);
+  prepare(program);
+  if (program.commands.length > 0) program.helpCommand(true);
   try {
     dropWhatIsOff(program, process.env);
     program.parse();
     await body();
     process.exitCode ??= exitCode.done;
   } catch (error) {
-    process.exitCode = report(error, program.name(), options);
+    process.exitCode = report(error, program, options);
   }
+}
+
+/** Commands that were added before inherit nothing. */
+function prepare(command: Command): void {
+  command
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .showSuggestionAfterError(true);
+  command.commands.forEach(prepare);
+}
+
+/** As it is typed: 'head-node token'. */
+const pathOf = (command: Command): string =>
+  command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+
+/** A name that is none of the command's own, or '' for none at all. */
+export function noSuchCommand(command: Command, given: string): MusterError {
+  const name = command.name();
+  const known = command.commands.map((each) => each.name());
+  const none = given === '' || given.startsWith('-');
+  const closest = none ? undefined : closestOf(given, known);
+  return new MusterError('USAGE', none ? `'${name}' needs a command` : `'${name}' has no command '${given}'`, {
+    why: closest === undefined ? `there is ${known.join(', ')}` : `did you mean '${closest}'?`,
+    fix: `${pathOf(command)} ${closest ?? known[0]}`,
+  });
 }
 
 /** To commander a variable that is there switches its option on, whatever it says. */
@@ -38,7 +62,7 @@ function dropWhatIsOff({ options }: Command, env: NodeJS.ProcessEnv): void {
 }
 
 /** Prints what a person needs to know and returns the exit code. */
-export function report(error: unknown, program: string, { json = false }: ProgramOptions = {}): ExitCode {
+export function report(error: unknown, program: Command, { json = false }: ProgramOptions = {}): ExitCode {
   if (error instanceof CommanderError && error.exitCode === 0) return exitCode.done;
   const shown = error instanceof CommanderError ? usageError(error, program) : asMusterError(error);
   // A refused argument is quoted, and may be a secret.
@@ -56,12 +80,32 @@ export const jsonError = (error: MusterError): object => ({
   retryable: error.retryable,
 });
 
+/** `excessArguments`: a program that also does something by itself takes the name for an argument. */
+const NO_SUCH_COMMAND: ReadonlySet<string> = new Set([
+  'commander.excessArguments',
+  'commander.unknownCommand',
+  'commander.help',
+]);
+
+/** The innermost command that was named, and what followed. */
+function lastCommand(program: Command): [command: Command, given: string] {
+  let command = program;
+  for (const given of program.args) {
+    const named = command.commands.find((each) => each.name() === given);
+    if (named === undefined) return [command, given];
+    command = named;
+  }
+  return [command, ''];
+}
+
 /** commander: "error: unknown option '--node'\n(Did you mean --nodes?)" */
-function usageError({ message }: CommanderError, program: string): MusterError {
+function usageError({ code, message }: CommanderError, program: Command): MusterError {
+  const [command, given] = lastCommand(program);
+  if (command.commands.length > 0 && NO_SUCH_COMMAND.has(code)) return noSuchCommand(command, given);
   const [what = '', ...hints] = message.replace(/^error: /, '').split('\n');
   return new MusterError('USAGE', what, {
     why: hints.join(' ').replace(/[()]/g, '') || 'see the usage',
-    fix: `${program} --help`,
+    fix: `${pathOf(command)} --help`,
   });
 }
 

@@ -1,8 +1,8 @@
-import { DEFAULT_PORT_BASE, MusterError, type Endpoint } from '@muster/shared';
+import { DEFAULT_PORT_BASE, type Endpoint } from '@muster/shared';
+import { noSuchCommand } from '@muster/shared/io';
 import { Command } from 'commander';
 import { readFileSync } from 'node:fs';
 import { auditTask } from './audit-command.ts';
-import { closestOf } from './closest.ts';
 import { withEnvironment, withJoined, type Flags } from './flags.ts';
 import {
   cancelTask,
@@ -45,9 +45,6 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no head, 4 not authorised, 5 not enough
 export function buildProgram({ env, joined, chosen }: Environment): Command {
   const program = new Command('user-client')
     .description('Submit tasks to a Muster cluster, follow them and fetch their results.')
-    // Before the subcommands are made: they inherit it.
-    .exitOverride()
-    .configureOutput({ writeErr: () => undefined })
     .enablePositionalOptions()
     .version(VERSION)
     .addHelpText('after', AFTER_HELP);
@@ -55,7 +52,7 @@ export function buildProgram({ env, joined, chosen }: Environment): Command {
     withJoined(withEnvironment({ ...program.opts<Flags>(), ...command.opts<Flags>() }, env), joined);
   addTaskOptions(addCommonOptions(program)).action(() => {
     const [unknown] = program.args;
-    if (unknown !== undefined) throw notACommand(program, unknown);
+    if (unknown !== undefined) throw noSuchCommand(program, unknown);
     const flags = flagsOf(program);
     chosen((session) => runTask(resolveRun(flags), session));
   });
@@ -94,19 +91,8 @@ function group(program: Command, name: string, description: string): Command {
     .allowUnknownOption()
     .allowExcessArguments()
     .action((given = '') => {
-      throw notACommand(command, String(given));
+      throw noSuchCommand(command, String(given));
     });
-}
-
-function notACommand(of: Command, given: string): MusterError {
-  const name = of.name();
-  const known = of.commands.map((command) => command.name());
-  const closest = closestOf(given, known);
-  const none = given === '' || given.startsWith('-');
-  return new MusterError('USAGE', none ? `'${name}' needs a command` : `'${name}' has no command '${given}'`, {
-    why: closest === undefined ? `there is ${known.join(', ')}` : `did you mean '${closest}'?`,
-    fix: [...(of.parent === null ? [] : [of.parent.name()]), name, closest ?? known[0]].join(' '),
-  });
 }
 
 function addTasks(program: Command, act: (command: Command, run: TaskCommand) => void): void {

@@ -1,8 +1,7 @@
-import { MusterError, parseModel, presets, type Model, type Preset } from '@muster/shared';
+import { closestOf, MusterError, parseModel, presets, type Model, type Preset } from '@muster/shared';
 import { existsSync } from 'node:fs';
 import { readWholeFile } from '../../read-whole-file.ts';
 import { isPreset } from '../../training/train-request.ts';
-import { closestOf } from '../closest.ts';
 
 /** A description is a page of text; this much only machines write. */
 const DESCRIPTION_BYTES_MAX = 2 ** 20;

@@ -1,4 +1,4 @@
-import { closestOf } from '../closest.ts';
+import { closestOf } from '@muster/shared';
 import { flagsOfTask, optionOf, taskNames, type Flags, type TaskName } from '../flags.ts';
 import { usage } from './values.ts';
 

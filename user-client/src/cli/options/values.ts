@@ -1,6 +1,5 @@
 /** From what a person wrote to a value that is in its range. Every function throws USAGE with the option, the text and a way out. */
-import { MusterError, parseWhole } from '@muster/shared';
-import { closestOf } from '../closest.ts';
+import { closestOf, MusterError, parseWhole } from '@muster/shared';
 
 export const usage = (what: string, facts: { readonly why: string; readonly fix: string }): MusterError =>
   new MusterError('USAGE', what, facts);

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { closestOf } from '../../src/cli/closest.ts';
+import { closestOf } from '@muster/shared';
 import { table } from '@muster/shared';
 
 test.each([
