@@ -163,7 +163,7 @@ interface ListedTokens {
   readonly apiTokens: readonly ListedApiToken[];
 }
 
-interface Listing {
+export interface Listing {
   readonly members: readonly Member[];
   readonly nodes: readonly NodeStatus[];
   readonly drained: readonly string[];
@@ -195,7 +195,8 @@ function stateOf({ revoked }: { readonly revoked: boolean }, isUsable: boolean):
   return isUsable ? 'usable' : 'over';
 }
 
-const memberTable = ({ members, nodes, drained }: Listing): string[] =>
+/** Who has joined, then nodes under the head's own account, which need not. */
+export const memberTable = ({ members, nodes, drained }: Listing): string[] =>
   table([
     ['ID', 'NAME', 'ROLE', 'STATE', 'CONNECTED', 'SINCE'],
     ...members.map((member) => [
@@ -206,6 +207,16 @@ const memberTable = ({ members, nodes, drained }: Listing): string[] =>
       nodes.find(({ id }) => id === member.provider)?.state ?? '-',
       dateOf(member.enrolledWallMs),
     ]),
+    ...nodes
+      .filter(({ id }) => !members.some(({ provider }) => provider === id))
+      .map(({ id, name, state }) => [
+        id,
+        name,
+        'provider',
+        drained.includes(id) ? 'own account, drained' : 'own account',
+        state,
+        '-',
+      ]),
   ]);
 
 const dateOf = (wallMs: number): string => new Date(wallMs).toISOString().slice(0, 16).replace('T', ' ');

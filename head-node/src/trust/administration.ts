@@ -154,12 +154,26 @@ export class Administration {
 
   #revoke(peer: Peer, idOrName: string): unknown {
     const { trust, expel } = this.#ports;
+    this.#expectMember(idOrName);
     const member = trust.roster.revoke(idOrName);
     expel(member, trust.gate.sessionsOf(member.id));
     const provider = member.provider as ProviderId;
     if (trust.roster.drain(provider, false)) this.#ports.drain(provider, false);
     this.#note(peer, 'node-revoked', { object: member.id, detail: `${member.role} ${member.name}` });
     return { member };
+  }
+
+  /** Throws USAGE for a name that several have, and for a node that has no key to take away. */
+  #expectMember(idOrName: string): void {
+    const { nodes, trust } = this.#ports;
+    if (trust.roster.find(idOrName) !== undefined) return;
+    const named = trust.roster.members.filter(({ name, state }) => name === idOrName && state !== 'revoked').length;
+    if (named > 1)
+      throw usage(`the head cannot tell who is '${idOrName}'`, `${named} have that name`, 'head-node node ls');
+    const own = nodes().find(({ id, name }) => id === idOrName || name === idOrName);
+    if (own === undefined) return;
+    const fix = `stop it where it runs, or: head-node node drain ${own.id}`;
+    throw usage(`'${own.name}' has no key that could be taken away`, "it runs under the head's own account", fix);
   }
 
   #note(

@@ -45,7 +45,7 @@ describe('a command line that is wrong', () => {
     ],
     [['pan', 'wash', '--hot'], "unknown option '--hot'", 'see the usage', 'cook pan wash --help'],
     [['--sal', '3'], "unknown option '--sal'", 'Did you mean --salt?', 'cook --help'],
-  ])('%j: three lines, and exit 2', async (given, what, why, fix) => {
+  ])('%j: three lines, and exit 2', async (given, ...[what, why, fix]) => {
     expect(await run(...given)).toEqual([2, `error: ${what} (USAGE, exit 2)\n  why: ${why}\n  fix: ${fix}\n`]);
   });
 
