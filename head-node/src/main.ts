@@ -2,6 +2,7 @@
 import {
   DEFAULT_HTTP_PORT,
   DEFAULT_PORT_BASE,
+  PORT_BASE_RANGE,
   limits,
   parseDurationMs,
   parseSizeBytes,
@@ -55,7 +56,7 @@ const program = new Command('head-node')
   .addOption(
     envOption('--port-base <port>', 'first of five ports', 'MUSTER_PORT_BASE')
       .default(DEFAULT_PORT_BASE)
-      .argParser((text) => parseWhole(text, '--port-base', [1024, 65_531])),
+      .argParser((text) => parseWhole(text, '--port-base', PORT_BASE_RANGE)),
   )
   .addOption(envOption('--state <directory>', 'where tasks, operands and results are kept', 'MUSTER_STATE'))
   .addOption(

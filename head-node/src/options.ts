@@ -1,5 +1,12 @@
 import { expectBrokerUsable, type BrokerTls } from '@muster/rabbitmq';
-import { DEFAULT_HTTP_PORT, DEFAULT_PORT_BASE, MusterError, silentLogger, type Logger } from '@muster/shared';
+import {
+  DEFAULT_HTTP_PORT,
+  DEFAULT_PORT_BASE,
+  MusterError,
+  PORT_BASE_RANGE,
+  silentLogger,
+  type Logger,
+} from '@muster/shared';
 import { defaultStateDirectory, isLoopback } from '@muster/shared/io';
 import { defaultQuota, type Quota } from './core/policy.ts';
 import type { BlockMirrorPolicy } from './io/block-mirror.ts';
@@ -47,8 +54,9 @@ const DEFAULT_BLOCK_MIRROR: BlockMirrorPolicy = { mode: 'always', budgetBytes: 2
 
 export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNodeOptions {
   const portBase = options.portBase ?? DEFAULT_PORT_BASE;
-  if (!Number.isInteger(portBase) || portBase < 1024 || portBase > 65_531) {
-    throw new MusterError('USAGE', '--port-base needs a whole number from 1024 to 65531', {
+  const [portMin, portMax] = PORT_BASE_RANGE;
+  if (!Number.isInteger(portBase) || portBase < portMin || portBase > portMax) {
+    throw new MusterError('USAGE', `--port-base needs a whole number from ${portMin} to ${portMax}`, {
       why: `got ${portBase}`,
       fix: `--port-base ${DEFAULT_PORT_BASE}`,
     });

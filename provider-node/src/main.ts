@@ -1,6 +1,6 @@
 /** `provider-node`: reads the command line, measures this machine, and works for the head until SIGINT or SIGTERM. */
 import { readTlsFiles } from '@muster/rabbitmq';
-import { DEFAULT_PORT_BASE, formatBytes, parseSizeBytes, parseWhole } from '@muster/shared';
+import { DEFAULT_PORT_BASE, formatBytes, PORT_BASE_RANGE, parseSizeBytes, parseWhole } from '@muster/shared';
 import {
   addConfigCommand,
   BROKER_URL,
@@ -38,6 +38,11 @@ interface Flags extends BrokerTlsFlags {
   readonly logLevel: string;
 }
 
+/** For tiles of one stripe, their operands and the runtime. */
+const MEMORY_MIN_BYTES = 64 * 2 ** 20;
+/** For the operands of a few of them. */
+const DISK_MIN_BYTES = 64 * 2 ** 20;
+
 const program = new Command('provider-node')
   .description('Lends this machine to a Muster cluster.')
   .version(versionIn(new URL('../package.json', import.meta.url)))
@@ -47,7 +52,7 @@ const program = new Command('provider-node')
       '--port-base <port>',
       `first of the head's five ports (default: as joined, or ${DEFAULT_PORT_BASE})`,
       'MUSTER_PORT_BASE',
-    ).argParser((text) => parseWhole(text, '--port-base', [1024, 65_531])),
+    ).argParser((text) => parseWhole(text, '--port-base', PORT_BASE_RANGE)),
   )
   .addOption(envOption('--name <name>', "how people see this node (default: the host's name)", 'MUSTER_NAME'))
   .addOption(envOption('--state <directory>', 'where identity and cached operands are kept', 'MUSTER_STATE'))
@@ -62,11 +67,11 @@ const program = new Command('provider-node')
       '--max-memory <size>',
       'memory for operands and results (default: half of what is free)',
       'MUSTER_MAX_MEMORY',
-    ).argParser((text) => parseSizeBytes(text, '--max-memory')),
+    ).argParser((text) => parseSizeBytes(text, '--max-memory', MEMORY_MIN_BYTES)),
   )
   .addOption(
     envOption('--max-disk <size>', 'disk for cached operands (default: 16G)', 'MUSTER_MAX_DISK').argParser((text) =>
-      parseSizeBytes(text, '--max-disk'),
+      parseSizeBytes(text, '--max-disk', DISK_MIN_BYTES),
     ),
   )
   .addOption(

@@ -37,6 +37,7 @@ export {
   channels,
   DEFAULT_HTTP_PORT,
   DEFAULT_PORT_BASE,
+  PORT_BASE_RANGE,
   providerTopic,
   taskTopic,
   tcpAddress,

@@ -10,11 +10,16 @@ export function parseDurationMs(text: string, option: string): number {
   return Number(match[1]) * (DURATION_MS[match[2] ?? 's'] ?? 1000);
 }
 
-/** `'512M'`, `'4G'`, `'1.5GiB'` or a plain number of bytes, to bytes (units are powers of 1024). */
-export function parseSizeBytes(text: string, option: string): number {
+/** `'512M'`, `'4G'`, `'1.5GiB'` or a plain number of bytes, to bytes (units are powers of 1024). Throws USAGE, also below `min`. */
+export function parseSizeBytes(text: string, option: string, min = 0): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt])?(?:i?b)?$/i.exec(text.trim());
   if (!match) throw badQuantity({ option, text, example: `${option} 4G` });
-  return Math.floor(Number(match[1]) * (SIZE_BYTES[(match[2] ?? 'b').toLowerCase()] ?? 1));
+  const bytes = Math.floor(Number(match[1]) * (SIZE_BYTES[(match[2] ?? 'b').toLowerCase()] ?? 1));
+  if (bytes >= min) return bytes;
+  throw new MusterError('USAGE', `${option} is too small`, {
+    why: `got '${text}', which is ${formatBytes(bytes)}; at least ${formatBytes(min)} are needed`,
+    fix: `${option} 4G`,
+  });
 }
 
 /** [min, max], and a number for the error to propose. */

@@ -45,6 +45,13 @@ describe('quantities', () => {
     expect(() => parseSizeBytes(text, '--memory')).toThrow(expect.objectContaining({ code: 'USAGE' }));
   });
 
+  test('a size has a least value', () => {
+    expect(parseSizeBytes('64M', '--memory', 2 ** 26)).toBe(2 ** 26);
+    expect(() => parseSizeBytes('10', '--memory', 2 ** 26)).toThrow(
+      expect.objectContaining({ code: 'USAGE', why: "got '10', which is 10 B; at least 64.0 MiB are needed" }),
+    );
+  });
+
   test('whole numbers within their range', () => {
     expect(parseWhole('4', '--nodes', [1, 50])).toBe(4);
     for (const text of ['0', '51', '1.5', '-1', 'four', '', '0x4']) {

@@ -3,6 +3,7 @@ import {
   isRole,
   limits,
   MusterError,
+  PORT_BASE_RANGE,
   roles,
   writeJoinToken,
   type AdminAction,
@@ -189,7 +190,8 @@ export class Administration {
 function endpointIn(text: string): Endpoint {
   const [, host = '', port = ''] = /^(.{1,255}):(\d{1,5})$/.exec(text) ?? [];
   const portBase = Number(port);
-  if (host !== '' && portBase >= 1 && portBase <= 65_531) return { host: host.replaceAll(/[[\]]/g, ''), portBase };
+  if (host !== '' && portBase >= 1 && portBase <= PORT_BASE_RANGE[1])
+    return { host: host.replaceAll(/[[\]]/g, ''), portBase };
   throw usage('--endpoint cannot be read', `got '${text}'`, '--endpoint head.example.org:5555');
 }
 

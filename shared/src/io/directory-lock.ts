@@ -156,5 +156,5 @@ function startOf(pid: number): string {
 const inUse = (directory: string, pid: number): MusterError =>
   new MusterError('STATE_IN_USE', `another process uses ${directory}`, {
     why: `process ${pid} holds it`,
-    fix: `stop that process, or start this one with --state on another directory; if it is no program of Muster, delete ${join(directory, 'lock')}`,
+    fix: `stop that process, or give this one another directory: --state DIR, or for a provider --name OTHER; if it is no program of Muster, delete ${join(directory, 'lock')}`,
   });

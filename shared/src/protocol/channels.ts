@@ -12,6 +12,8 @@ export const channels = {
 export type Channel = keyof typeof channels;
 
 export const DEFAULT_PORT_BASE = 5555;
+/** Ports of users, and room for all channels. */
+export const PORT_BASE_RANGE = [1024, 65_535 - Object.keys(channels).length + 1] as const;
 export const DEFAULT_HTTP_PORT = 8080;
 
 export interface Endpoint {

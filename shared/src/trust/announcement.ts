@@ -2,7 +2,7 @@
  * What a head says of itself on the local network, and which of such words concern a token. Anybody can say anything there, so nothing of
  * it is believed: it is an address to try, and a head that has not the key in the token cannot finish the handshake.
  */
-import type { Endpoint } from '../protocol/channels.ts';
+import { PORT_BASE_RANGE, type Endpoint } from '../protocol/channels.ts';
 import { limits } from '../protocol/limits.ts';
 import type { JoinToken } from './join-token.ts';
 import { fingerprintOf } from './keys.ts';
@@ -47,7 +47,8 @@ export interface FoundHead {
 export function readSighting({ text, port, from }: Sighting, isAddress: (host: string) => boolean): FoundHead | null {
   const { v, cluster, key, hosts = '' } = text;
   if (v !== VERSION || typeof cluster !== 'string' || typeof key !== 'string' || typeof hosts !== 'string') return null;
-  if (!/^[a-z-]{1,64}$/.test(cluster) || !/^[\da-f]{16}$/.test(key) || port < 1 || port > 65_531) return null;
+  if (!/^[a-z-]{1,64}$/.test(cluster) || !/^[\da-f]{16}$/.test(key) || port < 1 || port > PORT_BASE_RANGE[1])
+    return null;
   const all = [...hosts.split(','), from].filter((host, at, list) => isAddress(host) && list.indexOf(host) === at);
   const endpoints = all.slice(0, limits.joinAddressesMax.value).map((host) => ({ host, portBase: port }));
   return endpoints.length === 0 ? null : { cluster, fingerprint: key, endpoints };

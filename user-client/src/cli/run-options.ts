@@ -1,4 +1,12 @@
-import { DEFAULT_PORT_BASE, durabilities, limits, parseDurationMs, parseWhole, type Durability } from '@muster/shared';
+import {
+  DEFAULT_PORT_BASE,
+  PORT_BASE_RANGE,
+  durabilities,
+  limits,
+  parseDurationMs,
+  parseWhole,
+  type Durability,
+} from '@muster/shared';
 import { taskNames, type Flags, type TaskName } from './flags.ts';
 import { resolveEcho, type EchoRun } from './options/echo-run.ts';
 import { refuseForeign } from './options/foreign-flags.ts';
@@ -33,8 +41,6 @@ export interface RunOptions {
 }
 
 const BLOCKS = ['auto', 'wire'] as const;
-/** The highest of the ports that belong to a base is base + 4. */
-const PORT_BASE_MAX = 65_531;
 const DEFAULT_WAIT_NODES = '30s';
 const DEFAULT_TIMEOUT = '10m';
 const DEFAULT_TRAINING_TIMEOUT = '24h';
@@ -70,7 +76,7 @@ export function resolveConnection({ head = '127.0.0.1', portBase, blocks = 'auto
     portBase:
       portBase === undefined
         ? DEFAULT_PORT_BASE
-        : parseWhole(portBase, '--port-base', [1, PORT_BASE_MAX, DEFAULT_PORT_BASE]),
+        : parseWhole(portBase, '--port-base', [1, PORT_BASE_RANGE[1], DEFAULT_PORT_BASE]),
     blocks: oneOf(blocks, '--blocks', BLOCKS),
   };
 }
