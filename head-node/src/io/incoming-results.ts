@@ -3,13 +3,16 @@
  * by chunk, from here. A file goes when its lease does, and with its task at the latest; what a peer writes after that, `sweep` finds.
  * Blocks that the trainer made and nobody took over go with their task too.
  */
-import type { TaskId } from '@muster/shared';
+import type { SessionId, TaskId } from '@muster/shared';
 import {
+  addByteRange,
+  coversAll,
   incomingResultName,
   taskOfIncoming,
   taskOfIncomingBlock,
   writePieces,
   type BlockStore,
+  type ByteRangeSet,
 } from '@muster/shared/io';
 import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 
@@ -18,9 +21,17 @@ export interface IncomingLease {
   readonly lease: number;
 }
 
+/** One that comes in chunks: a node that registers again sends it again, from the start. */
+export interface ChunkedResult extends IncomingLease {
+  readonly session: SessionId;
+}
+
 interface OpenFile {
   readonly task: TaskId;
+  readonly session: SessionId;
   readonly file: number;
+  /** Of the bytes that came. */
+  ranges: ByteRangeSet;
 }
 
 export class IncomingResults {
@@ -41,11 +52,19 @@ export class IncomingResults {
     return statSync(this.pathOf(result), { throwIfNoEntry: false })?.size;
   }
 
-  write(result: IncomingLease, bytes: Uint8Array, offset: number): void {
-    writePieces(this.#fileOf(result), bytes, offset);
+  write(result: ChunkedResult, bytes: Uint8Array, offset: number): void {
+    const open = this.#fileOf(result);
+    writePieces(open.file, bytes, offset);
+    open.ranges = addByteRange(open.ranges, offset, offset + bytes.length);
   }
 
-  /** Its last chunk has come. */
+  /** Has every byte come? A connection that breaks takes chunks with it, and those behind them make the file as long as it should be. */
+  isWhole({ lease, session }: ChunkedResult, bytes: number): boolean {
+    const open = this.#open.get(lease);
+    return open?.session === session && coversAll(open.ranges, bytes);
+  }
+
+  /** Nothing more comes. */
   close(lease: number): void {
     const open = this.#open.get(lease);
     this.#open.delete(lease);
@@ -83,11 +102,12 @@ export class IncomingResults {
     }
   }
 
-  #fileOf(result: IncomingLease): number {
-    const known = this.#open.get(result.lease);
-    if (known !== undefined) return known.file;
-    const file = openSync(this.pathOf(result), 'w', 0o600);
-    this.#open.set(result.lease, { task: result.task, file });
-    return file;
+  #fileOf({ task, lease, session }: ChunkedResult): OpenFile {
+    const known = this.#open.get(lease);
+    if (known?.session === session) return known;
+    this.close(lease);
+    const open = { task, session, file: openSync(this.pathOf({ task, lease }), 'w', 0o600), ranges: [] };
+    this.#open.set(lease, open);
+    return open;
   }
 }

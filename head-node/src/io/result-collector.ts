@@ -37,7 +37,6 @@ export class ResultCollector {
     const { core, incoming } = this.#options;
     switch (message.type) {
       case 'result':
-        if (this.#isHolder(message)) incoming.close(message.lease);
         return this.#returned(message, payload);
       case 'resultChunk':
         return this.#write(message, payload ?? new Uint8Array());
@@ -49,20 +48,27 @@ export class ResultCollector {
     }
   }
 
-  /** Bytes that were announced may be gone: the head was restarted in between. */
+  /** Bytes that were announced may be gone: the head was restarted in between, or a connection broke. */
   #returned(message: Fields<'result'>, payload: Uint8Array | null): void {
     const { core, incoming } = this.#options;
-    if (payload !== null || incoming.bytesOf(message) === message.bytes)
-      return core.returned({ ...message, type: 'returned' }, payload);
+    const isHere = payload !== null || this.#isHere(message);
+    if (this.#isHolder(message)) incoming.close(message.lease);
+    if (isHere) return core.returned({ ...message, type: 'returned' }, payload);
     const { session, task, lease } = message;
     core.post({ type: 'bytes-missing', session, task, lease });
+  }
+
+  /** In a file that the node wrote, or in all of the chunks that it announced. */
+  #isHere(message: Fields<'result'>): boolean {
+    const { incoming } = this.#options;
+    return message.path === '' ? incoming.isWhole(message, message.bytes) : incoming.bytesOf(message) === message.bytes;
   }
 
   /** Only the provider that holds the lease may write, only as much as it announced, and not while the verifier reads. */
   #write({ session, task, lease, offset, total }: Fields<'resultChunk'>, bytes: Uint8Array): void {
     if (!this.#isHolder({ session, lease }) || this.#options.core.state.leases.get(lease)?.phase === 'checking') return;
     if (offset + bytes.length > total || total > this.#bytesWanted(task, lease)) return;
-    this.#options.incoming.write({ task, lease }, bytes, offset);
+    this.#options.incoming.write({ task, lease, session }, bytes, offset);
   }
 
   /** Numbers of leases are easily guessed: what others say of one changes nothing. */

@@ -22,12 +22,12 @@ async function desk() {
   const post = (event: HeadEvent): void => void handle(state, event, { nowMs: 0, random: 0 });
   const pinned: string[] = [];
   const blocks = await BlockStore.open({ directory: directories.make(), maxBytes: 1000 });
-  const driver = { state, post, pin: (_: TaskId, block: string) => void pinned.push(block) };
+  const core = { state, post, pin: (_: TaskId, block: string) => void pinned.push(block) };
   const taskType = taskTypeNamed('matrix_mult');
   const spec = taskType.parseSpec({ m: 4, k: 4, n: 4, dtype: 'float32', grid: 'auto' });
   const terms = { nodes: 1, waitNodesMs: 1000, timeoutMs: 1000, durability: 'local' } as const;
   post({ ...terms, type: 'submitted', task: TASK, taskType, spec, user: null });
-  const requests = new ClientRequests({ driver, blocks } as unknown as ClientRequestPorts);
+  const requests = new ClientRequests({ core, blocks } as unknown as ClientRequestPorts);
   return { requests, blocks, pinned, post };
 }
 

@@ -11,7 +11,11 @@ import { ClusterRig, ofType } from '../core/cluster-rig.ts';
 const directories = new TemporaryDirectories();
 afterEach(() => directories.removeAll());
 
-test('what others say of a lease leaves the bytes that its holder sends as they are', async () => {
+/** A lease of a node, and what the collector makes of what its holder and others send. */
+test.each([
+  { what: 'all of it', halves: [0, 1], outcome: 'returned' },
+  { what: 'its end only', halves: [1], outcome: 'bytes-missing' },
+])('of a result its holder sends $what: $outcome, whatever others say', async ({ halves, outcome }) => {
   const rig = new ClusterRig();
   const session = rig.join('a', { credit: 1, sharesStore: false });
   const task = rig.submit('matrix_mult', { m: 64, k: 64, n: 64, dtype: 'float32', grid: 'auto' });
@@ -46,7 +50,9 @@ test('what others say of a lease leaves the bytes that its holder sends as they 
     },
     logger: silentLogger,
   });
-  const sent = [half(0, 1), ...noise, half(total / 2, 2)];
+  const announced = { session, task, lease, bytes: total, path: '', computeMs: 1, fetchMs: 1 };
+  const chunks = halves.map((at) => half((at * total) / 2, at + 1));
+  const sent = [...chunks.slice(0, -1), ...noise, ...chunks.slice(-1), [encode('result', announced)]];
   const socket = {
     async *[Symbol.asyncIterator]() {
       for (const frames of sent) yield frames.map((frame) => Buffer.from(frame));
@@ -55,5 +61,6 @@ test('what others say of a lease leaves the bytes that its holder sends as they 
   };
   await collector.run(socket, { origin: 'encrypted', channel: 'results' });
   const content = readFileSync(incoming.pathOf({ task, lease }));
-  expect([content.length, content[0], content.at(-1)]).toEqual([total, 1, 2]);
+  expect([content.length, content[0], content.at(-1)]).toEqual([total, halves[0] === 0 ? 1 : 0, 2]);
+  expect(heard.at(-1)).toMatchObject({ type: outcome, session, lease });
 });

@@ -67,7 +67,9 @@ export class HeadLink {
     this.#resultQueue = new SendQueue(this.#results, () => undefined);
     this.#heartbeats = new RequestClient(Request, route, 'heartbeats');
     this.fetcher = new BlockFetcher(route, blocks, { logger });
-    this.#tasks.events.on('disconnect', () => this.#broken('the connection to the head closed'));
+    // What a result's connection had under way is lost with it, and nobody else would notice: a new session sends all of it again.
+    for (const socket of [this.#tasks, this.#results])
+      socket.events.on('disconnect', () => this.#broken('the connection to the head closed'));
     this.#tasks.connect(addresses.tasks);
     this.#tasks.subscribe(providerTopic(this.session));
     this.#results.connect(addresses.results);

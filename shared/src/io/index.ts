@@ -35,6 +35,7 @@ export { writeFileAtomically } from './atomic-file.ts';
 export { BlockStore, type BlockStoreOptions } from './block-store.ts';
 export { diskFull, freeBytesIn, isDiskFull, systemCodeOf, withDiskErrors, type Write } from './disk-errors.ts';
 export { offerStore, provesShared } from './local-files.ts';
+export { addByteRange, coversAll, type ByteRangeSet } from './byte-ranges.ts';
 export { type BlockChunk } from './partial-blocks.ts';
 export { blockPath, incomingPath } from './store-paths.ts';
 export { DirectoryLock } from './directory-lock.ts';

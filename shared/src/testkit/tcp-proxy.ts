@@ -24,12 +24,13 @@ const WINDOW_BYTES = 4 * 2 ** 20;
 interface Link {
   passage: Passage;
   latencyMs: number;
+  passedBytes: number;
 }
 
 /** All on 127.0.0.1. */
 export class TcpProxy {
   readonly #from: number;
-  readonly #link: Link = { passage: 'open', latencyMs: 0 };
+  readonly #link: Link = { passage: 'open', latencyMs: 0, passedBytes: 0 };
   readonly #servers: Server[] = [];
   readonly #lanes = new Set<Lane>();
 
@@ -49,6 +50,11 @@ export class TcpProxy {
     if (credential !== null) leaveLocalCredential(from, { ...credential, headId: proxy.#name });
     for (let at = 0; at < ports; at++) await proxy.#listen(from + at, to + at);
     return proxy;
+  }
+
+  /** In both directions, over all connections. */
+  get passedBytes(): number {
+    return this.#link.passedBytes;
   }
 
   cut(): void {
@@ -154,6 +160,7 @@ class Lane {
   #pass({ bytes }: Chunk): void {
     this.#chunks.shift();
     this.#keptBytes -= bytes.length;
+    this.#link.passedBytes += bytes.length;
     this.#target.write(bytes);
   }
 
