@@ -64,9 +64,18 @@ export class TaskHandle {
     this.outcome.promise.catch(() => undefined);
   }
 
-  /** Resolves when the head has every block of the operands: from then on the task needs this process no more. */
+  /** Resolves when the head has every block of the operands, safely: from then on the task needs this process no more. */
   get uploaded(): Promise<void> {
-    return this.uploading;
+    return this.allUploaded();
+  }
+
+  /** A head that was restarted is told again. */
+  private async allUploaded(): Promise<void> {
+    let upload: Promise<void>;
+    do {
+      upload = this.uploading;
+      await upload;
+    } while (upload !== this.uploading);
   }
 
   /** Calls with every status that the head sends, and at once with the latest. Returns the way to stop it. */

@@ -147,6 +147,9 @@ export class ClientEndpoint implements Audience {
         return [{ type: 'bound', fields: { request: message.request, wanted: requests.bind(message) } }];
       case 'put':
         return [{ type: 'stored', fields: { request: message.request, complete: requests.put(message, payload) } }];
+      case 'sync':
+        void this.#sync(client, message, requests);
+        return [];
       case 'fetch':
         return [this.#chunk(message)];
       case 'fetchResult':
@@ -231,6 +234,15 @@ export class ClientEndpoint implements Audience {
       ? { type: 'ended', fields: { task, status } }
       : { type: 'progress', fields: { task, status } };
     return [{ type: 'done', fields: { request } }, ...notices, last];
+  }
+
+  async #sync(client: ClientName, { request, task }: Fields<'sync'>, requests: ClientRequests): Promise<void> {
+    try {
+      await requests.sync(task);
+      this.#send(client, { type: 'synced', fields: { request, epoch: this.#options.epoch } });
+    } catch (error) {
+      this.#refuse(client, request, error);
+    }
   }
 
   async #audit(client: ClientName, { request, task }: Fields<'audit'>, requests: ClientRequests): Promise<void> {

@@ -104,6 +104,12 @@ export class ClientRequests {
     return !here;
   }
 
+  /** Resolves when what was bound to the task so far is in the journal, on disk. */
+  async sync(task: TaskId): Promise<void> {
+    this.#task(task);
+    await this.#ports.journal.durable();
+  }
+
   /** True when the block is whole. */
   put({ block, offset, total }: Fields<'put'>, bytes: Uint8Array | null): boolean {
     const { blocks } = this.#ports;

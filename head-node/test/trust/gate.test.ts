@@ -146,7 +146,7 @@ describe('the gate', () => {
     expect(it.sessionsOf(yours.identity)).toHaveLength(9999);
   });
 
-  test.each(['show', 'watch', 'cancel', 'fetchResult', 'audit', 'bind', 'submit'] as const)(
+  test.each(['show', 'watch', 'cancel', 'fetchResult', 'audit', 'bind', 'sync', 'submit'] as const)(
     "answers %s of somebody else's task as if there were none",
     (type) => {
       expect(outcome(type, sealOfRole('submitter'), { task: OTHERS_TASK })).toBe('TASK_UNKNOWN');

@@ -73,6 +73,7 @@ const rows: { readonly [T in MessageType]: Row<T> | null } = {
     // The role may, and the task has no such block.
     outcomes: ['BAD_DATA', ['BAD_DATA', NONE], NO, NO, WHO],
   },
+  sync: { channel: 'clients', fields: byTask, outcomes: ['synced', ['synced', NONE], NO, NO, WHO] },
   put: {
     channel: 'clients',
     fields: () => ({ request, block: BLOCK, offset: 0, total: 1 }),
@@ -160,6 +161,7 @@ const rows: { readonly [T in MessageType]: Row<T> | null } = {
   accepted: null,
   bound: null,
   stored: null,
+  synced: null,
   chunk: null,
   task: null,
   tasks: null,

@@ -237,6 +237,9 @@ export const messages = {
   probe: message(87, { request, bytes: whole }),
   /** The answer to these three; the bytes follow as a raw frame. */
   chunk: message(74, { request, total: whole }),
+  /** Is all that was bound to this task safe on the head's disk? It is when the answer comes, if that is of the same life of the head. */
+  sync: message(88, { request, task: taskId }),
+  synced: message(89, { request, epoch: whole }),
   /** Start (or go on) telling me about this task; tiles already accepted come again. */
   watch: message(75, { request, task: taskId }),
   cancel: message(76, { request, task: taskId }),

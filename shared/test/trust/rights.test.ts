@@ -34,7 +34,7 @@ describe('the table of rights', () => {
     const submitter = mayOnly('submitter');
     expect(mayOnly('admin').filter((type) => !submitter.includes(type))).toEqual(['administer']);
     expect(submitter.filter((type) => reachOf(type, ['submitter']) === 'own')).toEqual(
-      ['audit', 'bind', 'cancel', 'fetchResult', 'listTasks', 'put', 'show', 'submit', 'watch'].toSorted(),
+      ['audit', 'bind', 'cancel', 'fetchResult', 'listTasks', 'put', 'show', 'submit', 'sync', 'watch'].toSorted(),
     );
   });
 

@@ -7,7 +7,7 @@ import { messageRights, roles, type MessageType, type Reach, type Role } from '@
 const messagesOf: Readonly<Record<string, readonly MessageType[]>> = {
   nodes: ['listNodes'],
   'list, show and watch tasks': ['listTasks', 'show', 'watch'],
-  'submit, cancel, fetch results, audit a task': ['submit', 'bind', 'put', 'cancel', 'fetchResult', 'audit'],
+  'submit, cancel, fetch results, audit a task': ['submit', 'bind', 'put', 'sync', 'cancel', 'fetchResult', 'audit'],
   'operand blocks, by their hash': ['fetch'],
   'work on leases': ['register', 'ready', 'bye', 'heartbeat', 'probe', 'result', 'resultChunk', 'failed'],
   'tokens; approve, drain and revoke nodes': ['administer'],

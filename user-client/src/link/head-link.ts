@@ -73,6 +73,11 @@ export class HeadLink {
     this.ticker = setInterval(() => this.tick(), GREET_EVERY_MS);
   }
 
+  /** Of the head's life, as it said last; 0 before it has said anything. */
+  get headEpoch(): number {
+    return this.epoch;
+  }
+
   /** Milliseconds since the head was last heard. */
   get silentMs(): number {
     return systemClock.nowMs() - this.heardMs;

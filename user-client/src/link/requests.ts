@@ -6,6 +6,7 @@ export const answerOf = {
   submit: 'accepted',
   bind: 'bound',
   put: 'stored',
+  sync: 'synced',
   fetch: 'chunk',
   fetchResult: 'chunk',
   watch: 'done',

@@ -28,11 +28,20 @@ export class OperandUpload {
   }
 
   /**
-   * Resolves when the head has every block. Called again for a head that was restarted, which may have answered a `bind` that
-   * was not on its disk yet: blocks that are known by now cost one small message each.
+   * Resolves when the head has every block, and on its disk to which task it belongs. A head that was restarted meanwhile may have
+   * forgotten what it had answered: then everything is said again, where blocks that are known by now cost one small message each.
    */
   async run(): Promise<void> {
-    await forEachBlock(this.options.blocks, (block, place) => this.deliver(block, place));
+    const { task, scope, blocks } = this.options;
+    const { link } = this.transport;
+    let told: number;
+    let safeWith = link.headEpoch;
+    do {
+      told = safeWith;
+      await forEachBlock(blocks, (block, place) => this.deliver(block, place));
+      const { message } = await link.ask('sync', { task }, { scope });
+      safeWith = message.epoch;
+    } while (safeWith !== told);
   }
 
   private deliver(block: SourceBlock, place: number): Promise<void> {

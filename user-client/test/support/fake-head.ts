@@ -186,6 +186,7 @@ export class FakeHead {
     if (message.type === 'submit') return this.submit(message);
     if (message.type === 'bind') return [{ type: 'bound', fields: { request, wanted: this.bind(message) } }];
     if (message.type === 'put') return [{ type: 'stored', fields: { request, complete: this.put(message, payload!) } }];
+    if (message.type === 'sync') return [{ type: 'synced', fields: { request, epoch: this.epoch } }];
     if (message.type === 'watch') return this.watch(client, message);
     if (message.type === 'fetchResult') return [this.chunk(message)];
     if (message.type === 'cancel') this.end(message.task, { state: 'cancelled' });
