@@ -59,6 +59,7 @@ function openStore(options: ResolvedProviderNodeOptions, finished: readonly Held
   return BlockStore.open({
     directory,
     maxBytes: options.maxDiskBytes,
+    dropsPartial: true,
     keepIncoming: (name) => kept.has(name),
   });
 }

@@ -28,7 +28,14 @@ export {
   type TaskId,
 } from './ids.ts';
 export { silentLogger, type Logger } from './logger.ts';
-export { formatBytes, formatDuration, parseDurationMs, parseSizeBytes, parseWhole } from './quantities.ts';
+export {
+  formatBytes,
+  formatDuration,
+  parseDurationMs,
+  parseSizeBytes,
+  parseWhole,
+  TIMER_MS_MAX,
+} from './quantities.ts';
 export { seededRandom, type Random } from './random.ts';
 export { RecentLeases } from './recent-leases.ts';
 export { isOn } from './switches.ts';

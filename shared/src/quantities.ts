@@ -3,11 +3,20 @@ import { MusterError } from './errors.ts';
 const DURATION_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const SIZE_BYTES: Record<string, number> = { b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
-/** `'30s'`, `'10m'`, `'250ms'` or a plain number of seconds, to milliseconds. */
-export function parseDurationMs(text: string, option: string): number {
+/** Timers of Node.js that are to wait for more than 2^31 ms are over at once. */
+export const TIMER_MS_MAX = 24 * 86_400_000;
+
+/** `'30s'`, `'10m'`, `'250ms'` or a plain number of seconds, to milliseconds. Throws USAGE, also above `max`. */
+export function parseDurationMs(text: string, option: string, max = Infinity): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text.trim());
   if (!match) throw badQuantity({ option, text, example: `${option} 30s` });
-  return Number(match[1]) * (DURATION_MS[match[2] ?? 's'] ?? 1000);
+  const ms = Number(match[1]) * (DURATION_MS[match[2] ?? 's'] ?? 1000);
+  if (ms <= max) return ms;
+  const days = Math.floor(max / 86_400_000);
+  throw new MusterError('USAGE', `${option} is too long`, {
+    why: `got '${text}', at most ${days} days can be waited for`,
+    fix: `${option} ${days}d`,
+  });
 }
 
 /** `'512M'`, `'4G'`, `'1.5GiB'` or a plain number of bytes, to bytes (units are powers of 1024). Throws USAGE, also below `min`. */

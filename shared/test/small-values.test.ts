@@ -10,6 +10,7 @@ import {
   isSessionId,
   isTaskId,
   parseDurationMs,
+  TIMER_MS_MAX,
   parseSizeBytes,
   parseWhole,
   seededRandom,
@@ -43,6 +44,13 @@ describe('quantities', () => {
 
   test.each(['', 'G', '-4G', '4X', '4GG'])('refused size %j', (text) => {
     expect(() => parseSizeBytes(text, '--memory')).toThrow(expect.objectContaining({ code: 'USAGE' }));
+  });
+
+  test('a duration has a largest value, where a timer waits for it', () => {
+    expect(parseDurationMs('30d', '--ttl')).toBe(30 * 86_400_000);
+    expect(() => parseDurationMs('30d', '--timeout', TIMER_MS_MAX)).toThrow(
+      expect.objectContaining({ code: 'USAGE', fix: '--timeout 24d' }),
+    );
   });
 
   test('a size has a least value', () => {

@@ -52,6 +52,8 @@ export class TaskHandle {
   private latest: TaskStatus | null = null;
   private uploading: Promise<void> = Promise.resolve();
   private watching = false;
+  /** The head was asked, and has not answered. */
+  private asking = false;
   private over = false;
 
   constructor(options: TaskHandleOptions) {
@@ -93,7 +95,7 @@ export class TaskHandle {
   /** The head has ended the task when this resolves; `wait()` rejects with TASK_CANCELLED. */
   async cancel(timeoutMs: number = CANCEL_MS): Promise<void> {
     await this.options.transport.link.ask('cancel', { task: this.taskId }, { timeoutMs });
-    this.end(() => this.outcome.reject(new MusterError('TASK_CANCELLED', `task ${this.taskId} was cancelled`)));
+    this.fail(new MusterError('TASK_CANCELLED', `task ${this.taskId} was cancelled`));
   }
 
   /** @internal Follows the upload: its failure is the task's. */
@@ -112,8 +114,12 @@ export class TaskHandle {
   watchAgain(): void {
     if (this.over || !this.watching) return;
     this.heardMs = systemClock.nowMs();
+    // The link asks again by itself what is not answered.
+    if (this.asking) return;
+    this.asking = true;
     const { scope, transport } = this.options;
-    transport.link.ask('watch', { task: this.taskId }, { scope }).catch((error: unknown) => this.fail(error));
+    const answered = transport.link.ask('watch', { task: this.taskId }, { scope });
+    answered.finally(() => (this.asking = false)).catch((error: unknown) => this.fail(error));
   }
 
   /** @internal */

@@ -16,6 +16,8 @@ export interface BlockStoreOptions {
   readonly maxBytes: number;
   /** Files in `incoming` that stay when the store is opened, by name; none if it is not given. */
   readonly keepIncoming?: (name: string) => boolean;
+  /** Of blocks whose sender is gone only some chunks may ever come: where others need the room these go, if nobody has pinned them. Default false. */
+  readonly dropsPartial?: boolean;
 }
 
 interface StoredBlock {
@@ -33,6 +35,7 @@ interface StoredBlock {
 export class BlockStore {
   readonly #directory: string;
   readonly #maxBytes: number;
+  readonly #dropsPartial: boolean;
   /** The least recently used first. */
   readonly #blocks = new Map<BlockId, StoredBlock>();
   /** A block may be pinned before its bytes arrive. */
@@ -40,9 +43,10 @@ export class BlockStore {
   readonly #partials: PartialBlocks;
   #blockBytes = 0;
 
-  private constructor({ directory, maxBytes }: BlockStoreOptions) {
+  private constructor({ directory, maxBytes, dropsPartial = false }: BlockStoreOptions) {
     this.#directory = directory;
     this.#maxBytes = maxBytes;
+    this.#dropsPartial = dropsPartial;
     this.#partials = new PartialBlocks((id) => this.incomingPath(`${id}.part`));
   }
 
@@ -223,6 +227,7 @@ export class BlockStore {
   #makeRoom(write: { readonly path: string; readonly bytes: number }): void {
     const fits = (): boolean => this.usedBytes + write.bytes <= this.#maxBytes;
     if (fits()) return;
+    if (this.#dropsPartial) this.#dropPartialUntil(fits);
     const kept = this.usedBytes - this.#evictableBytes();
     if (kept + write.bytes <= this.#maxBytes) this.#evictUntil(fits);
     if (fits()) return;
@@ -234,6 +239,13 @@ export class BlockStore {
     let bytes = 0;
     for (const [id, block] of this.#blocks) if (!this.#pins.has(id)) bytes += block.bytes;
     return bytes;
+  }
+
+  #dropPartialUntil(enough: () => boolean): void {
+    for (const id of this.#partials.ids()) {
+      if (enough()) return;
+      if (!this.#pins.has(id)) this.#partials.drop(id);
+    }
   }
 
   #evictUntil(enough: () => boolean): void {

@@ -45,6 +45,11 @@ export class PartialBlocks {
     return this.#partials.has(id);
   }
 
+  /** The least recently written first. They may be dropped meanwhile. */
+  ids(): Iterable<BlockId> {
+    return this.#partials.keys();
+  }
+
   /** True when the block is complete. */
   write({ id, offset, total, bytes }: BlockChunk): boolean {
     const partial = this.#partials.get(id) ?? { path: this.#pathOf(id), total, file: -1, there: [] };

@@ -125,11 +125,13 @@ export const versionIn = (manifest: URL): string =>
 /** Resolves at the first SIGINT or SIGTERM. A second one ends the process at once. */
 export function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
+    let wasTold = false;
     const onSignal = (signal: NodeJS.Signals): void => {
+      if (wasTold) process.exit(exitCode.interrupted);
+      wasTold = true;
       resolve(signal);
-      process.once(signal, () => process.exit(exitCode.interrupted));
     };
-    process.once('SIGINT', onSignal);
-    process.once('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
   });
 }

@@ -97,6 +97,20 @@ describe('BlockStore', () => {
     expect(store.usedBytes).toBe(100);
   });
 
+  test('what began to come and is not pinned makes room, where that is allowed', async () => {
+    const all = [1, 2, 3].map((seed) => block(seed, 400));
+    const [first, pinned, last] = [all[0]!, all[1]!, all[2]!];
+    for (const dropsPartial of [false, true]) {
+      const store = await BlockStore.open({ directory: directories.make(), maxBytes: 1000, dropsPartial });
+      store.pin(pinned.id);
+      for (const each of [first, pinned]) store.receive(chunk(each, 0, 100));
+      if (dropsPartial) expect(store.receive(chunk(last, 0, 400))).toBe('complete');
+      else expect(() => store.receive(chunk(last, 0, 400))).toThrow(expect.objectContaining({ code: 'DISK_FULL' }));
+      expect(store.receive(chunk(pinned, 100, 400))).toBe('complete');
+      expect(store.usedBytes).toBe(800);
+    }
+  });
+
   test('an empty block is complete at once', async () => {
     const store = await open();
     const it = block(3, 0);

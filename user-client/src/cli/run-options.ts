@@ -1,6 +1,7 @@
 import {
   DEFAULT_PORT_BASE,
   PORT_BASE_RANGE,
+  TIMER_MS_MAX,
   durabilities,
   limits,
   parseDurationMs,
@@ -87,7 +88,7 @@ export const resolveTimeoutMs = ({ timeout }: Flags): number | undefined =>
 
 /** Without any time nothing can end well. */
 function timeLimitMs(timeout: string): number {
-  const ms = parseDurationMs(timeout, '--timeout');
+  const ms = parseDurationMs(timeout, '--timeout', TIMER_MS_MAX);
   if (ms > 0) return ms;
   throw usage('--timeout must be more than nothing', { why: `got '${timeout}'`, fix: `--timeout ${DEFAULT_TIMEOUT}` });
 }
@@ -96,7 +97,7 @@ function resolveTerms({ task, nodes, waitNodes = DEFAULT_WAIT_NODES, timeout, du
   const usual = task === 'train' ? DEFAULT_TRAINING_TIMEOUT : DEFAULT_TIMEOUT;
   return {
     nodes: wholeOf(nodes, '--nodes', [1, limits.nodesMax.value]),
-    waitNodesMs: parseDurationMs(waitNodes, '--wait-nodes'),
+    waitNodesMs: parseDurationMs(waitNodes, '--wait-nodes', TIMER_MS_MAX),
     timeoutMs: timeLimitMs(timeout ?? usual),
     durability: maybeOneOf(durability, '--durability', durabilities) ?? 'mirrored',
   };

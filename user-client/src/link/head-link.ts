@@ -18,6 +18,7 @@ import type { Answer, Asked, AskFields, Push } from './requests.ts';
 import { openSocket, type FrameSocket } from './socket.ts';
 
 const GREET_EVERY_MS = 1000;
+const PROBE_MS = 5000;
 /** A question is asked again when one sent this much later was answered first: the head has dropped it. */
 const OVERTAKEN_MS = 2000;
 
@@ -165,7 +166,8 @@ export class HeadLink {
     this.probing = true;
     const sentMs = systemClock.nowMs();
     try {
-      await this.greet();
+      // The head drops answers that do not fit its queue, this one too.
+      await this.greet({ timeoutMs: PROBE_MS });
       this.askAgain((question) => question.sentMs < sentMs - OVERTAKEN_MS);
     } catch (error) {
       this.logger.debug({ error }, 'the head did not answer a probe');
