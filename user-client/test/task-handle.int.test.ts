@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { MusterError } from '@muster/shared';
 import { maxAbsError, waitUntil } from '@muster/shared/testkit';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { NpyResultFile } from '../src/results/npy-result-file.ts';
 import { product, Stage, terms } from './support/stage.ts';
 
 let stage: Stage;
@@ -73,6 +76,17 @@ describe('how a task ends', () => {
     await expect(handle.wait()).rejects.toMatchObject({ code: 'INTERRUPTED' });
     await client.close();
     expect(head.memory.tasks.get(handle.taskId)?.status.state).toBe('cancelled');
+  });
+
+  test('cancelled: with that, and nothing of the result stays', async () => {
+    const head = await stage.startHead();
+    head.held = true;
+    const client = await stage.connect(head);
+    const sink = new NpyResultFile(join(stage.directory, 'C.npy'), { rows: 8, columns: 8, dtype: 'float32' });
+    const handle = await client.multiply({ ...product([8, 8, 8]), sink, ...terms });
+    await handle.cancel();
+    await expect(handle.wait()).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
+    expect(readdirSync(stage.directory)).toEqual([]);
   });
 
   test('the client closes: INTERRUPTED, and the task goes on', async () => {
@@ -159,6 +173,15 @@ describe('a head that was away', () => {
     await (await client.multiply({ ...product([8, 8, 8]), ...terms })).wait();
     expect(head.count('bind')).toBe(3);
   }, 15_000);
+
+  test('the greeting that would have found that out lost as well: asked again', async () => {
+    const head = await stage.startHead();
+    head.dropped = ({ type }) =>
+      (type === 'bind' && head.count('bind') === 1) || (type === 'greet' && head.count('greet') === 2);
+    const client = await stage.connect(head);
+    await (await client.multiply({ ...product([8, 8, 8]), ...terms })).wait();
+    expect(head.count('bind')).toBe(3);
+  }, 20_000);
 
   test('slow to accept: not asked about the task before it has', async () => {
     const head = await stage.startHead();
