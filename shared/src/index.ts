@@ -44,6 +44,7 @@ export {
   channels,
   DEFAULT_HTTP_PORT,
   DEFAULT_PORT_BASE,
+  isIpv6,
   PORT_BASE_RANGE,
   providerTopic,
   taskTopic,

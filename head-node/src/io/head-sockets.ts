@@ -4,6 +4,7 @@
  */
 import {
   channels,
+  isIpv6,
   limits,
   MusterError,
   tcpAddress,
@@ -77,6 +78,7 @@ export async function openHeadSockets(options: SocketsOptions): Promise<HeadSock
   const zap = curve === null ? null : await ZapHandler.start(context, curve.authenticator, logger);
   const tcp = openSet(curve === null ? 'plain' : 'encrypted', (channel) => ({
     context,
+    ipv6: isIpv6(endpoint),
     ...(curve === null ? {} : curveServer(channel, curve.keys)),
   }));
   const local = process.platform === 'win32' ? null : openSet('local', () => ({ context }));

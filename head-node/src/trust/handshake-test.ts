@@ -1,5 +1,5 @@
 /** Before the head says that it is ready, it knocks at every port with a key that nobody knows. A port that opens ends the start. */
-import { MusterError, tcpAddress, type Channel, type Endpoint, type KeyPair } from '@muster/shared';
+import { isIpv6, MusterError, tcpAddress, type Channel, type Endpoint, type KeyPair } from '@muster/shared';
 import { Dealer, Push, Request, Subscriber, type Event } from 'zeromq';
 
 const ANSWER_MS = 3000;
@@ -32,6 +32,7 @@ async function knock(channel: Channel, { endpoint, headKey, keys }: Trial): Prom
   const { publicKey, secretKey } = keys;
   const socket = new diallers[channel]({
     linger: 0,
+    ipv6: isIpv6(endpoint),
     curveServerKey: headKey,
     curvePublicKey: publicKey,
     curveSecretKey: secretKey,

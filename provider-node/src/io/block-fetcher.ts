@@ -17,7 +17,7 @@ import {
   type Fields,
   type Logger,
 } from '@muster/shared';
-import { SendQueue, type BlockStore, type HeadRoute } from '@muster/shared/io';
+import { dialOptions, SendQueue, type BlockStore, type HeadRoute } from '@muster/shared/io';
 import { Dealer } from 'zeromq';
 import { LinkRate } from './link-rate.ts';
 
@@ -55,23 +55,19 @@ export class BlockFetcher {
   readonly #rate = new LinkRate();
   #next = 1;
 
-  constructor(
-    { addresses, curve, seal }: HeadRoute,
-    blocks: BlockStore,
-    { logger, askAgainMs = ASK_AGAIN_MS }: BlockFetcherOptions,
-  ) {
+  constructor(route: HeadRoute, blocks: BlockStore, { logger, askAgainMs = ASK_AGAIN_MS }: BlockFetcherOptions) {
     this.#blocks = blocks;
     this.#logger = logger;
-    this.#seal = seal;
+    this.#seal = route.seal;
     this.#askAgainMs = askAgainMs;
     this.#socket = new Dealer({
-      ...curve,
+      ...dialOptions(route),
       linger: 0,
       maxMessageSize: limits.messageBytesMax.value,
       heartbeatInterval: 500,
       heartbeatTimeout: 1500,
     });
-    this.#socket.connect(addresses.clients);
+    this.#socket.connect(route.addresses.clients);
     this.#queue = new SendQueue(this.#socket, () => undefined);
     this.#asking = setInterval(() => this.#askAgain(), askAgainMs / 2);
     void this.#receive();

@@ -12,7 +12,7 @@ import {
   type SessionId,
   type TaskId,
 } from '@muster/shared';
-import { RequestClient, expectType, SendQueue, type BlockStore, type HeadRoute } from '@muster/shared/io';
+import { dialOptions, RequestClient, expectType, SendQueue, type BlockStore, type HeadRoute } from '@muster/shared/io';
 import { Push, Request, Subscriber } from 'zeromq';
 import { BlockFetcher } from './block-fetcher.ts';
 
@@ -54,16 +54,17 @@ export class HeadLink {
 
   constructor(options: LinkOptions) {
     const { route, blocks, logger } = options;
-    const { addresses, curve } = route;
+    const { addresses } = route;
+    const dialled = dialOptions(route);
     this.#options = options;
     this.session = options.registered.session;
     this.#tasks = new Subscriber({
       ...LIVENESS,
-      ...curve,
+      ...dialled,
       maxMessageSize: limits.messageBytesMax.value,
       receiveHighWaterMark: 1000,
     });
-    this.#results = new Push({ ...LIVENESS, ...curve, immediate: true, sendHighWaterMark: 64 });
+    this.#results = new Push({ ...LIVENESS, ...dialled, immediate: true, sendHighWaterMark: 64 });
     this.#resultQueue = new SendQueue(this.#results, () => undefined);
     this.#heartbeats = new RequestClient(Request, route, 'heartbeats');
     this.fetcher = new BlockFetcher(route, blocks, { logger });

@@ -21,6 +21,15 @@ export interface HeadRoute {
   readonly seal: string;
 }
 
+/** Of every socket that dials the head. */
+export const dialOptions = ({
+  addresses,
+  curve,
+}: Pick<HeadRoute, 'addresses' | 'curve'>): Partial<CurveOptions> & { readonly ipv6: boolean } => ({
+  ...curve,
+  ipv6: Object.values(addresses).some((address) => address.startsWith('tcp://[')),
+});
+
 export interface RouteOptions {
   readonly endpoint: Endpoint;
   /** By TCP also where the head left sockets in the file system. */

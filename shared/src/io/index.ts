@@ -56,6 +56,7 @@ export {
 export { endpointOf, loadMembership, saveMembership, type Membership } from './membership-file.ts';
 export {
   curveRoute,
+  dialOptions,
   isLoopback,
   routeToHead,
   sameRoute,

@@ -5,7 +5,7 @@ import type { Channel } from '../protocol/channels.ts';
 import { decode, encode, sealed } from '../protocol/codec.ts';
 import type { Fields, Message, MessageType } from '../protocol/messages.ts';
 import { HandshakeWatch, type SocketEvent } from './handshake.ts';
-import type { HeadRoute } from './head-route.ts';
+import { dialOptions, type HeadRoute } from './head-route.ts';
 
 const ANSWER_MS = 1000;
 
@@ -28,9 +28,7 @@ export interface RequestSocket {
   close(): void;
 }
 
-export type RequestSocketClass = new (
-  options: typeof OPTIONS & Partial<HeadRoute['curve']> & { readonly ipv6: boolean },
-) => RequestSocket;
+export type RequestSocketClass = new (options: typeof OPTIONS & ReturnType<typeof dialOptions>) => RequestSocket;
 
 export class RequestClient {
   readonly #socket: RequestSocket;
@@ -41,13 +39,13 @@ export class RequestClient {
   #queue: Promise<unknown> = Promise.resolve();
   #refused = false;
 
-  constructor(Request: RequestSocketClass, { addresses, curve, seal }: HeadRoute, channel: Channel) {
-    this.#address = addresses[channel];
-    this.#seal = seal;
-    this.#socket = new Request({ ...OPTIONS, ...curve, ipv6: this.#address.startsWith('tcp://[') });
+  constructor(Request: RequestSocketClass, route: HeadRoute, channel: Channel) {
+    this.#address = route.addresses[channel];
+    this.#seal = route.seal;
+    this.#socket = new Request({ ...OPTIONS, ...dialOptions(route) });
     this.#refusal.promise.catch(() => undefined);
     // Before the connection is made, so that no event is missed.
-    void this.#watch(new HandshakeWatch(this.#address, curve));
+    void this.#watch(new HandshakeWatch(this.#address, route.curve));
     this.#socket.connect(this.#address);
   }
 

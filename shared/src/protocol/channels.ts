@@ -21,8 +21,11 @@ export interface Endpoint {
   readonly portBase: number;
 }
 
-export const tcpAddress = ({ host, portBase }: Endpoint, channel: Channel): string =>
-  `tcp://${host.includes(':') ? `[${host}]` : host}:${portBase + channels[channel]}`;
+/** Sockets must be told before they bind or dial. */
+export const isIpv6 = ({ host }: Pick<Endpoint, 'host'>): boolean => host.includes(':');
+
+export const tcpAddress = (endpoint: Endpoint, channel: Channel): string =>
+  `tcp://${isIpv6(endpoint) ? `[${endpoint.host}]` : endpoint.host}:${endpoint.portBase + channels[channel]}`;
 
 /** Leases, settlements and revocations for one provider. The session is secret, so nobody else can ask for it. */
 export const providerTopic = (session: SessionId): string => `p.${session}.`;

@@ -50,7 +50,7 @@ export const taskStatus = z.object({
   state: z.enum(taskStates),
   task: z.string(),
   /** [m, k, n] of a product, [count] of an echo, the result's of an inference, a sample's of a training run. */
-  shape: z.array(whole).max(4),
+  shape: z.array(whole).max(8),
   dtype: z.string(),
   nodes: z.array(nodeShare).max(64),
   /** Since acceptance; at a terminal state, until it was reached. */

@@ -20,6 +20,12 @@ describe('an inference', () => {
     expect(error.why).toContain(`${value + 1} blocks`);
   });
 
+  test('tells the shape of all its rows, whatever their rank', () => {
+    const output = { ...port('y'), shape: [2, 3, 2, 3, 2, 3, 2] };
+    const spec = parseInferSpec({ ...specOf(20, 5), output });
+    expect(taskTypeNamed('infer').describe(spec)).toEqual({ shape: [20, 2, 3, 2, 3, 2, 3, 2], dtype: 'float32' });
+  });
+
   test('is worked on in blocks that a node can hold', () => {
     const [model, x] = ['model', 'x'].map((text) => blockIdOf(Buffer.from(text)));
     const work = { model, x, rows: 1000, input: port('x'), output: port('y') };

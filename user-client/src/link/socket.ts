@@ -1,5 +1,5 @@
-import { limits, MusterError, sealed, tcpAddress, type Endpoint, type Logger } from '@muster/shared';
-import { HandshakeWatch, sameRoute, SendQueue, type Frames, type HeadRoute } from '@muster/shared/io';
+import { isIpv6, limits, MusterError, sealed, tcpAddress, type Endpoint, type Logger } from '@muster/shared';
+import { dialOptions, HandshakeWatch, sameRoute, SendQueue, type Frames, type HeadRoute } from '@muster/shared/io';
 import { Dealer } from 'zeromq';
 
 export interface SocketEvents {
@@ -65,9 +65,8 @@ class RoutedSocket implements FrameSocket {
   #dial(): [Dealer, SendQueue] {
     const { addresses, curve } = this.#route;
     const socket = new Dealer({
-      ...curve,
+      ...dialOptions(this.#route),
       linger: 0,
-      ipv6: this.#options.endpoint.host.includes(':'),
       reconnectInterval: 100,
       reconnectMaxInterval: 1000,
       heartbeatInterval: 500,
@@ -121,7 +120,7 @@ class RoutedSocket implements FrameSocket {
 /** Throws USAGE. Whether it can be one ZeroMQ finds out only at the connection, and the way may lead elsewhere. */
 function expectAddress(endpoint: Endpoint): void {
   const address = tcpAddress(endpoint, 'clients');
-  const trial = new Dealer({ linger: 0 });
+  const trial = new Dealer({ linger: 0, ipv6: isIpv6(endpoint) });
   try {
     trial.connect(address);
   } catch (cause) {

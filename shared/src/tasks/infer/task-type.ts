@@ -41,15 +41,11 @@ export const infer: TaskType<InferSpec> = {
     const from = index * spec.rowsPerBlock;
     return [from, from + rowsOf(spec, index), 0, elementCount(spec.output.shape)];
   },
-  describe: ({ rows, output }) => ({ shape: resultShape([rows, ...output.shape]), dtype: output.dtype }),
+  describe: ({ rows, output }) => ({ shape: [rows, ...output.shape], dtype: output.dtype }),
 };
 
 /** One block computed and one on its way: without a forecast of the time, a larger window would let slow nodes hoard. */
 const WINDOW = 2;
-
-/** Of the result; a status has four numbers at most, so that the last ones are multiplied. */
-const resultShape = (shape: readonly number[]): number[] =>
-  shape.length <= 4 ? [...shape] : [...shape.slice(0, 3), elementCount(shape.slice(3))];
 
 const blocksOf = ({ rows, rowsPerBlock }: Pick<InferSpec, 'rows' | 'rowsPerBlock'>): number =>
   Math.ceil(rows / rowsPerBlock);
