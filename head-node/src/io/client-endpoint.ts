@@ -157,7 +157,9 @@ export class ClientEndpoint implements Audience {
       case 'probe':
         return [probed(message)];
       case 'watch':
-        return this.#watch({ client, peer }, message, requests);
+        if (!requests.hasEnded(message.task)) return this.#watch({ client, peer }, message, requests);
+        void this.#watchEnded(client, message, requests);
+        return [];
       case 'cancel':
         if (requests.cancel(message.task)) this.#options.trust.cancelled(message.task, peer);
         return [{ type: 'done', fields: { request: message.request } }];
@@ -223,17 +225,22 @@ export class ClientEndpoint implements Audience {
 
   /** From now on everything about the task; first what there is already. */
   #watch({ client, peer }: Asking, { request, task }: Fields<'watch'>, requests: ClientRequests): Reply[] {
-    const status = requests.show(task);
-    const ended = requests.hasEnded(task);
-    if (!ended) this.#watchers.set(task, (this.#watchers.get(task) ?? new Map<ClientName, Peer>()).set(client, peer));
-    const tiles = requests.tiles(task);
-    const notices: Reply[] = [];
-    for (let at = 0; at < tiles.length; at += TILES_PER_MESSAGE)
-      notices.push({ type: 'tiles', fields: { task, tiles: tiles.slice(at, at + TILES_PER_MESSAGE) } });
-    const last: Reply = ended
-      ? { type: 'ended', fields: { task, status } }
-      : { type: 'progress', fields: { task, status } };
-    return [{ type: 'done', fields: { request } }, ...notices, last];
+    const progress: Reply = { type: 'progress', fields: { task, status: requests.show(task) } };
+    this.#watchers.set(task, (this.#watchers.get(task) ?? new Map<ClientName, Peer>()).set(client, peer));
+    return [{ type: 'done', fields: { request } }, ...tileNotices(task, requests.tiles(task)), progress];
+  }
+
+  /** All there is: nothing more comes of it. */
+  async #watchEnded(client: ClientName, { request, task }: Fields<'watch'>, requests: ClientRequests): Promise<void> {
+    try {
+      await requests.settled(task);
+      const notices = tileNotices(task, requests.tiles(task));
+      const ended: Reply = { type: 'ended', fields: { task, status: requests.show(task) } };
+      for (const reply of [{ type: 'done', fields: { request } } as const, ...notices, ended])
+        this.#send(client, reply);
+    } catch (error) {
+      this.#refuse(client, request, error);
+    }
   }
 
   async #sync(client: ClientName, { request, task }: Fields<'sync'>, requests: ClientRequests): Promise<void> {
@@ -287,6 +294,13 @@ export class ClientEndpoint implements Audience {
 function probed({ request, bytes }: Fields<'probe'>): Reply {
   const payload = new Uint8Array(Math.min(bytes, limits.chunkBytesMax.value));
   return { type: 'chunk', fields: { request, total: payload.length }, payload };
+}
+
+function tileNotices(task: TaskId, tiles: readonly TileNotice[]): Reply[] {
+  const notices: Reply[] = [];
+  for (let at = 0; at < tiles.length; at += TILES_PER_MESSAGE)
+    notices.push({ type: 'tiles', fields: { task, tiles: tiles.slice(at, at + TILES_PER_MESSAGE) } });
+  return notices;
 }
 
 const nameOf = (lane: number, id: Buffer): ClientName => `${lane}.${id.toString('hex')}`;

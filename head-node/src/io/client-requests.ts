@@ -190,6 +190,14 @@ export class ClientRequests {
     return isTerminal(this.#task(task).state);
   }
 
+  /** Resolves when no crash can take its end back, and what an earlier life of the head left of it is compared with the journal. */
+  async settled(id: TaskId): Promise<void> {
+    await this.#ports.journal.durable();
+    if (this.#task(id).outcome !== null) return;
+    for (const subtask of this.#ports.journal.history(id)?.subtasks ?? [])
+      await this.#ports.results.check({ ...subtask, task: id });
+  }
+
   /** The most recent first, of those that the asker may see. */
   tasks(isVisible: (task: TaskId) => boolean): TaskBrief[] {
     const { state } = this.#ports.core;

@@ -118,6 +118,8 @@ export class StreamedResults {
     stream.wanted.delete(lease);
     if (!this.#ports.isFree(lease)) return;
     renameSync(this.#partOf(result.task, lease), this.#ports.incomingPath(result.task, lease));
+    // It may be announced again.
+    stream.received.delete(lease);
     this.#ports.onWhole(result);
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { encode, type BlockId } from '@muster/shared';
 import { TemporaryDirectories, waitUntil } from '@muster/shared/testkit';
 import { CHUNK, MirrorRig, OTHER, stopRigs, TASK } from './mirror-rig.ts';
@@ -122,6 +122,19 @@ describe('a result whose bytes are in the stream', () => {
     await rig.stream(1, bytes);
     await areHanded(rig, '1 stream');
     expect(bytes.equals(readFileSync(rig.incomingPath(TASK, 1)))).toBe(true);
+  });
+
+  test('that is announced again when it was handed over is no dead letter', async () => {
+    const rig = await withStreams();
+    await rig.stream(1, bytes);
+    await rig.deliver(1, { way: 'stream', bytes: bytes.length });
+    await areHanded(rig, '1 stream');
+    rmSync(rig.incomingPath(TASK, 1));
+    await rig.deliver(1, { way: 'stream', bytes: bytes.length });
+    await rig.stream(2, bytes);
+    await rig.deliver(2, { way: 'stream', bytes: bytes.length });
+    await areHanded(rig, '1 stream', '2 stream');
+    expect(rig.broker.count('dead')).toBe(0);
   });
 
   test('does not replace one that is being checked', async () => {
