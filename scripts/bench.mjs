@@ -1,7 +1,5 @@
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-import { ensureBuilt, root } from './ensure-built.mjs';
+import { ensureBuilt } from './ensure-built.mjs';
 
 ensureBuilt();
-const main = join(root, 'benchmarks', 'dist', 'main.js');
-process.exitCode = spawnSync(process.execPath, [main, ...process.argv.slice(2)], { stdio: 'inherit' }).status ?? 1;
+// In this process: what it starts must be stopped when it is interrupted.
+await import('../benchmarks/dist/main.js');

@@ -12,19 +12,27 @@ const ROWS_CHECKED_IN_FLOAT64 = 32;
 say('installing and building (once)...');
 ensureBuilt();
 const { bytesOf, npyHeader, parseNpyHeader, seededRandom } = await import('@muster/shared');
+const { interruptions } = await import('@muster/shared/io');
 const { LocalCluster } = await import('@muster/shared/testkit');
 const { multiplyInProcess } = await import('@muster/benchmarks');
 
 say(`starting a head and ${NODES} providers...`);
 const threads = Math.max(1, Math.floor(availableParallelism() / NODES));
-const cluster = await LocalCluster.start({ providers: NODES, providerArguments: ['--threads', String(threads)] });
+const signal = interruptions();
 try {
-  process.exitCode = await multiplyAndCheck();
-} finally {
-  await cluster.stop();
+  const providerArguments = ['--threads', String(threads)];
+  const cluster = await LocalCluster.start({ providers: NODES, providerArguments, signal });
+  try {
+    process.exitCode = await multiplyAndCheck(cluster);
+  } finally {
+    await cluster.stop();
+  }
+} catch (error) {
+  if (!signal.aborted) throw error;
 }
+if (signal.aborted) process.exitCode = 130;
 
-async function multiplyAndCheck() {
+async function multiplyAndCheck(cluster) {
   const [a, b] = [randomMatrix(1), randomMatrix(2)];
   const file = (name) => join(cluster.directory, name);
   writeMatrix(file('A.npy'), a);
@@ -33,7 +41,8 @@ async function multiplyAndCheck() {
   const command = ['--task', 'matrix_mult', '--nodes', String(NODES), ...operands];
   say(`user-client ${command.join(' ')}`);
   const { code, stderr } = await cluster.client(command);
-  process.stderr.write(stderr);
+  // The file goes away with the cluster.
+  process.stderr.write(stderr.replace(/^ *result: .*\n/m, ''));
   return code === 0 ? check({ a, b, c: readMatrix(file('C.npy')) }) : code;
 }
 

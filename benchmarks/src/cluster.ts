@@ -23,6 +23,7 @@ export async function withCluster<T>(
   signal.throwIfAborted();
   const cluster = await LocalCluster.start({
     providers,
+    signal,
     headArguments: ['--log-level', 'error', '--host', host, ...(options.headArguments ?? [])],
     providerArguments: ['--head', host, '--threads', '1', '--device', 'cpu', '--blocks', blocks],
     ...(amqpUrl !== undefined && { env: { AMQP_URL: amqpUrl } }),

@@ -1,6 +1,6 @@
 /** `npm run bench -- matmul|dispatch|mirror|recovery|train|curve`: starts clusters on this machine, measures them, and reports. */
-import { formatDuration, MusterError, parseWhole } from '@muster/shared';
-import { runProgram, untilSignal } from '@muster/shared/io';
+import { formatDuration, parseWhole } from '@muster/shared';
+import { interruptions, runProgram } from '@muster/shared/io';
 import { Argument, Command, Option } from 'commander';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -68,12 +68,9 @@ const program = new Command('npm run bench --')
       .default('auto'),
   );
 
-const interruption = new AbortController();
+const signal = interruptions();
 
 await runProgram(program, async () => {
-  void untilSignal().then((signal) =>
-    interruption.abort(new MusterError('INTERRUPTED', 'interrupted', { why: `${signal} came` })),
-  );
   const flags = program.opts<Flags>();
   await measure(program.args[0] as (typeof scenarios)[number], flags);
 });
@@ -103,7 +100,7 @@ async function matmul(flags: Flags): Promise<void> {
     blocks,
     repetitions: (n) => (quick ? 3 : n > 2048 ? 7 : n > 1000 ? 11 : 21),
     warmUps: 2,
-    signal: interruption.signal,
+    signal,
     onRow: ({ n, providers: count, operands, ms }: MatmulRow) =>
       say(`n ${n}, ${count} provider(s), ${operands}: ${formatDuration(ms)}`),
   });
@@ -121,7 +118,7 @@ async function dispatch(flags: Flags): Promise<void> {
     providers,
     repetitions: quick ? 1 : 3,
     scale: quick ? 0.1 : 1,
-    signal: interruption.signal,
+    signal,
     onRow: ({ mode, providers: count, p50Ms }: DispatchRow) =>
       say(`${mode}, ${count} provider(s): p50 ${formatDuration(p50Ms)}`),
   });
@@ -141,7 +138,7 @@ async function mirror(flags: Flags): Promise<void> {
     repetitions: quick ? 1 : 3,
     scale: quick ? 0.2 : 1,
     size: quick ? 2048 : 4096,
-    signal: interruption.signal,
+    signal,
     onRow: (row) =>
       say(
         row.kind === 'echo'
@@ -163,7 +160,7 @@ async function recovery(flags: Flags): Promise<void> {
     repetitions: quick ? 1 : 3,
     crowd: quick ? 8 : 50,
     longMs: quick ? 60_000 : 90_000,
-    signal: interruption.signal,
+    signal,
     onRow: ({ fault, ms, met, missing }: RecoveryRow) =>
       say(
         `${fault}: ${ms === null ? `not measured, ${missing}` : formatDuration(ms)}${met === false ? ', which is too long' : ''}`,
@@ -179,7 +176,6 @@ async function recovery(flags: Flags): Promise<void> {
 
 async function train(flags: Flags): Promise<void> {
   const { quick = false, providers, blocks } = flags;
-  const { signal } = interruption;
   const steps = await measureTrain({
     models: ['mlp', 'lenet'],
     batches: quick ? [512] : [128, 512, 2048],
@@ -219,7 +215,7 @@ async function curve(flags: Flags): Promise<void> {
     repetitions: quick ? 1 : 7,
     warmUps: quick ? 1 : 2,
     scale: quick ? 0.05 : 1,
-    signal: interruption.signal,
+    signal,
     onRow: (row: CurveRow) =>
       say(
         row.kind === 'product'

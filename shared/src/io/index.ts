@@ -42,7 +42,7 @@ export { DirectoryLock } from './directory-lock.ts';
 export { addConfigCommand, configurationOf, type ConfiguredValue, type ShownOptions } from './configuration.ts';
 export { maskedLog, type LogDestination } from './masked-log.ts';
 export { printResult } from './print-result.ts';
-export { jsonError, noSuchCommand, report, runProgram, untilSignal, versionIn } from './program.ts';
+export { interruptions, jsonError, noSuchCommand, report, runProgram, untilSignal, versionIn } from './program.ts';
 export { giveSpare, SpareStock, takeSpare, writeOverSpare } from './spare-files.ts';
 export { overwriteFile, writePieces } from './write-pieces.ts';
 export { loadKeyPair, parsePrivate } from './key-file.ts';

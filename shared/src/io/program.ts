@@ -122,6 +122,19 @@ function asMusterError(error: unknown): MusterError {
 export const versionIn = (manifest: URL): string =>
   (JSON.parse(readFileSync(manifest, 'utf8')) as { readonly version: string }).version;
 
+/**
+ * Aborts at the first SIGINT, SIGTERM or SIGHUP, with INTERRUPTED. For programs that run under npm and must stop what they started: npm is
+ * gone at once, and the terminal's SIGHUP follows.
+ */
+export function interruptions(): AbortSignal {
+  const interruption = new AbortController();
+  const onSignal = (signal: string): void =>
+    interruption.abort(new MusterError('INTERRUPTED', 'interrupted', { why: `${signal} came` }));
+  void untilSignal().then(onSignal);
+  process.on('SIGHUP', onSignal);
+  return interruption.signal;
+}
+
 /** Resolves at the first SIGINT or SIGTERM. A second one ends the process at once. */
 export function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {

@@ -34,6 +34,8 @@ export interface LocalClusterOptions {
   readonly headArguments?: readonly string[];
   readonly providerArguments?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Stops everything when it aborts, also in the middle of the start. */
+  readonly signal?: AbortSignal;
   /** Told whatever the programs say on standard error. */
   readonly onLine?: (program: string, line: string) => void;
 }
@@ -100,14 +102,16 @@ export class LocalCluster {
   readonly #options: LocalClusterOptions;
 
   static async start(options: LocalClusterOptions): Promise<LocalCluster> {
+    options.signal?.throwIfAborted();
     const cluster = new LocalCluster(options, await freePortBase());
+    options.signal?.addEventListener('abort', () => void cluster.stop());
     try {
       await cluster.head.said('head-node ready');
       await Promise.all(Array.from({ length: options.providers }, (_, at) => cluster.addProvider(`node-${at + 1}`)));
       return cluster;
     } catch (error) {
       await cluster.stop();
-      throw error;
+      throw options.signal?.aborted === true ? options.signal.reason : error;
     }
   }
 
@@ -150,6 +154,7 @@ export class LocalCluster {
     return new LocalProgram(program, child, this.#options.onLine ?? (() => undefined));
   }
 
+  /** Every time all that was started until then. */
   async stop(): Promise<void> {
     await Promise.all(this.providers.map((provider) => provider.stop()));
     await this.head.stop();
