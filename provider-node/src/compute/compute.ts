@@ -79,10 +79,10 @@ export class DeviceCompute implements Compute {
 
   async abort(): Promise<void> {
     if (this.#opening) {
-      this.#waiting.shift()?.reject(computeFailed('aborted'));
+      this.#waiting.shift()?.reject(computeFailed(ABORTED));
       return;
     }
-    this.#process.kill('aborted');
+    this.#process.kill(ABORTED);
     await this.#process.exited;
   }
 
@@ -129,7 +129,9 @@ export class DeviceCompute implements Compute {
   #lost(reason: string): void {
     this.#waiting.shift()?.reject(computeFailed(reason));
     if (this.#stopped) return;
-    this.#logger.warn({ reason, device: this.device.kind }, 'the compute process is gone, starting another');
+    // A task that was cancelled is nothing to be warned of.
+    const level = reason === ABORTED ? 'debug' : 'warn';
+    this.#logger[level]({ reason, device: this.device.kind }, 'the compute process is gone, starting another');
     this.#opening = this.#open();
   }
 
@@ -153,6 +155,9 @@ export class DeviceCompute implements Compute {
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 }
+
+/** Why a job that nobody wants any more has failed. */
+const ABORTED = 'aborted';
 
 const computeFailed = (why: string): MusterError =>
   new MusterError('COMPUTE_FAILED', 'a subtask was not computed', { why });

@@ -91,6 +91,7 @@ export class RequestClient {
     } catch (cause) {
       throw new MusterError('HEAD_UNREACHABLE', 'the head does not answer', {
         why: `no answer from ${this.#address} within ${ANSWER_MS} ms`,
+        fix: 'start it, head-node, or name its port with --port-base',
         cause,
       });
     }

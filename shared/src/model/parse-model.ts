@@ -56,9 +56,18 @@ function invalid(json: unknown, issue: Issue = { path: [], message: 'unknown' })
   const { layer, rest } = layerAt(json, issue.path);
   const field = rest.length === 0 ? '' : `${rest.join('.')}: `;
   return new MusterError('BAD_MODEL', `${layer ?? 'the model description'} is not valid`, {
-    why: `${field}${issue.message}`,
+    why: isMissing(json, issue.path) ? `'${issue.path.join('.')}' is missing` : `${field}${issue.message}`,
     fix: 'see docs/model.md for the layers and their fields',
   });
+}
+
+function isMissing(json: unknown, path: readonly PropertyKey[]): boolean {
+  let value = json;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return false;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return path.length > 0 && value === undefined;
 }
 
 /** The innermost layer on a path, as `layers.3 (conv)`, and what is left of the path. */

@@ -19,7 +19,7 @@ export interface NpyOperandHeader extends NpyHeader {
   readonly dtype: OperandDtype;
 }
 
-const SUPPORTED = Object.entries(dtypes).map(([dtype, { npy }]) => `${dtype} (${npy})`);
+const SUPPORTED = operandDtypes.map((dtype) => `${dtype} (${dtypes[dtype].npy})`);
 
 /**
  * Reads the header from the first bytes of a file (all of it, or NPY_HEADER_MAX_BYTES). Throws BAD_DATA with the command

@@ -163,9 +163,17 @@ export function parseCheckpoint({ tensors, metadata }: Safetensors, { model, lay
   return { ...facts, data, options: parsed, weights, optimizer: optimizer!, outer: outer! };
 }
 
+/** What `--out` of a run writes, or another program. */
+const weightsOnly = (): MusterError =>
+  new MusterError('BAD_DATA', 'these are weights, and no checkpoint', {
+    why: 'a run goes on from more: what its optimizer remembers, its step and its place in the data',
+    fix: 'user-client tasks result TASK --out CHECKPOINT.safetensors, and --resume that, or --resume TASK',
+  });
+
 function checkFormat(format: string | undefined): void {
   const version = /^muster-checkpoint (\S+)$/.exec(format ?? '')?.[1];
-  if (version === undefined) throw notACheckpoint(`its metadata has the format ${format ?? 'missing'}`);
+  if (version === undefined && format === undefined) throw weightsOnly();
+  if (version === undefined) throw notACheckpoint(`its metadata has the format ${format}`);
   if (version === CHECKPOINT_FORMAT) return;
   throw new MusterError('CHECKPOINT_MISMATCH', 'the checkpoint has another format version', {
     why: `it has version ${version}, this program reads version ${CHECKPOINT_FORMAT}`,

@@ -65,7 +65,7 @@ function checkRows(input: OnnxValue, { shape, dtype }: Pick<RowSource, 'shape' |
   if (wanted !== dtype) {
     throw new MusterError('BAD_DATA', 'the rows are not of the type that the model takes', {
       why: `input '${input.name}' is ${wanted}, the rows are ${dtype}`,
-      fix: `convert them: x.astype('${wanted}')`,
+      fix: `convert them as for the training of the model: x.astype('${wanted}'), of images mostly / 255`,
     });
   }
   const trailing = input.dims?.slice(1);
