@@ -1,5 +1,5 @@
 /** `npm run bench -- matmul|dispatch|mirror|recovery|train|curve`: starts clusters on this machine, measures them, and reports. */
-import { formatDuration, parseWhole } from '@muster/shared';
+import { formatDuration, parseWhole, plural } from '@muster/shared';
 import { interruptions, runProgram } from '@muster/shared/io';
 import { Argument, Command, Option } from 'commander';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -102,7 +102,7 @@ async function matmul(flags: Flags): Promise<void> {
     warmUps: 2,
     signal,
     onRow: ({ n, providers: count, operands, ms }: MatmulRow) =>
-      say(`n ${n}, ${count} provider(s), ${operands}: ${formatDuration(ms)}`),
+      say(`n ${n}, ${plural(count, 'provider')}, ${operands}: ${formatDuration(ms)}`),
   });
   conclude(flags, {
     scenario: 'matmul',
@@ -120,7 +120,7 @@ async function dispatch(flags: Flags): Promise<void> {
     scale: quick ? 0.1 : 1,
     signal,
     onRow: ({ mode, providers: count, p50Ms }: DispatchRow) =>
-      say(`${mode}, ${count} provider(s): p50 ${formatDuration(p50Ms)}`),
+      say(`${mode}, ${plural(count, 'provider')}: p50 ${formatDuration(p50Ms)}`),
   });
   conclude(flags, {
     scenario: 'dispatch',
@@ -187,7 +187,9 @@ async function train(flags: Flags): Promise<void> {
     windowMs: quick ? 500 : 3000,
     signal,
     onRow: ({ model, batch, compression, providers: count, ms, speedup }: TrainRow) =>
-      say(`${model}, ${batch}, ${compression}, ${count} provider(s): ${formatDuration(ms)}, ${speedup.toFixed(2)}x`),
+      say(
+        `${model}, ${batch}, ${compression}, ${plural(count, 'provider')}: ${formatDuration(ms)}, ${speedup.toFixed(2)}x`,
+      ),
   });
   const crowds = await measureCrowd({
     counts: quick ? [4] : [4, 8, 16, 50],

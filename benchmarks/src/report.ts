@@ -1,5 +1,5 @@
 /** Rows as a table for people and as charts for the README. */
-import { formatBytes, table } from '@muster/shared';
+import { formatBytes, plural, table } from '@muster/shared';
 import type { Machine } from './machine.ts';
 import { barChart, type BarSeries } from './plot.ts';
 import type { DispatchRow } from './scenarios/dispatch.ts';
@@ -94,7 +94,7 @@ export function matmulChart({ machine, blocks, rows }: MatmulReport): string {
 }
 
 const caseName = ({ providers, operands }: MatmulRow): string =>
-  `${plural(providers)}, ${operands === 'sent' ? 'all sent' : 'B resident'}`;
+  `${plural(providers, 'provider')}, ${operands === 'sent' ? 'all sent' : 'B resident'}`;
 
 export function dispatchChart({ machine, rows }: Report<DispatchRow>): string {
   const timed = rows.filter(({ subtasksPerSecond }) => subtasksPerSecond !== null);
@@ -108,14 +108,12 @@ export function dispatchChart({ machine, rows }: Report<DispatchRow>): string {
     valueAxis: 'subtasks per second',
     groups: modes,
     series: counts.map((providers) => ({
-      name: plural(providers),
+      name: plural(providers, 'provider'),
       values: modes.map((mode) => rate(mode, providers)),
     })),
     format: (value) => (value < 1000 ? value.toFixed(0) : `${Number((value / 1000).toFixed(value < 10_000 ? 1 : 0))}k`),
   });
 }
-
-const plural = (providers: number): string => `${providers} provider${providers === 1 ? '' : 's'}`;
 
 export const wayOf = (blocks: 'auto' | 'wire'): string =>
   blocks === 'auto' ? 'operands through shared files' : 'operands through sockets';

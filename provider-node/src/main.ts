@@ -1,6 +1,6 @@
 /** `provider-node`: reads the command line, measures this machine, and works for the head until SIGINT or SIGTERM. */
 import { readTlsFiles } from '@muster/rabbitmq';
-import { DEFAULT_PORT_BASE, formatBytes, PORT_BASE_RANGE, parseSizeBytes, parseWhole } from '@muster/shared';
+import { DEFAULT_PORT_BASE, formatBytes, plural, PORT_BASE_RANGE, parseSizeBytes, parseWhole } from '@muster/shared';
 import {
   addConfigCommand,
   BROKER_URL,
@@ -190,7 +190,7 @@ function say(line: string): void {
 function measured({ options, device }: ProviderNode): string {
   const { gflops, refused } = device;
   const lines = [
-    `${options.name}: ${device.label} (${device.kind}), ${device.threads} threads, ${formatBytes(device.memoryBytes)}`,
+    `${options.name}: ${device.label} (${device.kind}), ${plural(device.threads, 'thread')}, ${formatBytes(device.memoryBytes)}`,
     `  measured float32 ${gflops.float32.toFixed(0)}, float64 ${gflops.float64.toFixed(0)} GFLOP/s, int8 ${gflops.int8.toFixed(0)} GOP/s`,
     ...refused.map(({ ep, reason }) => `  not ${ep}: ${reason}`),
   ];

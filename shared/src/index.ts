@@ -34,6 +34,7 @@ export {
   parseDurationMs,
   parseSizeBytes,
   parseWhole,
+  plural,
   TIMER_MS_MAX,
 } from './quantities.ts';
 export { seededRandom, type Random } from './random.ts';

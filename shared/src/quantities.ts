@@ -48,6 +48,9 @@ function badQuantity({ option, text, example }: { option: string; text: string; 
   return new MusterError('USAGE', `${option} cannot be read`, { why: `got '${text}'`, fix: example });
 }
 
+/** '1 node', '2 nodes'. */
+export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 export function formatBytes(bytes: number): string {

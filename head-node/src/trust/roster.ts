@@ -1,5 +1,6 @@
 /** Who belongs to the cluster, and which tokens are out: one small file, written as a whole at every change. */
 import {
+  formatDuration,
   enrolmentKeys,
   isPublicKey,
   MusterError,
@@ -149,7 +150,7 @@ export class Roster {
   #expectUsable({ role, revoked, expiresWallMs, usesLeft }: IssuedToken, { publicKey, provider }: Newcomer): void {
     const lateMs = this.#ports.wallMs() - expiresWallMs;
     if (revoked) throw refusedToken('was revoked', 'an admin has taken it back');
-    if (lateMs >= 0) throw refusedToken('is expired', `it ended ${(lateMs / 60_000).toFixed(0)} min ago`);
+    if (lateMs >= 0) throw refusedToken('is expired', `it ended ${formatDuration(lateMs)} ago`);
     if (usesLeft <= 0) throw refusedToken('is used up', 'as many machines as it was for have joined with it');
     if ((role === 'provider') !== (provider !== '')) throw otherProgram(role);
     if (!isPublicKey(publicKey) || this.isTokenKey(publicKey)) throw badKey();

@@ -8,9 +8,9 @@ import {
   type AuditRow,
   type Finding,
   table,
+  plural,
 } from '@muster/shared';
 import { jsonError } from '@muster/shared/io';
-import { plural } from './figures.ts';
 import { ask, type TaskCommand } from './inspect-commands.ts';
 import { resolveTimeoutMs } from './run-options.ts';
 

@@ -42,9 +42,7 @@ export function shareDone({ tiles, acceptedTiles, training }: TaskStatus): numbe
 export const titleOf = ({ task, shape, dtype }: Pick<TaskStatus, 'task' | 'shape' | 'dtype'>): string =>
   [task, shape.join(' x '), dtype].filter((part) => part !== '').join(' ');
 
-const UNITS: Readonly<Record<string, string>> = { echo: 'subtasks', train: 'shards', infer: 'blocks' };
+const UNITS: Readonly<Record<string, string>> = { echo: 'subtask', train: 'shard', infer: 'block' };
 
-/** What the subtasks of a task are called. */
-export const unitOf = ({ task }: Pick<TaskStatus, 'task'>): string => UNITS[task] ?? 'tiles';
-
-export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+/** What a subtask of a task is called. */
+export const unitOf = ({ task }: Pick<TaskStatus, 'task'>): string => UNITS[task] ?? 'tile';

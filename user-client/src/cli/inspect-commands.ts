@@ -177,7 +177,7 @@ function taskTable(tasks: readonly TaskBrief[]): string[] {
     task.taskId,
     task.state,
     titleOf(task),
-    task.task === 'train' ? '' : `${task.acceptedTiles}/${task.tiles} ${unitOf(task)}`,
+    task.task === 'train' ? '' : `${task.acceptedTiles}/${task.tiles} ${unitOf(task)}s`,
     formatDuration(task.wallMs),
   ]);
   return table([['TASK', 'STATE', 'WHAT', 'DONE', 'TIME'], ...rows], new Set([3, 4]));
@@ -223,7 +223,7 @@ function backboneLine(backbone: BackboneReport): string {
 function doneOf(status: TaskStatus): string {
   if (status.training !== null) return placeOf(status.training).join(', ');
   const { acceptedTiles, tiles, verifiedTiles, rejectedTiles } = status;
-  return `${acceptedTiles}/${tiles} ${unitOf(status)}, ${verifiedTiles} checked, ${rejectedTiles} rejected`;
+  return `${acceptedTiles}/${tiles} ${unitOf(status)}s, ${verifiedTiles} checked, ${rejectedTiles} rejected`;
 }
 
 function trainingRows(training: TrainingReport): string[] {

@@ -1,6 +1,6 @@
 /** What progress looks like: from a status to lines, nothing else. */
-import { formatDuration, table, type NodeShare, type TaskStatus, type TrainingReport } from '@muster/shared';
-import { etaMs, formatElapsed, formatRate, plural, shareDone, titleOf, unitOf } from './figures.ts';
+import { formatDuration, table, type NodeShare, type TaskStatus, type TrainingReport, plural } from '@muster/shared';
+import { etaMs, formatElapsed, formatRate, shareDone, titleOf, unitOf } from './figures.ts';
 import { figuresOf, placeOf, splitLine, trainingEtaMs } from './training-lines.ts';
 import type { Colors } from './terminal.ts';
 
@@ -126,6 +126,6 @@ function toneOf(node: NodeShare | undefined, colors: Colors): (text: string) => 
   return (text) => text;
 }
 
-const countOf = (status: TaskStatus): string => `${status.acceptedTiles}/${status.tiles} ${unitOf(status)}`;
+const countOf = (status: TaskStatus): string => `${status.acceptedTiles}/${status.tiles} ${unitOf(status)}s`;
 /** Rounded down: 100 % means all of it. */
 const percentOf = (status: TaskStatus): number => Math.floor(100 * shareDone(status));

@@ -1,6 +1,6 @@
 /** What a person reads when a task is over. */
-import { formatBytes, formatDuration, type TaskStatus } from '@muster/shared';
-import { formatRate, plural, titleOf, unitOf } from './figures.ts';
+import { formatBytes, formatDuration, type TaskStatus, plural } from '@muster/shared';
+import { formatRate, titleOf, unitOf } from './figures.ts';
 import { nodeRows } from './progress-lines.ts';
 import { jsonTraining, trainingSummary } from './training-summary.ts';
 
@@ -34,8 +34,8 @@ function checkLine(status: TaskStatus): string {
   const { acceptedTiles, verifiedTiles, rejectedTiles, retries } = status;
   const again = retries > 0 ? `, ${plural(retries, 'lease')} given again` : '';
   // Nothing of an inference can be checked but its length.
-  if (status.task === 'infer') return `${acceptedTiles} ${unitOf(status)} done${again}`;
-  return `verification: ${verifiedTiles} ${unitOf(status)} checked, ${rejectedTiles} rejected${again}`;
+  if (status.task === 'infer') return `${plural(acceptedTiles, unitOf(status))} done${again}`;
+  return `verification: ${plural(verifiedTiles, unitOf(status))} checked, ${rejectedTiles} rejected${again}`;
 }
 
 const latencyLine = ({ latencyMs, acceptedTiles, wallMs }: TaskStatus): string =>

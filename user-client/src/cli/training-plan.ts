@@ -8,8 +8,9 @@ import {
   type NodeStatus,
   type TrainingOptions,
   type TrainSpec,
+  plural,
 } from '@muster/shared';
-import { formatLink, plural } from './figures.ts';
+import { formatLink } from './figures.ts';
 
 /** 1 Gbit/s, as TCP carries it: of a node that has not measured its link yet. */
 const LINK_BYTES_PER_MS = 118_000;

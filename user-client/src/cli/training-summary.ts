@@ -1,6 +1,6 @@
 /** What a person and what a program reads when a training run is over. */
-import { formatBytes, formatDuration, type TrainingReport } from '@muster/shared';
-import { plural, titleOf } from './figures.ts';
+import { formatBytes, formatDuration, type TrainingReport, plural } from '@muster/shared';
+import { titleOf } from './figures.ts';
 import { nodeRows } from './progress-lines.ts';
 import type { Outcome } from './summary.ts';
 import { formatLoss, formatShare, formatSpeed, linkAdvice, splitLine } from './training-lines.ts';
