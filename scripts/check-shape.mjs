@@ -22,6 +22,8 @@ const BINDERS = {
   PrivateProperty: 'value',
   KeyValueProperty: 'value',
 };
+/** Their private ones begin with #; a constructor cannot. */
+const MEMBERS = new Set(['ClassMethod', 'ClassProperty']);
 const UNNAMED = new Set(['ArrowFunctionExpression', 'FunctionExpression']);
 
 const files = workspaces.flatMap((folder) => sourcesIn(join(folder, 'src'))).map(measureFile);
@@ -35,8 +37,8 @@ function sourcesIn(folder) {
 
 function measureFile(path) {
   const text = readFileSync(path, 'utf8');
-  const { functions, anys } = measureText(text, path.endsWith('x'));
-  return { name: relative(root, path), lines: text.split('\n').length - 1, functions, anys };
+  const { functions, anys, privates } = measureText(text, path.endsWith('x'));
+  return { name: relative(root, path), lines: text.split('\n').length - 1, functions, anys, privates };
 }
 
 /** swc counts bytes from the first file it ever parsed; the leading `0;` gives this file's origin a node to read it from. */
@@ -44,9 +46,10 @@ function measureText(text, tsx) {
   const bytes = Buffer.from(`0;${text}`);
   const tree = parseSync(bytes.toString(), { syntax: 'typescript', tsx, target: 'es2023' });
   const origin = tree.body[0].span.start;
-  const found = { functions: [], anys: 0 };
+  const found = { functions: [], anys: 0, privates: 0 };
   visit(tree, (node) => {
     if (node.type === 'TsKeywordType' && node.kind === 'any') found.anys += 1;
+    if (MEMBERS.has(node.type) && node.accessibility === 'private') found.privates += 1;
     const span = namedFunctionSpan(node);
     if (span) found.functions.push(linesIn(bytes.subarray(span.start - origin, span.end - origin)));
   });
@@ -91,6 +94,9 @@ function report(measured) {
     ...(p90 > LIMITS.functionP90 ? [`90th percentile of function length is over ${LIMITS.functionP90} lines`] : []),
     ...measured.filter((file) => file.lines > LIMITS.fileLines).map((file) => `${file.name} has ${file.lines} lines`),
     ...measured.filter((file) => file.anys > LIMITS.anys).map((file) => `${file.name} has ${file.anys} any`),
+    ...measured
+      .filter((file) => file.privates > 0)
+      .map((file) => `${file.name} has members that are private without #`),
   ];
   for (const line of broken) console.error(`shape: ${line}`);
   return broken.length === 0 ? 0 : 1;

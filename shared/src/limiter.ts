@@ -3,34 +3,34 @@
  * alone.
  */
 export class Limiter {
-  private readonly capacity: number;
-  private used = 0;
-  private readonly waiting: { readonly units: number; readonly enter: () => void }[] = [];
+  readonly #capacity: number;
+  #used = 0;
+  readonly #waiting: { readonly units: number; readonly enter: () => void }[] = [];
 
   constructor(capacity: number) {
-    this.capacity = capacity;
+    this.#capacity = capacity;
   }
 
   enter(units = 1): Promise<void> {
-    if (this.waiting.length === 0 && this.fits(units)) {
-      this.used += units;
+    if (this.#waiting.length === 0 && this.#fits(units)) {
+      this.#used += units;
       return Promise.resolve();
     }
     return new Promise((resolve) => {
-      this.waiting.push({ units, enter: resolve });
+      this.#waiting.push({ units, enter: resolve });
     });
   }
 
   leave(units = 1): void {
-    this.used -= units;
-    for (let next = this.waiting[0]; next !== undefined && this.fits(next.units); next = this.waiting[0]) {
-      this.waiting.shift();
-      this.used += next.units;
+    this.#used -= units;
+    for (let next = this.#waiting[0]; next !== undefined && this.#fits(next.units); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#used += next.units;
       next.enter();
     }
   }
 
-  private fits(units: number): boolean {
-    return this.used === 0 || this.used + units <= this.capacity;
+  #fits(units: number): boolean {
+    return this.#used === 0 || this.#used + units <= this.#capacity;
   }
 }

@@ -8,29 +8,29 @@ const LENT_BYTES_MAX = 64 * 2 ** 20;
  * out is the borrower's until `giveBack`; one that ZeroMQ may still hold is `forget`-ed instead.
  */
 export class BufferPool {
-  private readonly free: Uint8Array<ArrayBuffer>[] = [];
-  private readonly room = new Limiter(LENT_BYTES_MAX);
+  readonly #free: Uint8Array<ArrayBuffer>[] = [];
+  readonly #room = new Limiter(LENT_BYTES_MAX);
 
   /** Waits while too much is lent. The returned view is exactly `bytes` long and starts its own allocation. */
   async lend(bytes: number): Promise<Uint8Array<ArrayBuffer>> {
-    await this.room.enter(bytes);
-    return this.take(bytes);
+    await this.#room.enter(bytes);
+    return this.#take(bytes);
   }
 
   giveBack(lent: Uint8Array<ArrayBuffer>): void {
-    this.free.push(new Uint8Array(lent.buffer));
-    this.room.leave(lent.byteLength);
+    this.#free.push(new Uint8Array(lent.buffer));
+    this.#room.leave(lent.byteLength);
   }
 
   forget(lent: Uint8Array<ArrayBuffer>): void {
-    this.room.leave(lent.byteLength);
+    this.#room.leave(lent.byteLength);
   }
 
-  private take(bytes: number): Uint8Array<ArrayBuffer> {
-    const found = this.free.findIndex((buffer) => buffer.byteLength >= bytes);
-    if (found >= 0) return new Uint8Array((this.free.splice(found, 1)[0] as Uint8Array<ArrayBuffer>).buffer, 0, bytes);
+  #take(bytes: number): Uint8Array<ArrayBuffer> {
+    const found = this.#free.findIndex((buffer) => buffer.byteLength >= bytes);
+    if (found >= 0) return new Uint8Array((this.#free.splice(found, 1)[0] as Uint8Array<ArrayBuffer>).buffer, 0, bytes);
     // What is free is too small: it makes room for what fits.
-    this.free.pop();
+    this.#free.pop();
     return new Uint8Array(bytes);
   }
 }

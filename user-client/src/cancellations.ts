@@ -10,7 +10,7 @@ export interface GivenUp {
 
 /** Closing waits for them: what ZeroMQ has not sent by then is lost. */
 export class Cancellations {
-  private readonly heard = new Map<TaskId, Promise<boolean>>();
+  readonly #heard = new Map<TaskId, Promise<boolean>>();
 
   /** `answer` has a time limit of its own. */
   add(task: TaskId, answer: Promise<unknown>): void {
@@ -19,11 +19,11 @@ export class Cancellations {
       // A task that the head refuses to cancel is not there, or not ours.
       (error: unknown) => isMusterError(error) && error.code !== 'HEAD_UNREACHABLE' && error.code !== 'INTERRUPTED',
     );
-    this.heard.set(task, heard);
+    this.#heard.set(task, heard);
   }
 
   async outcome(): Promise<GivenUp> {
-    const answers = await Promise.all([...this.heard].map(async ([task, heard]) => ({ task, heard: await heard })));
+    const answers = await Promise.all([...this.#heard].map(async ([task, heard]) => ({ task, heard: await heard })));
     const tasksThat = (were: boolean): TaskId[] =>
       answers.filter(({ heard }) => heard === were).map(({ task }) => task);
     return { cancelled: tasksThat(true), unheard: tasksThat(false) };

@@ -129,37 +129,37 @@ interface ClusterClientOptions {
 
 /** A connection to a head. Any number of tasks may be under way on it; one process needs one. */
 export class ClusterClient {
-  private readonly transport: Transport;
-  private readonly board: TaskBoard;
-  private readonly blocks: 'auto' | 'wire';
-  private epoch = 0;
+  readonly #transport: Transport;
+  readonly #board: TaskBoard;
+  readonly #blocks: 'auto' | 'wire';
+  #epoch = 0;
 
   /** @internal Use `connectClient`. */
   constructor(endpoint: Endpoint, { route, blocks, logger }: ClusterClientOptions) {
-    this.blocks = blocks;
+    this.#blocks = blocks;
     const events = {
-      pushed: (push: Push): void => this.board.pushed(push),
-      returned: (greeting: Message<'greeting'>): void => this.returned(greeting),
+      pushed: (push: Push): void => this.#board.pushed(push),
+      returned: (greeting: Message<'greeting'>): void => this.#returned(greeting),
     };
-    this.transport = new Transport(new HeadLink({ endpoint, route, events, logger }));
-    this.board = new TaskBoard(this.transport);
+    this.#transport = new Transport(new HeadLink({ endpoint, route, events, logger }));
+    this.#board = new TaskBoard(this.#transport);
   }
 
   /** @internal */
   async greet(timeoutMs: number): Promise<void> {
-    const { epoch, store } = await this.transport.link.greet({ timeoutMs });
-    this.epoch = epoch;
-    this.adoptStore(store);
+    const { epoch, store } = await this.#transport.link.greet({ timeoutMs });
+    this.#epoch = epoch;
+    this.#adoptStore(store);
   }
 
   /** True when operands and results move through files that this process and the head share. */
   get sharesStore(): boolean {
-    return this.transport.store !== null;
+    return this.#transport.store !== null;
   }
 
   /** Gives the head a matrix that several products use. The reference is good for the side that it was put for. */
   putMatrix(source: MatrixSource, role: OperandSide): Promise<MatrixRef> {
-    return putMatrix(this.transport, source, role);
+    return putMatrix(this.#transport, source, role);
   }
 
   /** C = A * B. Resolves when the task is safe on the head; operands may still be on their way then (`uploaded`). */
@@ -167,14 +167,14 @@ export class ClusterClient {
     const spec = specOfProduct({ a, b, grid });
     const result = sink === undefined ? null : matrixResult(resultShape(spec), sink);
     const blocks = productBlocks({ a, b });
-    return this.board.submit({ type: 'matrix_mult', spec, blocks, result, ...(await this.terms(request)) });
+    return this.#board.submit({ type: 'matrix_mult', spec, blocks, result, ...(await this.#terms(request)) });
   }
 
   /** A diagnostic: `count` subtasks that carry some bytes to a node and back. */
   async echo({ count, bytes, batch, window, ...request }: EchoRequest): Promise<TaskHandle> {
     const given = Object.entries({ count, bytes, batch, window }).filter(([, value]) => value !== undefined);
     const spec = Object.fromEntries(given);
-    return this.board.submit({ type: 'echo', spec, blocks: [], result: null, ...(await this.terms(request)) });
+    return this.#board.submit({ type: 'echo', spec, blocks: [], result: null, ...(await this.#terms(request)) });
   }
 
   /**
@@ -183,10 +183,10 @@ export class ClusterClient {
    */
   async train({ model, data, options, checkpoint, ...request }: TrainRequest): Promise<TrainingHandle> {
     const { spec, blocks } = trainingSubmission({ model, data, options, checkpoint });
-    const terms = await this.terms({ ...request, timeoutMs: request.timeoutMs ?? TRAINING_TIMEOUT_MS });
+    const terms = await this.#terms({ ...request, timeoutMs: request.timeoutMs ?? TRAINING_TIMEOUT_MS });
     checkBatchFor(terms.nodes, spec);
-    const handle = await this.board.submit({ type: 'train', spec, blocks, result: null, ...terms });
-    return new TrainingHandle(handle, () => fetchCheckpoint(this.transport, handle.taskId));
+    const handle = await this.#board.submit({ type: 'train', spec, blocks, result: null, ...terms });
+    return new TrainingHandle(handle, () => fetchCheckpoint(this.#transport, handle.taskId));
   }
 
   /** Y = model(X), row by row. Resolves when the task is safe on the head; rows may still be on their way then (`uploaded`). */
@@ -195,40 +195,43 @@ export class ClusterClient {
     const spec = inferenceSpec(asked);
     const blocks = inferenceBlocks(spec, asked);
     const result = sink === undefined ? null : rowResult(spec, sink);
-    return this.board.submit({ type: 'infer', spec, blocks, result, ...(await this.terms(request)) });
+    return this.#board.submit({ type: 'infer', spec, blocks, result, ...(await this.#terms(request)) });
   }
 
   /** The latest checkpoint of a training run, in whatever state that is. Throws TASK_UNKNOWN, and TASK_NOT_DONE before the first. */
   async readCheckpoint(taskId: string): Promise<CheckpointFile> {
-    return readCheckpoint(await fetchCheckpoint(this.transport, checkedId(taskId)), `the checkpoint of task ${taskId}`);
+    return readCheckpoint(
+      await fetchCheckpoint(this.#transport, checkedId(taskId)),
+      `the checkpoint of task ${taskId}`,
+    );
   }
 
   /** Writes it to a file, whole or not at all. */
   async checkpoint(taskId: string, path: string): Promise<void> {
-    writeCheckpoint(path, await fetchCheckpoint(this.transport, checkedId(taskId)));
+    writeCheckpoint(path, await fetchCheckpoint(this.#transport, checkedId(taskId)));
   }
 
   /** Follows a task that is on the head already, and fetches its result when a sink is given. Throws TASK_UNKNOWN. */
   async attach(taskId: string, sink?: MatrixSink): Promise<TaskHandle> {
     const status = await this.task(taskId);
     const result = sink === undefined ? null : matrixResult(resultShapeOf(status), sink);
-    return this.board.follow({ taskId: checkedId(taskId), result, timeoutMs: null, signal: null });
+    return this.#board.follow({ taskId: checkedId(taskId), result, timeoutMs: null, signal: null });
   }
 
   /** `attach` for an inference. */
   async attachRows(taskId: string, sink: RowSink): Promise<TaskHandle> {
     const result = rowResult(rowShapeOf(await this.task(taskId)), sink);
-    return this.board.follow({ taskId: checkedId(taskId), result, timeoutMs: null, signal: null });
+    return this.#board.follow({ taskId: checkedId(taskId), result, timeoutMs: null, signal: null });
   }
 
   /** The latest 100 tasks. */
   async tasks(): Promise<TaskBrief[]> {
-    const { message } = await this.transport.link.ask('listTasks', {}, { timeoutMs: REQUEST_MS });
+    const { message } = await this.#transport.link.ask('listTasks', {}, { timeoutMs: REQUEST_MS });
     return message.tasks;
   }
 
   async task(taskId: string): Promise<TaskStatus> {
-    const { message } = await this.transport.link.ask('show', { task: checkedId(taskId) }, { timeoutMs: REQUEST_MS });
+    const { message } = await this.#transport.link.ask('show', { task: checkedId(taskId) }, { timeoutMs: REQUEST_MS });
     return message.status;
   }
 
@@ -240,7 +243,7 @@ export class ClusterClient {
     taskId: string,
     { timeoutMs = TIMEOUT_MS }: { readonly timeoutMs?: number | undefined } = {},
   ): Promise<AuditReport> {
-    return auditTask(this.transport, checkedId(taskId), timeoutMs);
+    return auditTask(this.#transport, checkedId(taskId), timeoutMs);
   }
 
   async nodes(): Promise<NodeStatus[]> {
@@ -249,29 +252,29 @@ export class ClusterClient {
 
   /** The nodes, and the broker behind the head. */
   async cluster(): Promise<{ readonly nodes: NodeStatus[]; readonly backbone: BackboneReport }> {
-    const { message } = await this.transport.link.ask('listNodes', {}, { timeoutMs: REQUEST_MS });
+    const { message } = await this.#transport.link.ask('listNodes', {}, { timeoutMs: REQUEST_MS });
     return message;
   }
 
   /** Nothing happens to a task that has ended. */
   async cancel(taskId: string): Promise<void> {
-    await this.transport.link.ask('cancel', { task: checkedId(taskId) }, { timeoutMs: REQUEST_MS });
+    await this.#transport.link.ask('cancel', { task: checkedId(taskId) }, { timeoutMs: REQUEST_MS });
   }
 
   /** Milliseconds since the head was last heard. While a task runs it says something four times a second. */
   get silentMs(): number {
-    return this.transport.link.silentMs;
+    return this.#transport.link.silentMs;
   }
 
   /** Tasks that were accepted go on without this client, but for those that it gave up. Handles that have not ended reject. */
   async close(): Promise<GivenUp> {
-    this.board.failAll(new MusterError('INTERRUPTED', 'the client was closed'));
-    const givenUp = await this.transport.cancellations.outcome();
-    this.transport.link.close();
+    this.#board.failAll(new MusterError('INTERRUPTED', 'the client was closed'));
+    const givenUp = await this.#transport.cancellations.outcome();
+    this.#transport.link.close();
     return givenUp;
   }
 
-  private async terms({
+  async #terms({
     nodes,
     waitNodesMs = WAIT_NODES_MS,
     timeoutMs = TIMEOUT_MS,
@@ -288,15 +291,15 @@ export class ClusterClient {
     return Math.max(1, nodes.filter(({ state }) => state === 'ready' || state === 'busy').length);
   }
 
-  private returned({ epoch, store }: Message<'greeting'>): void {
-    const restarted = epoch !== this.epoch;
-    this.epoch = epoch;
-    this.adoptStore(store);
-    this.board.returned({ restarted });
+  #returned({ epoch, store }: Message<'greeting'>): void {
+    const restarted = epoch !== this.#epoch;
+    this.#epoch = epoch;
+    this.#adoptStore(store);
+    this.#board.returned({ restarted });
   }
 
-  private adoptStore(offer: StoreOffer): void {
-    this.transport.store = this.blocks === 'wire' ? null : openSharedBlocks(offer);
+  #adoptStore(offer: StoreOffer): void {
+    this.#transport.store = this.#blocks === 'wire' ? null : openSharedBlocks(offer);
   }
 }
 

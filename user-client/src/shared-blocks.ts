@@ -5,27 +5,27 @@ import { sep } from 'node:path';
 
 /** The head's files, seen from a client on the same machine and account. Calls are synchronous: they move at most 16 MB to or from the page cache, but for the one block of a model or checkpoint. */
 export class SharedBlocks {
-  private readonly directory: string;
-  private names = 0;
+  readonly #directory: string;
+  #names = 0;
 
   constructor(directory: string) {
-    this.directory = directory;
+    this.#directory = directory;
   }
 
   /** The block's path when its file is there, of whatever age: the head checks what it has not seen. */
   find(id: BlockId): string | null {
-    const path = blockPath(this.directory, id);
+    const path = blockPath(this.#directory, id);
     return existsSync(path) ? path : null;
   }
 
   /** The block's path; '' when it could not be written there, so that it must go over the socket. Throws DISK_FULL. */
   write(id: BlockId, bytes: Uint8Array): string {
-    const path = blockPath(this.directory, id);
+    const path = blockPath(this.#directory, id);
     if (statSync(path, { throwIfNoEntry: false })?.size === bytes.length) return path;
-    this.names += 1;
-    const incoming = incomingPath(this.directory, `${id}.${process.pid}-${this.names}`);
+    this.#names += 1;
+    const incoming = incomingPath(this.#directory, `${id}.${process.pid}-${this.#names}`);
     try {
-      withDiskErrors({ path, bytes: bytes.length }, () => writeOverSpare(this.directory, incoming, bytes));
+      withDiskErrors({ path, bytes: bytes.length }, () => writeOverSpare(this.#directory, incoming, bytes));
       renameSync(incoming, path);
       return path;
     } catch (error) {
@@ -35,7 +35,7 @@ export class SharedBlocks {
 
   /** False when the file is not there, is shorter, or is none of the head's. */
   readInto(path: string, into: Uint8Array): boolean {
-    if (!path.startsWith(this.directory + sep)) return false;
+    if (!path.startsWith(this.#directory + sep)) return false;
     let file: number;
     try {
       file = openSync(path, 'r');

@@ -34,12 +34,12 @@ interface Followed {
 
 /** The tasks that this client follows: what the head pushes goes to their handles, and they are taken up again when it returns. */
 export class TaskBoard {
-  private readonly transport: Transport;
-  private readonly followed = new Map<string, Followed>();
-  private scopes = 0;
+  readonly #transport: Transport;
+  readonly #followed = new Map<string, Followed>();
+  #scopes = 0;
 
   constructor(transport: Transport) {
-    this.transport = transport;
+    this.#transport = transport;
   }
 
   /** Resolves when the task is safe on the head. The operands are packed in the meantime. */
@@ -56,10 +56,10 @@ export class TaskBoard {
   }: Submission): Promise<TaskHandle> {
     signal?.throwIfAborted();
     const task = randomBytes(8).toString('hex') as TaskId;
-    const { handle, scope } = this.open({ taskId: task, result, timeoutMs, signal });
+    const { handle, scope } = this.#open({ taskId: task, result, timeoutMs, signal });
     const submission = { task, taskType: type, spec, nodes, waitNodesMs, timeoutMs, durability };
-    const accepted = this.transport.link.ask('submit', submission, { scope });
-    if (blocks.length > 0) this.upload(scope, new OperandUpload(this.transport, { task, scope, blocks, accepted }));
+    const accepted = this.#transport.link.ask('submit', submission, { scope });
+    if (blocks.length > 0) this.#upload(scope, new OperandUpload(this.#transport, { task, scope, blocks, accepted }));
     try {
       await accepted;
     } catch (error) {
@@ -73,38 +73,38 @@ export class TaskBoard {
 
   /** Follows a task that the head has. */
   follow(following: Following): TaskHandle {
-    const { handle } = this.open(following);
+    const { handle } = this.#open(following);
     handle.watch();
     return handle;
   }
 
   pushed(push: Push): void {
-    for (const { handle } of this.followed.values()) if (handle.taskId === push.task) handle.pushed(push);
+    for (const { handle } of this.#followed.values()) if (handle.taskId === push.task) handle.pushed(push);
   }
 
   /** The head has forgotten who watches; another life of it may also have forgotten the latest blocks. */
   returned({ restarted }: { readonly restarted: boolean }): void {
-    for (const { handle, upload } of this.followed.values()) {
+    for (const { handle, upload } of this.#followed.values()) {
       handle.watchAgain();
       if (restarted && upload !== null) handle.follow(upload.run());
     }
   }
 
   failAll(error: unknown): void {
-    for (const { handle } of this.followed.values()) handle.fail(error);
+    for (const { handle } of this.#followed.values()) handle.fail(error);
   }
 
-  private open(following: Following): { handle: TaskHandle; scope: string } {
-    this.scopes += 1;
-    const scope = `${following.taskId}/${this.scopes}`;
-    const released = (): void => void this.followed.delete(scope);
-    const handle = new TaskHandle({ ...following, scope, transport: this.transport, released });
-    this.followed.set(scope, { handle, upload: null });
+  #open(following: Following): { handle: TaskHandle; scope: string } {
+    this.#scopes += 1;
+    const scope = `${following.taskId}/${this.#scopes}`;
+    const released = (): void => void this.#followed.delete(scope);
+    const handle = new TaskHandle({ ...following, scope, transport: this.#transport, released });
+    this.#followed.set(scope, { handle, upload: null });
     return { handle, scope };
   }
 
-  private upload(scope: string, upload: OperandUpload): void {
-    const followed = this.followed.get(scope);
+  #upload(scope: string, upload: OperandUpload): void {
+    const followed = this.#followed.get(scope);
     if (followed === undefined) return;
     followed.upload = upload;
     followed.handle.follow(upload.run());

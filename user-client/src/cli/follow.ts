@@ -34,34 +34,34 @@ export async function followTask(followed: Followed): Promise<TaskStatus> {
 
 /** While a task waits for nodes: how many are ready. The head does not tell that with the task. */
 class NodeQueue {
-  private readonly followed: Followed;
-  private readonly startMs = systemClock.nowMs();
-  private timer: NodeJS.Timeout | undefined;
+  readonly #followed: Followed;
+  readonly #startMs = systemClock.nowMs();
+  #timer: NodeJS.Timeout | undefined;
   /** null before the first count. */
-  private ready: number | null = null;
+  #ready: number | null = null;
 
   constructor(followed: Followed) {
-    this.followed = followed;
+    this.#followed = followed;
   }
 
   get waiting(): Waiting | null {
-    const { terms } = this.followed;
-    if (this.timer === undefined || terms === null || this.ready === null) return null;
+    const { terms } = this.#followed;
+    if (this.#timer === undefined || terms === null || this.#ready === null) return null;
     const wanted = terms.nodes ?? 1;
-    const leftMs = terms.waitNodesMs - (systemClock.nowMs() - this.startMs);
-    return this.ready >= wanted ? null : { ready: this.ready, wanted, leftMs };
+    const leftMs = terms.waitNodesMs - (systemClock.nowMs() - this.#startMs);
+    return this.#ready >= wanted ? null : { ready: this.#ready, wanted, leftMs };
   }
 
   asLongAs(waiting: boolean): void {
-    if (waiting === (this.timer !== undefined) || this.followed.terms === null) return;
-    clearInterval(this.timer);
-    this.timer = waiting ? setInterval(() => this.count(), ASK_NODES_MS) : undefined;
-    if (waiting) this.count();
+    if (waiting === (this.#timer !== undefined) || this.#followed.terms === null) return;
+    clearInterval(this.#timer);
+    this.#timer = waiting ? setInterval(() => this.#count(), ASK_NODES_MS) : undefined;
+    if (waiting) this.#count();
   }
 
-  private count(): void {
-    this.followed.client.nodes().then(
-      (nodes) => (this.ready = nodes.filter(({ state }) => state === 'ready' || state === 'busy').length),
+  #count(): void {
+    this.#followed.client.nodes().then(
+      (nodes) => (this.#ready = nodes.filter(({ state }) => state === 'ready' || state === 'busy').length),
       () => undefined,
     );
   }

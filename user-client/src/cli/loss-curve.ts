@@ -4,18 +4,18 @@ const POINTS_MAX = 512;
 
 /** The loss over the steps of a run, as far as it was watched. */
 export class LossCurve {
-  private points: { readonly step: number; readonly loss: number }[] = [];
+  #points: { readonly step: number; readonly loss: number }[] = [];
 
   /** A step that was heard before, or that a restarted head has done again, counts once. */
   add(step: number, loss: number): void {
-    while ((this.points.at(-1)?.step ?? -1) >= step) this.points.pop();
-    this.points.push({ step, loss });
-    if (this.points.length > POINTS_MAX) this.points = this.points.filter((_, at) => at % 2 === 0);
+    while ((this.#points.at(-1)?.step ?? -1) >= step) this.#points.pop();
+    this.#points.push({ step, loss });
+    if (this.#points.length > POINTS_MAX) this.#points = this.#points.filter((_, at) => at % 2 === 0);
   }
 
   /** At most `cells` wide; the highest block is the highest loss. '' before there are two points. */
   sparkline(cells: number): string {
-    const losses = this.points.map(({ loss }) => loss).filter(Number.isFinite);
+    const losses = this.#points.map(({ loss }) => loss).filter(Number.isFinite);
     if (losses.length < 2) return '';
     const means = inCells(losses, Math.min(cells, losses.length));
     const [low, high] = [Math.min(...means), Math.max(...means)];

@@ -13,85 +13,86 @@ const CURVE_CELLS = 24;
  * change of state. What stays true (the forecast, the advice) is said once.
  */
 export class ProgressView {
-  private readonly terminal: Terminal;
-  private readonly silentMs: () => number;
-  private readonly startMs = systemClock.nowMs();
-  private readonly said = new Set<string>();
-  private readonly curve = new LossCurve();
-  private readonly ticker: NodeJS.Timeout;
-  private latest: TaskStatus | null = null;
-  private waiting: Waiting | null = null;
+  readonly #terminal: Terminal;
+  readonly #silentMs: () => number;
+  readonly #startMs = systemClock.nowMs();
+  readonly #said = new Set<string>();
+  readonly #curve = new LossCurve();
+  readonly #ticker: NodeJS.Timeout;
+  #latest: TaskStatus | null = null;
+  #waiting: Waiting | null = null;
   /** Lines of the picture that are on the terminal now. */
-  private drawn = 0;
-  private shownMs = -Infinity;
-  private shownState = '';
-  private shownLine = '';
+  #drawn = 0;
+  #shownMs = -Infinity;
+  #shownState = '';
+  #shownLine = '';
 
   /** `silentMs`: since when the head was not heard. */
   constructor(terminal: Terminal, silentMs: () => number) {
-    this.terminal = terminal;
-    this.silentMs = silentMs;
-    this.ticker = setInterval(() => this.show(), terminal.live ? REDRAW_MS : PLAIN_LINE_MS);
-    this.ticker.unref();
+    this.#terminal = terminal;
+    this.#silentMs = silentMs;
+    this.#ticker = setInterval(() => this.#show(), terminal.live ? REDRAW_MS : PLAIN_LINE_MS);
+    this.#ticker.unref();
   }
 
   update(status: TaskStatus, waiting: Waiting | null): void {
-    this.latest = status;
-    this.waiting = waiting;
-    this.sayOnce(forecastLine(status));
-    this.sayOnce(status.advice === '' ? null : `advice: ${status.advice}`);
-    this.learn(status);
-    if (!isTerminal(status.state)) this.show();
+    this.#latest = status;
+    this.#waiting = waiting;
+    this.#sayOnce(forecastLine(status));
+    this.#sayOnce(status.advice === '' ? null : `advice: ${status.advice}`);
+    this.#learn(status);
+    if (!isTerminal(status.state)) this.#show();
   }
 
-  private learn({ training }: TaskStatus): void {
+  #learn({ training }: TaskStatus): void {
     if (training === null) return;
-    if (training.loss !== null) this.curve.add(training.step, training.loss);
-    this.sayOnce(linkAdvice(training));
+    if (training.loss !== null) this.#curve.add(training.step, training.loss);
+    this.#sayOnce(linkAdvice(training));
   }
 
   /** Takes the picture away. */
   stop(): void {
-    clearInterval(this.ticker);
-    this.erase();
-    this.latest = null;
+    clearInterval(this.#ticker);
+    this.#erase();
+    this.#latest = null;
   }
 
-  private sayOnce(line: string | null): void {
-    if (line === null || this.said.has(line)) return;
-    this.said.add(line);
-    this.erase();
-    this.terminal.note(line);
+  #sayOnce(line: string | null): void {
+    if (line === null || this.#said.has(line)) return;
+    this.#said.add(line);
+    this.#erase();
+    this.#terminal.note(line);
   }
 
-  private show(): void {
-    if (this.latest === null) return;
-    const curve = this.terminal.live ? this.curve.sparkline(CURVE_CELLS) : '';
-    const { waiting, latest } = this;
-    const moment = { elapsedMs: systemClock.nowMs() - this.startMs, waiting, silentMs: this.silentMs(), curve };
-    if (this.terminal.live) this.redraw(liveLines(latest, moment, this.terminal));
-    else this.log(plainLine(latest, moment), `${latest.state} ${waiting?.ready ?? ''} ${silenceLine(moment) ?? ''}`);
+  #show(): void {
+    if (this.#latest === null) return;
+    const curve = this.#terminal.live ? this.#curve.sparkline(CURVE_CELLS) : '';
+    const latest = this.#latest;
+    const waiting = this.#waiting;
+    const moment = { elapsedMs: systemClock.nowMs() - this.#startMs, waiting, silentMs: this.#silentMs(), curve };
+    if (this.#terminal.live) this.#redraw(liveLines(latest, moment, this.#terminal));
+    else this.#log(plainLine(latest, moment), `${latest.state} ${waiting?.ready ?? ''} ${silenceLine(moment) ?? ''}`);
   }
 
-  private redraw(lines: readonly string[]): void {
+  #redraw(lines: readonly string[]): void {
     const nowMs = systemClock.nowMs();
-    if (nowMs - this.shownMs < REDRAW_MS && this.drawn > 0) return;
-    this.shownMs = nowMs;
-    this.erase();
-    this.terminal.draw(`${lines.join('\n')}\n`);
-    this.drawn = lines.length;
+    if (nowMs - this.#shownMs < REDRAW_MS && this.#drawn > 0) return;
+    this.#shownMs = nowMs;
+    this.#erase();
+    this.#terminal.draw(`${lines.join('\n')}\n`);
+    this.#drawn = lines.length;
   }
 
   /** Cursor up to the first line, then clear to the end of the screen. */
-  private erase(): void {
-    if (this.drawn > 0) this.terminal.draw(`\u001B[${this.drawn}A\u001B[0J`);
-    this.drawn = 0;
+  #erase(): void {
+    if (this.#drawn > 0) this.#terminal.draw(`\u001B[${this.#drawn}A\u001B[0J`);
+    this.#drawn = 0;
   }
 
-  private log(line: string, state: string): void {
+  #log(line: string, state: string): void {
     const nowMs = systemClock.nowMs();
-    if (state === this.shownState && (line === this.shownLine || nowMs - this.shownMs < PLAIN_LINE_MS)) return;
-    [this.shownMs, this.shownState, this.shownLine] = [nowMs, state, line];
-    this.terminal.note(line);
+    if (state === this.#shownState && (line === this.#shownLine || nowMs - this.#shownMs < PLAIN_LINE_MS)) return;
+    [this.#shownMs, this.#shownState, this.#shownLine] = [nowMs, state, line];
+    this.#terminal.note(line);
   }
 }

@@ -19,13 +19,13 @@ export class NpyRowFile implements RowSource {
   readonly rows: number;
   readonly shape: readonly number[];
   readonly dtype: RowSource['dtype'];
-  private readonly fd: number;
-  private readonly dataOffset: number;
+  readonly #fd: number;
+  readonly #dataOffset: number;
 
   private constructor(path: string, fd: number, header: Header) {
     this.path = path;
-    this.fd = fd;
-    ({ rows: this.rows, shape: this.shape, dtype: this.dtype, dataOffset: this.dataOffset } = header);
+    this.#fd = fd;
+    ({ rows: this.rows, shape: this.shape, dtype: this.dtype, dataOffset: this.#dataOffset } = header);
   }
 
   /** Throws BAD_DATA for a file that is missing, damaged, truncated, in Fortran order or of a type that no model is given. */
@@ -41,16 +41,16 @@ export class NpyRowFile implements RowSource {
 
   readRows(from: number, _to: number, into: Uint8Array): void {
     const rowBytes = elementCount(this.shape) * inferElementBytes[this.dtype];
-    const start = this.dataOffset + from * rowBytes;
+    const start = this.#dataOffset + from * rowBytes;
     for (let done = 0; done < into.length;) {
-      const read = attempt(this.path, () => readSync(this.fd, into, done, into.length - done, start + done));
+      const read = attempt(this.path, () => readSync(this.#fd, into, done, into.length - done, start + done));
       if (read === 0) throw new MusterError('BAD_DATA', `${this.path} became shorter while it was read`);
       done += read;
     }
   }
 
   close(): void {
-    closeSync(this.fd);
+    closeSync(this.#fd);
   }
 }
 

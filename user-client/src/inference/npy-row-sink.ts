@@ -5,28 +5,28 @@ import type { RowSink } from './row-source.ts';
 
 /** Collects the rows of a result in a `.npy` file, which is there when every row is placed. */
 export class NpyRowSink implements RowSink {
-  private readonly file: PartFile;
-  private readonly headerBytes: number;
-  private readonly rowBytes: number;
+  readonly #file: PartFile;
+  readonly #headerBytes: number;
+  readonly #rowBytes: number;
 
   /** `output` is what the model gives for one row. Throws BAD_DATA when the file cannot be written, DISK_FULL without room. */
   constructor(path: string, rows: number, output: Pick<InferPort, 'shape' | 'dtype'>) {
     const header = npyArrayHeader(npyDescr[output.dtype], [rows, ...output.shape]);
-    this.headerBytes = header.length;
-    this.rowBytes = rowBytes({ name: '', ...output });
-    this.file = new PartFile(path, header.length + rows * this.rowBytes);
-    this.file.write(header, 0);
+    this.#headerBytes = header.length;
+    this.#rowBytes = rowBytes({ name: '', ...output });
+    this.#file = new PartFile(path, header.length + rows * this.#rowBytes);
+    this.#file.write(header, 0);
   }
 
   placeRows(from: number, _to: number, rows: Uint8Array): void {
-    this.file.write(rows, this.headerBytes + from * this.rowBytes);
+    this.#file.write(rows, this.#headerBytes + from * this.#rowBytes);
   }
 
   complete(): void {
-    this.file.complete();
+    this.#file.complete();
   }
 
   discard(): void {
-    this.file.discard();
+    this.#file.discard();
   }
 }

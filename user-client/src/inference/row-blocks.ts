@@ -8,18 +8,18 @@ import type { RowSource } from './row-source.ts';
 export class RowBlocks implements BlockSource {
   readonly operand = 'x';
   readonly blocks: number;
-  private readonly spec: InferSpec;
-  private readonly source: RowSource;
+  readonly #spec: InferSpec;
+  readonly #source: RowSource;
 
   constructor(spec: InferSpec, source: RowSource) {
-    this.spec = spec;
-    this.source = source;
+    this.#spec = spec;
+    this.#source = source;
     this.blocks = Math.ceil(spec.rows / spec.rowsPerBlock);
   }
 
   blockBytes(block: number): number {
-    const [from, to] = this.span(block);
-    return (to - from) * rowBytes(this.spec.input);
+    const [from, to] = this.#span(block);
+    return (to - from) * rowBytes(this.#spec.input);
   }
 
   known(): BlockId | undefined {
@@ -29,7 +29,7 @@ export class RowBlocks implements BlockSource {
   async read(block: number, pool: BufferPool): Promise<PackedBlock> {
     const packed = new PackedBlock(await pool.lend(this.blockBytes(block)), pool);
     try {
-      await this.source.readRows(...this.span(block), packed.bytes);
+      await this.#source.readRows(...this.#span(block), packed.bytes);
       return packed;
     } catch (error) {
       packed.release();
@@ -37,8 +37,8 @@ export class RowBlocks implements BlockSource {
     }
   }
 
-  private span(block: number): readonly [from: number, to: number] {
-    const { rows, rowsPerBlock } = this.spec;
+  #span(block: number): readonly [from: number, to: number] {
+    const { rows, rowsPerBlock } = this.#spec;
     return [block * rowsPerBlock, Math.min(rows, (block + 1) * rowsPerBlock)];
   }
 }

@@ -23,14 +23,14 @@ export interface RowSink {
 /** Collects the rows of a result in memory; `bytes` is whole when the task's `wait()` has resolved. */
 export class MemoryRows implements RowSink {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  private readonly rowBytes: number;
+  readonly #rowBytes: number;
 
   constructor({ rows, rowBytes }: { readonly rows: number; readonly rowBytes: number }) {
-    this.rowBytes = rowBytes;
+    this.#rowBytes = rowBytes;
     this.bytes = new Uint8Array(rows * rowBytes);
   }
 
   placeRows(from: number, _to: number, rows: Uint8Array): void {
-    this.bytes.set(rows, from * this.rowBytes);
+    this.bytes.set(rows, from * this.#rowBytes);
   }
 }

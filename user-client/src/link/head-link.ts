@@ -50,44 +50,44 @@ export interface LinkOptions {
  */
 export class HeadLink {
   readonly endpoint: Endpoint;
-  private readonly events: LinkEvents;
-  private readonly logger: Logger;
-  private readonly socket: FrameSocket;
-  private readonly ticker: NodeJS.Timeout;
-  private readonly questions = new PendingRequests();
-  private epoch = 0;
-  private connections = 0;
-  private probing = false;
-  private heardMs = systemClock.nowMs();
-  private closed = false;
+  readonly #events: LinkEvents;
+  readonly #logger: Logger;
+  readonly #socket: FrameSocket;
+  readonly #ticker: NodeJS.Timeout;
+  readonly #questions = new PendingRequests();
+  #epoch = 0;
+  #connections = 0;
+  #probing = false;
+  #heardMs = systemClock.nowMs();
+  #closed = false;
 
   constructor({ endpoint, route, events, logger }: LinkOptions) {
     this.endpoint = endpoint;
-    this.events = events;
-    this.logger = logger;
+    this.#events = events;
+    this.#logger = logger;
     const socketEvents = {
-      connected: () => this.connected(),
-      received: (frames: readonly Uint8Array[]) => this.received(frames),
-      refused: (error: MusterError) => this.questions.failWhere(() => true, error),
+      connected: () => this.#connected(),
+      received: (frames: readonly Uint8Array[]) => this.#received(frames),
+      refused: (error: MusterError) => this.#questions.failWhere(() => true, error),
     };
-    this.socket = openSocket({ endpoint, route, logger }, socketEvents);
-    this.ticker = setInterval(() => this.tick(), GREET_EVERY_MS);
+    this.#socket = openSocket({ endpoint, route, logger }, socketEvents);
+    this.#ticker = setInterval(() => this.#tick(), GREET_EVERY_MS);
   }
 
   /** Of the head's life, as it said last; 0 before it has said anything. */
   get headEpoch(): number {
-    return this.epoch;
+    return this.#epoch;
   }
 
   /** Milliseconds since the head was last heard. */
   get silentMs(): number {
-    return systemClock.nowMs() - this.heardMs;
+    return systemClock.nowMs() - this.#heardMs;
   }
 
   /** Rejects with the error that the head answers, with HEAD_UNREACHABLE after `timeoutMs`, or with what its scope is dropped for. */
   ask<T extends Asked>(type: T, fields: AskFields<T>, options: AskOptions = {}): Promise<Answer<T>> {
-    if (this.closed) return Promise.reject(closedError());
-    const request = this.questions.nextRequest();
+    if (this.#closed) return Promise.reject(closedError());
+    const request = this.#questions.nextRequest();
     const frame = encode(type, { ...fields, request } as unknown as Fields<T>);
     const frames: PendingRequest['frames'] = options.payload === undefined ? [frame] : [frame, options.payload];
     return new Promise<Answer<T>>((resolve, reject) => {
@@ -104,102 +104,102 @@ export class HeadLink {
       const { timeoutMs } = options;
       if (timeoutMs !== undefined) {
         question.timer = setTimeout(
-          () => this.questions.fail(request, unreachable(this.endpoint, timeoutMs)),
+          () => this.#questions.fail(request, unreachable(this.endpoint, timeoutMs)),
           timeoutMs,
         );
       }
-      this.questions.add(request, question);
-      this.socket.send(frames);
+      this.#questions.add(request, question);
+      this.#socket.send(frames);
     });
   }
 
   /** Asks who is there. A first greeting, or one of another epoch, is remembered. */
   async greet(options: AskOptions = {}): Promise<Message<'greeting'>> {
     const { message } = await this.ask('greet', { version: PROTOCOL_VERSION }, options);
-    const before = this.epoch;
-    this.epoch = message.epoch;
-    if (before !== 0 && before !== message.epoch) this.resume(message);
+    const before = this.#epoch;
+    this.#epoch = message.epoch;
+    if (before !== 0 && before !== message.epoch) this.#resume(message);
     return message;
   }
 
   drop(scope: string, error: unknown): void {
-    this.questions.failWhere((question) => question.scope === scope, error);
+    this.#questions.failWhere((question) => question.scope === scope, error);
   }
 
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    clearInterval(this.ticker);
-    this.questions.failWhere(() => true, closedError());
-    this.socket.close();
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#ticker);
+    this.#questions.failWhere(() => true, closedError());
+    this.#socket.close();
   }
 
   /** Nothing needs to be asked again at the first connection: ZeroMQ has kept it. */
-  private connected(): void {
-    this.connections += 1;
-    if (this.connections > 1 && !this.closed) void this.greetAgain();
+  #connected(): void {
+    this.#connections += 1;
+    if (this.#connections > 1 && !this.#closed) void this.#greetAgain();
   }
 
   /** A new connection is a new peer for the head even within one epoch: it has forgotten who watches what. */
-  private async greetAgain(): Promise<void> {
-    const { epoch } = this;
+  async #greetAgain(): Promise<void> {
+    const epoch = this.#epoch;
     try {
       const greeting = await this.greet();
-      this.logger.info({ epoch: greeting.epoch }, 'connected to the head again');
-      if (greeting.epoch === epoch) this.resume(greeting);
+      this.#logger.info({ epoch: greeting.epoch }, 'connected to the head again');
+      if (greeting.epoch === epoch) this.#resume(greeting);
     } catch (error) {
-      this.logger.debug({ error }, 'the head did not greet');
+      this.#logger.debug({ error }, 'the head did not greet');
     }
   }
 
-  private resume(greeting: Message<'greeting'>): void {
-    this.askAgain(() => true);
-    this.events.returned(greeting);
+  #resume(greeting: Message<'greeting'>): void {
+    this.#askAgain(() => true);
+    this.#events.returned(greeting);
   }
 
   /** While something is unanswered, one probe is under way: its answer tells what it has overtaken, and the epoch. */
-  private tick(): void {
-    if (!this.probing && this.questions.size > 0) void this.probe();
+  #tick(): void {
+    if (!this.#probing && this.#questions.size > 0) void this.#probe();
   }
 
-  private async probe(): Promise<void> {
-    this.probing = true;
+  async #probe(): Promise<void> {
+    this.#probing = true;
     const sentMs = systemClock.nowMs();
     try {
       // The head drops answers that do not fit its queue, this one too.
       await this.greet({ timeoutMs: PROBE_MS });
-      this.askAgain((question) => question.sentMs < sentMs - OVERTAKEN_MS);
+      this.#askAgain((question) => question.sentMs < sentMs - OVERTAKEN_MS);
     } catch (error) {
-      this.logger.debug({ error }, 'the head did not answer a probe');
+      this.#logger.debug({ error }, 'the head did not answer a probe');
     } finally {
-      this.probing = false;
+      this.#probing = false;
     }
   }
 
-  private askAgain(which: (question: PendingRequest) => boolean): void {
-    for (const question of this.questions.where(which)) {
+  #askAgain(which: (question: PendingRequest) => boolean): void {
+    for (const question of this.#questions.where(which)) {
       question.resent = true;
       question.sentMs = systemClock.nowMs();
-      this.socket.send(question.frames);
+      this.#socket.send(question.frames);
     }
   }
 
-  private received(frames: readonly Uint8Array[]): void {
-    const envelope = this.read(frames);
+  #received(frames: readonly Uint8Array[]): void {
+    const envelope = this.#read(frames);
     if (envelope === null) return;
-    this.heardMs = systemClock.nowMs();
+    this.#heardMs = systemClock.nowMs();
     const { message } = envelope;
     if (message.type === 'tiles' || message.type === 'progress' || message.type === 'ended')
-      this.events.pushed(message);
-    else if ('request' in message) this.questions.answer(message.request, envelope);
+      this.#events.pushed(message);
+    else if ('request' in message) this.#questions.answer(message.request, envelope);
   }
 
-  private read(frames: readonly Uint8Array[]): Envelope | null {
+  #read(frames: readonly Uint8Array[]): Envelope | null {
     try {
       return decode(frames);
     } catch (error) {
-      if (isMusterError(error) && error.code === 'VERSION_MISMATCH') this.questions.failWhere(() => true, error);
-      this.logger.warn({ error }, 'a message of the head was not understood');
+      if (isMusterError(error) && error.code === 'VERSION_MISMATCH') this.#questions.failWhere(() => true, error);
+      this.#logger.warn({ error }, 'a message of the head was not understood');
       return null;
     }
   }

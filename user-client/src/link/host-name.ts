@@ -5,20 +5,20 @@ import { isIP } from 'node:net';
 
 /** A name that nobody knows looks to ZeroMQ like a head that is away; so it is looked up beside it. */
 export class HostName {
-  private readonly host: string;
-  private fault = '';
-  private readonly lookedUp: Promise<void>;
+  readonly #host: string;
+  #fault = '';
+  readonly #lookedUp: Promise<void>;
 
   constructor(host: string) {
-    this.host = host;
-    this.lookedUp = isIP(host) === 0 ? this.lookUp() : Promise.resolve();
+    this.#host = host;
+    this.#lookedUp = isIP(host) === 0 ? this.#lookUp() : Promise.resolve();
   }
 
-  private async lookUp(): Promise<void> {
+  async #lookUp(): Promise<void> {
     try {
-      await lookup(this.host);
+      await lookup(this.#host);
     } catch (error) {
-      this.fault = systemCodeOf(error);
+      this.#fault = systemCodeOf(error);
     }
   }
 
@@ -26,10 +26,10 @@ export class HostName {
   async explain(error: unknown): Promise<unknown> {
     if (!isMusterError(error) || !['HEAD_UNREACHABLE', 'UNAUTHORIZED'].includes(error.code)) return error;
     // Who has not joined is told so at once, before the name is looked up.
-    if (error.code === 'UNAUTHORIZED') await this.lookedUp;
-    if (this.fault === '') return error;
-    return new MusterError('HEAD_UNREACHABLE', `the name '${this.host}' leads nowhere`, {
-      why: `looking it up gave ${this.fault}`,
+    if (error.code === 'UNAUTHORIZED') await this.#lookedUp;
+    if (this.#fault === '') return error;
+    return new MusterError('HEAD_UNREACHABLE', `the name '${this.#host}' leads nowhere`, {
+      why: `looking it up gave ${this.#fault}`,
       fix: 'check the spelling of --head, or give an IP address',
       cause: error,
     });

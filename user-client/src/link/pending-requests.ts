@@ -15,29 +15,29 @@ export interface PendingRequest {
 
 /** What was asked and is not answered yet, in the order of asking. */
 export class PendingRequests {
-  private readonly open = new Map<number, PendingRequest>();
-  private last = 0;
+  readonly #open = new Map<number, PendingRequest>();
+  #last = 0;
 
   nextRequest(): number {
-    this.last += 1;
-    return this.last;
+    this.#last += 1;
+    return this.#last;
   }
 
   get size(): number {
-    return this.open.size;
+    return this.#open.size;
   }
 
   add(request: number, question: PendingRequest): void {
-    this.open.set(request, question);
+    this.#open.set(request, question);
   }
 
   where(which: (question: PendingRequest) => boolean): PendingRequest[] {
-    return [...this.open.values()].filter(which);
+    return [...this.#open.values()].filter(which);
   }
 
   /** The answer to a question that is gone is ignored: it was asked twice, or nobody waits any more. */
   answer(request: number, { message, payload }: Envelope): void {
-    const question = this.take(request);
+    const question = this.#take(request);
     if (question === undefined) return;
     if (message.type === 'error') question.reject(fromWireError(message.error));
     else if (message.type !== answerOf[question.type] && question.type !== 'watch') {
@@ -46,16 +46,16 @@ export class PendingRequests {
   }
 
   fail(request: number, error: unknown): void {
-    this.take(request)?.reject(error);
+    this.#take(request)?.reject(error);
   }
 
   failWhere(which: (question: PendingRequest) => boolean, error: unknown): void {
-    for (const [request, question] of this.open) if (which(question)) this.fail(request, error);
+    for (const [request, question] of this.#open) if (which(question)) this.fail(request, error);
   }
 
-  private take(request: number): PendingRequest | undefined {
-    const question = this.open.get(request);
-    this.open.delete(request);
+  #take(request: number): PendingRequest | undefined {
+    const question = this.#open.get(request);
+    this.#open.delete(request);
     clearTimeout(question?.timer);
     return question;
   }

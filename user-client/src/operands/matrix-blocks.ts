@@ -13,11 +13,11 @@ export type Operand = MatrixSource | MatrixRef;
 export class MatrixBlocks implements BlockSource {
   readonly operand: OperandSide;
   readonly cuts: readonly BlockCut[];
-  private readonly matrix: Operand;
+  readonly #matrix: Operand;
 
   constructor(role: OperandSide, matrix: Operand) {
     this.operand = role;
-    this.matrix = matrix;
+    this.#matrix = matrix;
     this.cuts = cutsOf(role, matrix);
   }
 
@@ -26,22 +26,22 @@ export class MatrixBlocks implements BlockSource {
   }
 
   blockBytes(block: number): number {
-    return this.cut(block).bytes;
+    return this.#cut(block).bytes;
   }
 
   known(block: number): BlockId | undefined {
-    return isMatrixRef(this.matrix) ? this.matrix.ids[block] : undefined;
+    return isMatrixRef(this.#matrix) ? this.#matrix.ids[block] : undefined;
   }
 
   read(block: number, pool: BufferPool): Promise<PackedBlock> {
-    if (!isMatrixRef(this.matrix)) return packMatrixBlock(pool, this.matrix, this.cut(block));
+    if (!isMatrixRef(this.#matrix)) return packMatrixBlock(pool, this.#matrix, this.#cut(block));
     throw new MusterError('BLOCK_MISSING', `the head no longer has operand ${this.operand}`, {
-      why: `block ${block} (${this.matrix.ids[block]}) is gone from its store`,
+      why: `block ${block} (${this.#matrix.ids[block]}) is gone from its store`,
       fix: 'put the matrix again and use the new reference',
     });
   }
 
-  private cut(block: number): BlockCut {
+  #cut(block: number): BlockCut {
     const cut = this.cuts[block];
     if (cut === undefined) throw new MusterError('BUG', `operand ${this.operand} has no block ${block}`);
     return cut;

@@ -38,7 +38,7 @@ export class MemoryMatrix implements MatrixSource {
   readonly rows: number;
   readonly columns: number;
   readonly dtype: OperandDtype;
-  private readonly matrix: Matrix;
+  readonly #matrix: Matrix;
 
   constructor(elements: Elements, { rows, columns }: MatrixShape) {
     if (elements.length !== rows * columns) {
@@ -49,15 +49,15 @@ export class MemoryMatrix implements MatrixSource {
     this.dtype = dtypeOf(elements);
     this.rows = rows;
     this.columns = columns;
-    this.matrix = { elements, rows, columns, fortran: false };
+    this.#matrix = { elements, rows, columns, fortran: false };
   }
 
   view([top, bottom]: Span, [left, right]: Span): Elements | null {
     if (right - left !== this.columns && bottom - top !== 1) return null;
-    return this.matrix.elements.subarray(top * this.columns + left, (bottom - 1) * this.columns + right);
+    return this.#matrix.elements.subarray(top * this.columns + left, (bottom - 1) * this.columns + right);
   }
 
   readBlock(rows: Span, columns: Span, into: Elements): void {
-    copyBlock(this.matrix, { rows, columns }, into);
+    copyBlock(this.#matrix, { rows, columns }, into);
   }
 }

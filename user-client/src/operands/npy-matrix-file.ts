@@ -33,14 +33,14 @@ export class NpyMatrixFile implements MatrixSource {
   readonly rows: number;
   readonly columns: number;
   readonly dtype: OperandDtype;
-  private readonly fd: number;
-  private readonly header: NpyOperandHeader;
-  private kept: Elements | null = null;
+  readonly #fd: number;
+  readonly #header: NpyOperandHeader;
+  #kept: Elements | null = null;
 
   private constructor(path: string, fd: number, header: NpyOperandHeader) {
     this.path = path;
-    this.fd = fd;
-    this.header = header;
+    this.#fd = fd;
+    this.#header = header;
     [this.rows, this.columns] = header.shape;
     this.dtype = header.dtype;
   }
@@ -60,55 +60,55 @@ export class NpyMatrixFile implements MatrixSource {
   }
 
   readBlock(rows: Span, columns: Span, into: Elements): void {
-    if (this.rows * this.columns * dtypes[this.dtype].bytes <= KEPT_BYTES_MAX) this.copyKept({ rows, columns }, into);
-    else if (this.header.fortranOrder) this.readTransposed(rows, columns, into);
-    else this.readRanges(this.rangesOf(rows, columns), bytesOf(into));
+    if (this.rows * this.columns * dtypes[this.dtype].bytes <= KEPT_BYTES_MAX) this.#copyKept({ rows, columns }, into);
+    else if (this.#header.fortranOrder) this.#readTransposed(rows, columns, into);
+    else this.#readRanges(this.#rangesOf(rows, columns), bytesOf(into));
   }
 
   close(): void {
-    closeSync(this.fd);
-    this.kept = null;
+    closeSync(this.#fd);
+    this.#kept = null;
   }
 
-  private copyKept(region: { rows: Span; columns: Span }, into: Elements): void {
-    this.kept ??= this.readWhole();
+  #copyKept(region: { rows: Span; columns: Span }, into: Elements): void {
+    this.#kept ??= this.#readWhole();
     copyBlock(
-      { elements: this.kept, rows: this.rows, columns: this.columns, fortran: this.header.fortranOrder },
+      { elements: this.#kept, rows: this.rows, columns: this.columns, fortran: this.#header.fortranOrder },
       region,
       into,
     );
   }
 
-  private readWhole(): Elements {
+  #readWhole(): Elements {
     const whole = zeros(this.dtype, this.rows * this.columns);
-    this.readRanges(this.rangesOf([0, this.rows], [0, this.columns]), bytesOf(whole));
+    this.#readRanges(this.#rangesOf([0, this.rows], [0, this.columns]), bytesOf(whole));
     return whole;
   }
 
   /** The block comes out of the file column by column and is turned in memory. */
-  private readTransposed(rows: Span, columns: Span, into: Elements): void {
+  #readTransposed(rows: Span, columns: Span, into: Elements): void {
     const turned = new Uint8Array(into.byteLength);
-    this.readRanges(this.rangesOf(rows, columns), turned);
+    this.#readRanges(this.#rangesOf(rows, columns), turned);
     const [height, width] = [rows[1] - rows[0], columns[1] - columns[0]];
     const block = { elements: elementsOf(this.dtype, turned), rows: height, columns: width, fortran: true };
     copyBlock(block, { rows: [0, height], columns: [0, width] }, into);
   }
 
-  private rangesOf(rows: Span, columns: Span): ByteRanges {
-    const { dataOffset, fortranOrder } = this.header;
+  #rangesOf(rows: Span, columns: Span): ByteRanges {
+    const { dataOffset, fortranOrder } = this.#header;
     const elementBytes = dtypes[this.dtype].bytes;
     const stored = { rows: this.rows, columns: this.columns, fortran: fortranOrder, elementBytes, dataOffset };
     return blockByteRanges(stored, { rows, columns });
   }
 
-  private readRanges({ first, length, stride, count }: ByteRanges, into: Uint8Array): void {
+  #readRanges({ first, length, stride, count }: ByteRanges, into: Uint8Array): void {
     for (let piece = 0; piece < count; piece++)
-      this.readFully(into.subarray(piece * length, (piece + 1) * length), first + piece * stride);
+      this.#readFully(into.subarray(piece * length, (piece + 1) * length), first + piece * stride);
   }
 
-  private readFully(into: Uint8Array, position: number): void {
+  #readFully(into: Uint8Array, position: number): void {
     for (let done = 0; done < into.length;) {
-      const read = readSync(this.fd, into, done, into.length - done, position + done);
+      const read = readSync(this.#fd, into, done, into.length - done, position + done);
       if (read === 0) throw new MusterError('BAD_DATA', `${this.path} became shorter while it was read`);
       done += read;
     }

@@ -16,15 +16,15 @@ export interface UploadOptions {
 
 /** The operands of one task on their way to the head. */
 export class OperandUpload {
-  private readonly transport: Transport;
-  private readonly options: UploadOptions;
+  readonly #transport: Transport;
+  readonly #options: UploadOptions;
   /** By place in the order of sending, as far as known. */
-  private readonly ids: (BlockId | undefined)[];
+  readonly #ids: (BlockId | undefined)[];
 
   constructor(transport: Transport, options: UploadOptions) {
-    this.transport = transport;
-    this.options = options;
-    this.ids = options.blocks.map(({ source, number }) => source.known(number));
+    this.#transport = transport;
+    this.#options = options;
+    this.#ids = options.blocks.map(({ source, number }) => source.known(number));
   }
 
   /**
@@ -32,66 +32,66 @@ export class OperandUpload {
    * forgotten what it had answered: then everything is said again, where blocks that are known by now cost one small message each.
    */
   async run(): Promise<void> {
-    const { task, scope, blocks } = this.options;
-    const { link } = this.transport;
+    const { task, scope, blocks } = this.#options;
+    const { link } = this.#transport;
     let told: number;
     let safeWith = link.headEpoch;
     do {
       told = safeWith;
-      await forEachBlock(blocks, (block, place) => this.deliver(block, place));
+      await forEachBlock(blocks, (block, place) => this.#deliver(block, place));
       const { message } = await link.ask('sync', { task }, { scope });
       safeWith = message.epoch;
     } while (safeWith !== told);
   }
 
-  private deliver(block: SourceBlock, place: number): Promise<void> {
-    const id = this.ids[place];
-    return id === undefined ? this.deliverNew(block, place) : this.deliverKnown(block, id);
+  #deliver(block: SourceBlock, place: number): Promise<void> {
+    const id = this.#ids[place];
+    return id === undefined ? this.#deliverNew(block, place) : this.#deliverKnown(block, id);
   }
 
-  private async deliverNew(block: SourceBlock, place: number): Promise<void> {
-    const { transport } = this;
+  async #deliverNew(block: SourceBlock, place: number): Promise<void> {
+    const transport = this.#transport;
     const packed = await block.source.read(block.number, transport.pool);
     try {
       const id = blockIdOf(packed.bytes);
-      this.ids[place] = id;
+      this.#ids[place] = id;
       const path = transport.store?.write(id, packed.bytes) ?? '';
       if (path !== '') packed.release();
-      if (!(await this.bind(block, id, path))) return;
+      if (!(await this.#bind(block, id, path))) return;
       if (path === '')
-        await packed.use(() => putBlock(transport, { id, bytes: packed.bytes, scope: this.options.scope }));
-      else await this.putAgain(block, id);
+        await packed.use(() => putBlock(transport, { id, bytes: packed.bytes, scope: this.#options.scope }));
+      else await this.#putAgain(block, id);
     } finally {
       packed.release();
     }
   }
 
-  private async deliverKnown(block: SourceBlock, id: BlockId): Promise<void> {
-    if (await this.bind(block, id, this.transport.store?.find(id) ?? '')) await this.putAgain(block, id);
+  async #deliverKnown(block: SourceBlock, id: BlockId): Promise<void> {
+    if (await this.#bind(block, id, this.#transport.store?.find(id) ?? '')) await this.#putAgain(block, id);
   }
 
   /** The head wants a block that it was told to have: it lost it, or cannot read what this process wrote. */
-  private async putAgain({ source, number }: SourceBlock, id: BlockId): Promise<void> {
-    const packed = await source.read(number, this.transport.pool);
-    await packed.use(() => putBlock(this.transport, { id, bytes: packed.bytes, scope: this.options.scope }));
+  async #putAgain({ source, number }: SourceBlock, id: BlockId): Promise<void> {
+    const packed = await source.read(number, this.#transport.pool);
+    await packed.use(() => putBlock(this.#transport, { id, bytes: packed.bytes, scope: this.#options.scope }));
   }
 
   /** Are the bytes wanted? Asked at once behind the submission, which saves its round trip. */
-  private async bind(block: SourceBlock, id: BlockId, path: string): Promise<boolean> {
+  async #bind(block: SourceBlock, id: BlockId, path: string): Promise<boolean> {
     try {
-      return await this.askToBind(block, id, path);
+      return await this.#askToBind(block, id, path);
     } catch (error) {
       // A task that was refused is unknown to the head: then the refusal is the reason. A submission that was lost comes again.
-      await this.options.accepted;
+      await this.#options.accepted;
       if (!isMusterError(error) || error.code !== 'TASK_UNKNOWN') throw error;
-      return this.askToBind(block, id, path);
+      return this.#askToBind(block, id, path);
     }
   }
 
-  private async askToBind({ source, number }: SourceBlock, id: BlockId, path: string): Promise<boolean> {
-    const { task, scope } = this.options;
+  async #askToBind({ source, number }: SourceBlock, id: BlockId, path: string): Promise<boolean> {
+    const { task, scope } = this.#options;
     const binding = { task, operand: source.operand, block: number, id, bytes: source.blockBytes(number), path };
-    const { message } = await this.transport.link.ask('bind', binding, { scope });
+    const { message } = await this.#transport.link.ask('bind', binding, { scope });
     return message.wanted;
   }
 }

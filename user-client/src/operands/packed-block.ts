@@ -6,19 +6,19 @@ import type { MatrixSource } from './matrix-source.ts';
 /** A block's bytes: a view into the source, or a buffer of the pool that must be released once. */
 export class PackedBlock {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  private readonly pool: BufferPool | null;
-  private held: boolean;
+  readonly #pool: BufferPool | null;
+  #held: boolean;
 
   constructor(bytes: Uint8Array<ArrayBuffer>, pool: BufferPool | null) {
     this.bytes = bytes;
-    this.pool = pool;
-    this.held = pool !== null;
+    this.#pool = pool;
+    this.#held = pool !== null;
   }
 
   /** Any number of times. */
   release(): void {
-    if (this.held) this.pool?.giveBack(this.bytes);
-    this.held = false;
+    if (this.#held) this.#pool?.giveBack(this.bytes);
+    this.#held = false;
   }
 
   /** Sends the bytes away and releases them; `send` says whether ZeroMQ may still hold them, as it may when it fails. */
@@ -27,14 +27,14 @@ export class PackedBlock {
     try {
       held = await send();
     } finally {
-      if (held) this.forget();
+      if (held) this.#forget();
       else this.release();
     }
   }
 
-  private forget(): void {
-    if (this.held) this.pool?.forget(this.bytes);
-    this.held = false;
+  #forget(): void {
+    if (this.#held) this.#pool?.forget(this.bytes);
+    this.#held = false;
   }
 }
 

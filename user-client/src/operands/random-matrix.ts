@@ -13,8 +13,8 @@ export class RandomMatrix implements MatrixSource {
   readonly rows: number;
   readonly columns: number;
   readonly dtype: OperandDtype;
-  private readonly pool: Elements;
-  private readonly starts: Uint32Array;
+  readonly #pool: Elements;
+  readonly #starts: Uint32Array;
 
   constructor(seed: number, { rows, columns, dtype }: Shaped) {
     this.rows = rows;
@@ -23,17 +23,17 @@ export class RandomMatrix implements MatrixSource {
     const random = seededRandom(seed);
     const draw = dtype === 'int8' ? () => Math.floor(random() * 256) - 128 : () => random() * 2 - 1;
     // As much longer than POOL as a row can be, so that a row never wraps.
-    this.pool = zeros(dtype, POOL + columns);
-    this.pool.set(Array.from({ length: POOL }, draw));
-    this.pool.set(this.pool.subarray(0, Math.min(columns, POOL)), POOL);
-    this.starts = Uint32Array.from({ length: rows }, () => Math.floor(random() * POOL));
+    this.#pool = zeros(dtype, POOL + columns);
+    this.#pool.set(Array.from({ length: POOL }, draw));
+    this.#pool.set(this.#pool.subarray(0, Math.min(columns, POOL)), POOL);
+    this.#starts = Uint32Array.from({ length: rows }, () => Math.floor(random() * POOL));
   }
 
   readBlock([top, bottom]: Span, [left, right]: Span, into: Elements): void {
     const width = right - left;
     for (let row = top; row < bottom; row++) {
-      const at = (this.starts[row] ?? 0) + left;
-      into.set(this.pool.subarray(at, at + width), (row - top) * width);
+      const at = (this.#starts[row] ?? 0) + left;
+      into.set(this.#pool.subarray(at, at + width), (row - top) * width);
     }
   }
 }

@@ -6,17 +6,17 @@ import { PackedBlock } from './packed-block.ts';
 export class WholeBlock implements BlockSource {
   readonly operand: string;
   readonly blocks: number;
-  private readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
 
   /** The bytes must stay as they are until the upload has ended. */
   constructor(operand: string, bytes: Uint8Array<ArrayBuffer>) {
     this.operand = operand;
-    this.bytes = bytes;
+    this.#bytes = bytes;
     this.blocks = bytes.length > 0 ? 1 : 0;
   }
 
   blockBytes(): number {
-    return this.bytes.length;
+    return this.#bytes.length;
   }
 
   known(): BlockId | undefined {
@@ -24,6 +24,6 @@ export class WholeBlock implements BlockSource {
   }
 
   read(): PackedBlock {
-    return new PackedBlock(this.bytes, null);
+    return new PackedBlock(this.#bytes, null);
   }
 }

@@ -9,45 +9,45 @@ import { fileError } from '../file-error.ts';
  */
 export class PartFile {
   readonly path: string;
-  private readonly partPath: string;
-  private readonly fd: number;
-  private open = true;
+  readonly #partPath: string;
+  readonly #fd: number;
+  #open = true;
 
   /** Throws BAD_DATA when the file cannot be written and DISK_FULL when there is no room. */
   constructor(path: string, bytes: number) {
     this.path = path;
-    this.partPath = join(dirname(path), `.${basename(path)}.${process.pid}.part`);
+    this.#partPath = join(dirname(path), `.${basename(path)}.${process.pid}.part`);
     checkReplaceable(path);
-    this.fd = this.attempt(() => openSync(this.partPath, 'w'));
-    this.attempt(() => ftruncateSync(this.fd, bytes));
+    this.#fd = this.#attempt(() => openSync(this.#partPath, 'w'));
+    this.#attempt(() => ftruncateSync(this.#fd, bytes));
   }
 
   write(bytes: Uint8Array, position: number): void {
-    this.attempt(() => {
+    this.#attempt(() => {
       for (let done = 0; done < bytes.length;)
-        done += writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+        done += writeSync(this.#fd, bytes, done, bytes.length - done, position + done);
     });
   }
 
   complete(): void {
-    this.attempt(() => {
-      this.close();
-      renameSync(this.partPath, this.path);
+    this.#attempt(() => {
+      this.#close();
+      renameSync(this.#partPath, this.path);
     });
   }
 
   /** Nothing happens to a file that is complete. */
   discard(): void {
-    this.close();
-    rmSync(this.partPath, { force: true });
+    this.#close();
+    rmSync(this.#partPath, { force: true });
   }
 
-  private close(): void {
-    if (this.open) closeSync(this.fd);
-    this.open = false;
+  #close(): void {
+    if (this.#open) closeSync(this.#fd);
+    this.#open = false;
   }
 
-  private attempt<T>(act: () => T): T {
+  #attempt<T>(act: () => T): T {
     try {
       return act();
     } catch (error) {

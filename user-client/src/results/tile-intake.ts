@@ -20,104 +20,104 @@ export interface IntakeOptions {
 
 /** The tiles of one task from their announcement to their place in the sink: each once, however often it is announced. */
 export class TileIntake {
-  private readonly transport: Transport;
-  private readonly options: IntakeOptions;
-  private readonly known = new Set<number>();
-  private readonly misses = new Map<number, number>();
-  private readonly waiting: TileNotice[] = [];
-  private readonly underWay = new Limiter(TILES_UNDER_WAY);
-  private draining = false;
-  private stopped = false;
-  private count = 0;
+  readonly #transport: Transport;
+  readonly #options: IntakeOptions;
+  readonly #known = new Set<number>();
+  readonly #misses = new Map<number, number>();
+  readonly #waiting: TileNotice[] = [];
+  readonly #underWay = new Limiter(TILES_UNDER_WAY);
+  #draining = false;
+  #stopped = false;
+  #count = 0;
 
   constructor(transport: Transport, options: IntakeOptions) {
-    this.transport = transport;
-    this.options = options;
+    this.#transport = transport;
+    this.#options = options;
   }
 
   /** Tiles in their place. */
   get placed(): number {
-    return this.count;
+    return this.#count;
   }
 
   /** Some tile was announced and is not in its place yet. */
   get busy(): boolean {
-    return this.count < this.known.size;
+    return this.#count < this.#known.size;
   }
 
   announced(tiles: readonly TileNotice[]): void {
     for (const tile of tiles) {
-      if (this.known.has(tile.index)) continue;
-      this.known.add(tile.index);
-      this.waiting.push(tile);
+      if (this.#known.has(tile.index)) continue;
+      this.#known.add(tile.index);
+      this.#waiting.push(tile);
     }
-    if (!this.draining) void this.drain();
+    if (!this.#draining) void this.#drain();
   }
 
   /** Nothing is placed any more. */
   stop(): void {
-    this.stopped = true;
+    this.#stopped = true;
   }
 
-  private async drain(): Promise<void> {
-    this.draining = true;
-    for (let tile = this.waiting.shift(); tile !== undefined && !this.stopped; tile = this.waiting.shift()) {
-      await this.underWay.enter();
-      void this.take(tile).finally(() => this.underWay.leave());
+  async #drain(): Promise<void> {
+    this.#draining = true;
+    for (let tile = this.#waiting.shift(); tile !== undefined && !this.#stopped; tile = this.#waiting.shift()) {
+      await this.#underWay.enter();
+      void this.#take(tile).finally(() => this.#underWay.leave());
       await nextTurn();
     }
-    this.draining = false;
+    this.#draining = false;
   }
 
-  private async take(tile: TileNotice): Promise<void> {
+  async #take(tile: TileNotice): Promise<void> {
     try {
-      const bytes = checkedBytes(tile, this.options.result);
-      const lent = await this.transport.pool.lend(bytes);
+      const bytes = checkedBytes(tile, this.#options.result);
+      const lent = await this.#transport.pool.lend(bytes);
       try {
-        if (!this.readShared(tile, lent)) await this.fetch(tile, lent);
-        this.place(tile, lent);
+        if (!this.#readShared(tile, lent)) await this.#fetch(tile, lent);
+        this.#place(tile, lent);
       } finally {
-        this.transport.pool.giveBack(lent);
+        this.#transport.pool.giveBack(lent);
       }
     } catch (error) {
-      this.missed(tile, error);
+      this.#missed(tile, error);
     }
   }
 
-  private place({ region }: TileNotice, bytes: Uint8Array): void {
-    if (this.stopped) return;
+  #place({ region }: TileNotice, bytes: Uint8Array): void {
+    if (this.#stopped) return;
     const [top, bottom, left, right] = region as [number, number, number, number];
-    this.options.result.place([top, bottom], [left, right], bytes);
-    this.count += 1;
-    this.options.placed();
+    this.#options.result.place([top, bottom], [left, right], bytes);
+    this.#count += 1;
+    this.#options.placed();
   }
 
-  private readShared({ path }: TileNotice, into: Uint8Array): boolean {
-    return path !== '' && this.transport.store !== null && this.transport.store.readInto(path, into);
+  #readShared({ path }: TileNotice, into: Uint8Array): boolean {
+    return path !== '' && this.#transport.store !== null && this.#transport.store.readInto(path, into);
   }
 
-  private async fetch(tile: TileNotice, into: Uint8Array): Promise<void> {
+  async #fetch(tile: TileNotice, into: Uint8Array): Promise<void> {
     // All of them, even after a failure: none may write into a buffer that was given back.
     const chunks = await Promise.allSettled(
-      chunkOffsets(into.length).map((offset) => this.fetchChunk(tile, offset, into)),
+      chunkOffsets(into.length).map((offset) => this.#fetchChunk(tile, offset, into)),
     );
     for (const chunk of chunks) if (chunk.status === 'rejected') throw chunk.reason;
   }
 
-  private async fetchChunk({ index }: TileNotice, offset: number, into: Uint8Array): Promise<void> {
-    const { task, scope } = this.options;
+  async #fetchChunk({ index }: TileNotice, offset: number, into: Uint8Array): Promise<void> {
+    const { task, scope } = this.#options;
     const length = Math.min(limits.chunkBytesMax.value, into.length - offset);
-    const { bytes } = await fetchPiece(this.transport, { task, index, offset, length, scope });
+    const { bytes } = await fetchPiece(this.#transport, { task, index, offset, length, scope });
     into.set(bytes, offset);
   }
 
   /** A tile that is gone for now is forgotten, so that its next announcement counts. */
-  private missed({ index }: TileNotice, error: unknown): void {
-    const times = (this.misses.get(index) ?? 0) + 1;
-    this.misses.set(index, times);
+  #missed({ index }: TileNotice, error: unknown): void {
+    const times = (this.#misses.get(index) ?? 0) + 1;
+    this.#misses.set(index, times);
     const passing = isMusterError(error) && (error.code === 'BLOCK_MISSING' || error.code === 'TASK_NOT_DONE');
-    if (passing && times < MISSES_MAX) this.known.delete(index);
-    else if (!this.stopped) this.options.failed(error);
+    if (passing && times < MISSES_MAX) this.#known.delete(index);
+    else if (!this.#stopped) this.#options.failed(error);
   }
 }
 

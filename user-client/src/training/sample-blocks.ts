@@ -7,19 +7,19 @@ import type { SampleSet } from './training-data.ts';
 export class SampleBlocks implements BlockSource {
   readonly operand: 'train' | 'test';
   readonly blocks: number;
-  private readonly layout: SampleLayout;
-  private readonly set: SampleSet;
+  readonly #layout: SampleLayout;
+  readonly #set: SampleSet;
 
   constructor(operand: 'train' | 'test', layout: SampleLayout, set: SampleSet) {
     this.operand = operand;
-    this.layout = layout;
-    this.set = set;
+    this.#layout = layout;
+    this.#set = set;
     this.blocks = sampleBlocks(layout, set.samples);
   }
 
   blockBytes(block: number): number {
-    const [from, to] = this.span(block);
-    return (to - from) * sampleBytes(this.layout);
+    const [from, to] = this.#span(block);
+    return (to - from) * sampleBytes(this.#layout);
   }
 
   known(): BlockId | undefined {
@@ -27,12 +27,12 @@ export class SampleBlocks implements BlockSource {
   }
 
   async read(block: number): Promise<PackedBlock> {
-    const [from, to] = this.span(block);
-    const samples = await this.set.read(from, to);
-    return new PackedBlock(packBlock(this.layout, samples, [0, to - from]) as Uint8Array<ArrayBuffer>, null);
+    const [from, to] = this.#span(block);
+    const samples = await this.#set.read(from, to);
+    return new PackedBlock(packBlock(this.#layout, samples, [0, to - from]) as Uint8Array<ArrayBuffer>, null);
   }
 
-  private span(block: number): readonly [number, number] {
-    return samplesOfBlock(this.layout, this.set.samples, block);
+  #span(block: number): readonly [number, number] {
+    return samplesOfBlock(this.#layout, this.#set.samples, block);
   }
 }

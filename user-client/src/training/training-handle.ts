@@ -10,11 +10,11 @@ export type FetchCheckpoint = () => Promise<Uint8Array<ArrayBuffer>>;
 export class TrainingHandle {
   /** The run as any other task. */
   readonly task: TaskHandle;
-  private readonly fetch: FetchCheckpoint;
+  readonly #fetch: FetchCheckpoint;
 
   constructor(task: TaskHandle, fetch: FetchCheckpoint) {
     this.task = task;
-    this.fetch = fetch;
+    this.#fetch = fetch;
   }
 
   get taskId(): TaskId {
@@ -42,12 +42,12 @@ export class TrainingHandle {
 
   /** The weights of the latest checkpoint by name: the final ones when `wait()` has resolved. */
   async model(): Promise<ModelWeights> {
-    return weightsOf(readCheckpoint(await this.fetch(), `the checkpoint of task ${this.taskId}`));
+    return weightsOf(readCheckpoint(await this.#fetch(), `the checkpoint of task ${this.taskId}`));
   }
 
   /** Writes the latest checkpoint to a file, from which a run can go on. */
   async checkpoint(path: string): Promise<void> {
-    writeCheckpoint(path, await this.fetch());
+    writeCheckpoint(path, await this.#fetch());
   }
 }
 

@@ -87,11 +87,11 @@ export class FakeHead {
   readonly memory: Memory;
   readonly seen: Message[] = [];
   /** Bytes of partly received blocks; forgotten by a restart. */
-  private readonly partial = new Map<BlockId, { bytes: Uint8Array; have: Set<number> }>();
-  private readonly watchers = new Map<string, Set<string>>();
-  private readonly socket: Router;
-  private readonly queue: SendQueue;
-  private readonly epoch: number;
+  readonly #partial = new Map<BlockId, { bytes: Uint8Array; have: Set<number> }>();
+  readonly #watchers = new Map<string, Set<string>>();
+  readonly #socket: Router;
+  readonly #queue: SendQueue;
+  readonly #epoch: number;
   readonly store: StoreOffer;
   port = 0;
   /** Tasks are not worked on while this is true. */
@@ -105,20 +105,20 @@ export class FakeHead {
 
   private constructor(options: FakeHeadOptions) {
     this.memory = options.memory ?? new Memory();
-    this.epoch = options.epoch ?? 1;
+    this.#epoch = options.epoch ?? 1;
     this.store = options.store ?? NO_STORE;
-    this.socket = new Router({ linger: 0, heartbeatInterval: 500, heartbeatTimeout: 1500 });
-    this.queue = new SendQueue(this.socket, () => undefined);
+    this.#socket = new Router({ linger: 0, heartbeatInterval: 500, heartbeatTimeout: 1500 });
+    this.#queue = new SendQueue(this.#socket, () => undefined);
   }
 
   static async start(options: FakeHeadOptions = {}): Promise<FakeHead> {
     const head = new FakeHead(options);
-    const bind = (): Promise<boolean> => head.socket.bind(`tcp://127.0.0.1:${options.port ?? '*'}`).then(() => true);
+    const bind = (): Promise<boolean> => head.#socket.bind(`tcp://127.0.0.1:${options.port ?? '*'}`).then(() => true);
     // A head that was closed keeps its port for a moment.
     await waitUntil(bind, { what: 'the port' });
-    head.port = Number(head.socket.lastEndpoint?.split(':').at(-1));
+    head.port = Number(head.#socket.lastEndpoint?.split(':').at(-1));
     leaveLocalCredential(head.endpoint.portBase, { headId: 'fake', headKey: null, keys: newKeyPair(), ipc: null });
-    void head.run();
+    void head.#run();
     return head;
   }
 
@@ -131,67 +131,69 @@ export class FakeHead {
   }
 
   close(): void {
-    if (!this.socket.closed) this.socket.close();
+    if (!this.#socket.closed) this.#socket.close();
   }
 
   /** Everybody who watches the task. */
   push(reply: Reply<'tiles' | 'progress' | 'ended'>): void {
-    for (const client of this.watchers.get(reply.fields.task) ?? []) this.send(client, reply);
+    for (const client of this.#watchers.get(reply.fields.task) ?? []) this.#send(client, reply);
   }
 
   /** Works on what can be worked on, as it does by itself when not held. */
   release(): void {
     this.held = false;
-    for (const task of this.memory.tasks.values()) this.work(task);
+    for (const task of this.memory.tasks.values()) this.#work(task);
   }
 
   end(id: string, change: Partial<TaskStatus>): void {
-    const task = this.task(id);
+    const task = this.#task(id);
     task.status = { ...task.status, ...change };
     this.push({ type: 'ended', fields: { task: id as Fields<'ended'>['task'], status: task.status } });
   }
 
-  private async run(): Promise<void> {
+  async #run(): Promise<void> {
     try {
-      for await (const [identity, ...frames] of this.socket) this.serve(identity!.toString('hex'), frames);
+      for await (const [identity, ...frames] of this.#socket) this.#serve(identity!.toString('hex'), frames);
     } catch (error) {
-      if (!this.socket.closed) throw error;
+      if (!this.#socket.closed) throw error;
     }
   }
 
-  private serve(client: string, frames: readonly Buffer[]): void {
+  #serve(client: string, frames: readonly Buffer[]): void {
     const { message, payload } = decode(frames);
     if (!isRequest(message)) return;
     this.seen.push(message);
     if (this.dropped(message)) return;
     const other = this.instead(message);
     try {
-      for (const reply of other === null ? this.answer(client, message, payload) : [other]) this.send(client, reply);
+      for (const reply of other === null ? this.#answer(client, message, payload) : [other]) this.#send(client, reply);
     } catch (error) {
-      this.send(client, { type: 'error', fields: { request: message.request, error: toWireError(error) } });
+      this.#send(client, { type: 'error', fields: { request: message.request, error: toWireError(error) } });
     }
   }
 
-  private send(client: string, { type, fields, payload }: Reply): void {
+  #send(client: string, { type, fields, payload }: Reply): void {
     const frame = encode(type, fields);
-    this.queue.push(
+    this.#queue.push(
       payload === undefined ? [Buffer.from(client, 'hex'), frame] : [Buffer.from(client, 'hex'), frame, payload],
     );
   }
 
-  private answer(client: string, message: Request, payload: Uint8Array | null): Reply[] {
+  #answer(client: string, message: Request, payload: Uint8Array | null): Reply[] {
     const { request } = message;
     if (message.type === 'greet')
-      return [{ type: 'greeting', fields: { request, epoch: this.epoch, head: 'fake', store: this.store } }];
-    if (message.type === 'submit') return this.submit(message);
-    if (message.type === 'bind') return [{ type: 'bound', fields: { request, wanted: this.bind(message) } }];
-    if (message.type === 'put') return [{ type: 'stored', fields: { request, complete: this.put(message, payload!) } }];
-    if (message.type === 'sync') return [{ type: 'synced', fields: { request, epoch: this.epoch } }];
-    if (message.type === 'watch') return this.watch(client, message);
-    if (message.type === 'fetchResult') return [this.chunk(message)];
+      return [{ type: 'greeting', fields: { request, epoch: this.#epoch, head: 'fake', store: this.store } }];
+    if (message.type === 'submit') return this.#submit(message);
+    if (message.type === 'bind') return [{ type: 'bound', fields: { request, wanted: this.#bind(message) } }];
+    if (message.type === 'put')
+      return [{ type: 'stored', fields: { request, complete: this.#put(message, payload!) } }];
+    if (message.type === 'sync') return [{ type: 'synced', fields: { request, epoch: this.#epoch } }];
+    if (message.type === 'watch') return this.#watch(client, message);
+    if (message.type === 'fetchResult') return [this.#chunk(message)];
     if (message.type === 'cancel') this.end(message.task, { state: 'cancelled' });
     if (message.type === 'cancel') return [{ type: 'done', fields: { request } }];
-    if (message.type === 'show') return [{ type: 'task', fields: { request, status: this.task(message.task).status } }];
+    if (message.type === 'show')
+      return [{ type: 'task', fields: { request, status: this.#task(message.task).status } }];
     if (message.type === 'listTasks')
       return [
         { type: 'tasks', fields: { request, tasks: [...this.memory.tasks.values()].map(({ status }) => status) } },
@@ -201,19 +203,19 @@ export class FakeHead {
     throw new MusterError('PROTOCOL', `a head is never sent '${message.type}'`);
   }
 
-  private submit(message: Message<'submit'>): Reply[] {
+  #submit(message: Message<'submit'>): Reply[] {
     const { request, task: id, taskType: type, spec } = message;
     if (!this.memory.tasks.has(id)) {
       const status = freshStatus(id, type, spec);
       const task: Task = { id, type, spec, submission: message, bound: new Map(), status, tiles: [] };
       this.memory.tasks.set(id, task);
-      if (type === 'echo') setImmediate(() => this.work(task));
+      if (type === 'echo') setImmediate(() => this.#work(task));
     }
     return [{ type: 'accepted', fields: { request, task: id } }];
   }
 
-  private bind({ task: id, operand, block, id: blockId, bytes, path }: Message<'bind'>): boolean {
-    const task = this.task(id);
+  #bind({ task: id, operand, block, id: blockId, bytes, path }: Message<'bind'>): boolean {
+    const task = this.#task(id);
     task.bound.set(`${operand}${block}`, blockId);
     const file = path === '' ? '' : blockPath(this.store.directory, blockId);
     if (file !== '' && existsSync(file)) {
@@ -223,33 +225,33 @@ export class FakeHead {
       this.memory.blocks.set(blockId, new Uint8Array(content));
     }
     const wanted = !this.memory.blocks.has(blockId);
-    if (!wanted) setImmediate(() => this.work(task));
+    if (!wanted) setImmediate(() => this.#work(task));
     return wanted;
   }
 
-  private put({ block, offset, total }: Message<'put'>, payload: Uint8Array): boolean {
+  #put({ block, offset, total }: Message<'put'>, payload: Uint8Array): boolean {
     if (this.memory.blocks.has(block)) return true;
-    const partial = this.partial.get(block) ?? { bytes: new Uint8Array(total), have: new Set() };
-    this.partial.set(block, partial);
+    const partial = this.#partial.get(block) ?? { bytes: new Uint8Array(total), have: new Set() };
+    this.#partial.set(block, partial);
     partial.bytes.set(payload, offset);
     partial.have.add(offset);
     if (partial.have.size * limits.chunkBytesMax.value < total) return false;
     this.memory.blocks.set(block, partial.bytes);
-    setImmediate(() => [...this.memory.tasks.values()].forEach((task) => this.work(task)));
+    setImmediate(() => [...this.memory.tasks.values()].forEach((task) => this.#work(task)));
     return true;
   }
 
-  private watch(client: string, { request, task: id }: Message<'watch'>): Reply[] {
-    const task = this.task(id);
-    this.watchers.set(id, (this.watchers.get(id) ?? new Set()).add(client));
+  #watch(client: string, { request, task: id }: Message<'watch'>): Reply[] {
+    const task = this.#task(id);
+    this.#watchers.set(id, (this.#watchers.get(id) ?? new Set()).add(client));
     const fields = { task: id, status: task.status };
     const last: Reply = isTerminal(task.status.state) ? { type: 'ended', fields } : { type: 'progress', fields };
     const tiles = task.tiles.map(({ notice }) => notice);
     return [{ type: 'done', fields: { request } }, { type: 'tiles', fields: { task: id, tiles } }, last];
   }
 
-  private chunk({ request, task: id, index, offset, length }: Message<'fetchResult'>): Reply {
-    const tile = this.task(id).tiles.find(({ notice }) => notice.index === index);
+  #chunk({ request, task: id, index, offset, length }: Message<'fetchResult'>): Reply {
+    const tile = this.#task(id).tiles.find(({ notice }) => notice.index === index);
     if (tile === undefined) throw new MusterError('BLOCK_MISSING', 'no such tile');
     return {
       type: 'chunk',
@@ -258,29 +260,29 @@ export class FakeHead {
     };
   }
 
-  private task(id: string): Task {
+  #task(id: string): Task {
     const task = this.memory.tasks.get(id);
     if (task === undefined)
       throw new MusterError('TASK_UNKNOWN', `there is no task ${id}`, { why: 'it is not here', fix: 'look elsewhere' });
     return task;
   }
 
-  private work(task: Task): void {
-    if (this.held || this.socket.closed || isTerminal(task.status.state)) return;
-    if (task.type === 'matrix_mult') this.multiply(task, parseMatrixMultSpec(task.spec));
-    else if (task.type === 'infer') this.infer(task, parseInferSpec(task.spec));
-    else if (task.type === 'train') this.train(task, parseTrainSpec(task.spec));
+  #work(task: Task): void {
+    if (this.held || this.#socket.closed || isTerminal(task.status.state)) return;
+    if (task.type === 'matrix_mult') this.#multiply(task, parseMatrixMultSpec(task.spec));
+    else if (task.type === 'infer') this.#infer(task, parseInferSpec(task.spec));
+    else if (task.type === 'train') this.#train(task, parseTrainSpec(task.spec));
     else this.end(task.id, { state: 'done', acceptedTiles: task.status.tiles });
   }
 
-  private multiply(task: Task, spec: MatrixMultSpec): void {
-    const a = this.assemble(task, spec, 'a');
-    const b = this.assemble(task, spec, 'b');
+  #multiply(task: Task, spec: MatrixMultSpec): void {
+    const a = this.#assemble(task, spec, 'a');
+    const b = this.#assemble(task, spec, 'b');
     if (a === null || b === null) return;
     const { m, k, n } = spec;
     const whole = zeros(productDtype(spec.dtype), m * n);
     whole.set(naiveProduct({ a, b }, [m, k, n]));
-    task.tiles = tilesOf(spec).map((region, index) => this.tile(task, { spec, whole, region, index }));
+    task.tiles = tilesOf(spec).map((region, index) => this.#tile(task, { spec, whole, region, index }));
     task.status = {
       ...task.status,
       tiles: task.tiles.length,
@@ -298,10 +300,10 @@ export class FakeHead {
   }
 
   /** A model that gives what it takes; the blocks come back in the wrong order. */
-  private infer(task: Task, spec: InferSpec): void {
+  #infer(task: Task, spec: InferSpec): void {
     const blocks = Math.ceil(spec.rows / spec.rowsPerBlock);
-    const rows = Array.from({ length: blocks }, (_, block) => this.boundBytes(task, `x${block}`));
-    if (rows.includes(null) || this.boundBytes(task, 'model0') === null) return;
+    const rows = Array.from({ length: blocks }, (_, block) => this.#boundBytes(task, `x${block}`));
+    if (rows.includes(null) || this.#boundBytes(task, 'model0') === null) return;
     const columns = elementCount(spec.output.shape);
     task.tiles = rows.map((bytes, index) => {
       const region = [index * spec.rowsPerBlock, Math.min(spec.rows, (index + 1) * spec.rowsPerBlock), 0, columns];
@@ -315,26 +317,26 @@ export class FakeHead {
   }
 
   /** Ends with the initial weights, or with the checkpoint that it was given. */
-  private train(task: Task, spec: TrainSpec): void {
+  #train(task: Task, spec: TrainSpec): void {
     const { layout, trainSamples, testSamples, checkpointBytes } = spec;
     const wanted = [
       ...Array.from({ length: sampleBlocks(layout, trainSamples) }, (_, block) => `train${block}`),
       ...Array.from({ length: sampleBlocks(layout, testSamples) }, (_, block) => `test${block}`),
       ...(checkpointBytes > 0 ? ['checkpoint0'] : []),
     ];
-    if (wanted.some((block) => this.boundBytes(task, block) === null)) return;
-    const bytes = this.boundBytes(task, 'checkpoint0') ?? checkpointOf(spec);
+    if (wanted.some((block) => this.#boundBytes(task, block) === null)) return;
+    const bytes = this.#boundBytes(task, 'checkpoint0') ?? checkpointOf(spec);
     const notice = { index: 0, node: this.node as TileNotice['node'], bytes: bytes.length, path: '', region: [] };
     task.tiles = [{ bytes, notice }];
     this.end(task.id, { state: 'done', training: trainingReport({ checkpointBytes: bytes.length }) });
   }
 
-  private boundBytes(task: Task, block: string): Uint8Array | null {
+  #boundBytes(task: Task, block: string): Uint8Array | null {
     return this.memory.blocks.get(task.bound.get(block) as BlockId) ?? null;
   }
 
   /** The operand out of its blocks; null while some are missing. */
-  private assemble(task: Task, spec: MatrixMultSpec, role: 'a' | 'b'): Elements | null {
+  #assemble(task: Task, spec: MatrixMultSpec, role: 'a' | 'b'): Elements | null {
     const striping = role === 'a' ? stripingOfA(spec) : stripingOfB(spec);
     const columns = role === 'a' ? spec.k : spec.n;
     const whole = zeros(spec.dtype, spec.k * striping.span);
@@ -352,7 +354,7 @@ export class FakeHead {
     return whole;
   }
 
-  private tile(
+  #tile(
     task: Task,
     { spec, whole, region, index }: { spec: MatrixMultSpec; whole: Elements; region: Region; index: number },
   ): Task['tiles'][number] {
@@ -361,14 +363,14 @@ export class FakeHead {
     for (let row = top; row < bottom; row++)
       tile.set(whole.subarray(row * spec.n + left, row * spec.n + right), (row - top) * (right - left));
     const bytes = bytesOf(tile);
-    const path = this.storeTile(task, index, bytes);
+    const path = this.#storeTile(task, index, bytes);
     return {
       bytes,
       notice: { index, node: this.node as TileNotice['node'], bytes: bytes.length, path, region: [...region] },
     };
   }
 
-  private storeTile(task: Task, index: number, bytes: Uint8Array): string {
+  #storeTile(task: Task, index: number, bytes: Uint8Array): string {
     if (this.store.directory === '') return '';
     mkdirSync(join(this.store.directory, 'results', task.id), { recursive: true });
     const path = join(this.store.directory, 'results', task.id, String(index));

@@ -11,17 +11,17 @@ import { FakeHead, type FakeHeadOptions } from './fake-head.ts';
 export class Stage {
   readonly directory = mkdtempSync(join(tmpdir(), 'user-client-'));
   /** Where heads leave what leads to them. */
-  private readonly state = mkdtempSync(join(tmpdir(), 'user-client-state-'));
-  private readonly heads: FakeHead[] = [];
-  private readonly clients: ClusterClient[] = [];
+  readonly #state = mkdtempSync(join(tmpdir(), 'user-client-state-'));
+  readonly #heads: FakeHead[] = [];
+  readonly #clients: ClusterClient[] = [];
 
   constructor() {
-    process.env['XDG_STATE_HOME'] = this.state;
+    process.env['XDG_STATE_HOME'] = this.#state;
   }
 
   async startHead(options: FakeHeadOptions = {}): Promise<FakeHead> {
     const head = await FakeHead.start(options);
-    this.heads.push(head);
+    this.#heads.push(head);
     return head;
   }
 
@@ -32,14 +32,14 @@ export class Stage {
 
   async connect(head: FakeHead, options: Partial<ClientOptions> = {}): Promise<ClusterClient> {
     const client = await connectClient({ ...head.endpoint, ...options });
-    this.clients.push(client);
+    this.#clients.push(client);
     return client;
   }
 
   async clear(): Promise<void> {
-    await Promise.all(this.clients.map((client) => client.close()));
-    for (const head of this.heads) head.close();
-    for (const directory of [this.directory, this.state]) rmSync(directory, { recursive: true });
+    await Promise.all(this.#clients.map((client) => client.close()));
+    for (const head of this.#heads) head.close();
+    for (const directory of [this.directory, this.#state]) rmSync(directory, { recursive: true });
   }
 }
 

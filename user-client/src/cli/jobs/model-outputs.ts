@@ -12,7 +12,7 @@ export interface OutputPaths {
 export class ModelOutputs {
   readonly out: string | undefined;
   readonly onnx: string | undefined;
-  private readonly files: { readonly out: PartFile | null; readonly onnx: PartFile | null };
+  readonly #files: { readonly out: PartFile | null; readonly onnx: PartFile | null };
 
   /** Throws BAD_DATA for a path that cannot be written. */
   constructor({ out, onnx }: OutputPaths) {
@@ -20,7 +20,7 @@ export class ModelOutputs {
     this.onnx = onnx;
     const weights = partFile(out);
     try {
-      this.files = { out: weights, onnx: partFile(onnx) };
+      this.#files = { out: weights, onnx: partFile(onnx) };
     } catch (error) {
       weights?.discard();
       throw error;
@@ -36,13 +36,13 @@ export class ModelOutputs {
     const weightsSha256 = sha256Of(file.checkpoint.weights);
     if (report !== null && report.weightsSha256 !== '' && report.weightsSha256 !== weightsSha256)
       throw otherWeights(weightsSha256, report);
-    if (this.files.out !== null) writeAll(this.files.out, weightsFile(file, factsOf(report, weightsSha256)));
-    if (this.files.onnx !== null) writeAll(this.files.onnx, [exportModel(file.model, file.checkpoint.weights)]);
+    if (this.#files.out !== null) writeAll(this.#files.out, weightsFile(file, factsOf(report, weightsSha256)));
+    if (this.#files.onnx !== null) writeAll(this.#files.onnx, [exportModel(file.model, file.checkpoint.weights)]);
   }
 
   close(): void {
-    this.files.out?.discard();
-    this.files.onnx?.discard();
+    this.#files.out?.discard();
+    this.#files.onnx?.discard();
   }
 }
 
