@@ -216,7 +216,6 @@ export {
   targetCount,
   targetWidth,
   type Features,
-  type FeatureType,
   type SampleLayout,
   type SampleShape,
   type SampleTarget,
@@ -248,7 +247,7 @@ export { fillMask, type MaskKey } from './training/dropout-mask.ts';
 export { EpochOrder } from './training/epoch-order.ts';
 export { ErrorFeedback } from './training/error-feedback.ts';
 export { decodeGradient, encodedBytes, encodeGradient, type DecodeTarget } from './training/gradient-codec.ts';
-export { alignedRuns, GradientSum, type SampleMean, type SampleSum, type ShardRange } from './training/gradient-sum.ts';
+export { GradientSum, type SampleMean, type SampleSum } from './training/gradient-sum.ts';
 export { learningRateAt } from './training/learning-rate.ts';
 export { createOptimizer, type Optimizer, type OptimizerRates, type OptimizerState } from './training/optimizer.ts';
 export {
@@ -258,7 +257,7 @@ export {
   type OptimizerName,
   type TrainingOptions,
 } from './training/options.ts';
-export { deltaSum, OuterOptimizer } from './training/outer-optimizer.ts';
+export { OuterOptimizer } from './training/outer-optimizer.ts';
 export { robustMean, shardsNeeded, type RobustAggregator } from './training/robust-mean.ts';
 export {
   readShardResult,

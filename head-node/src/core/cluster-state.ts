@@ -6,7 +6,6 @@ import {
   type BlockId,
   type DeviceFacts,
   type Durability,
-  type ForecastPoint,
   type ProviderId,
   type SessionId,
   type TaskId,
@@ -245,8 +244,6 @@ export interface Counters {
   leasesSpeculative: number;
   providersLost: number;
 }
-
-export type Forecast = readonly ForecastPoint[];
 
 export function newClusterState(policy: Policy, epoch: number, nowMs: number): ClusterState {
   return {

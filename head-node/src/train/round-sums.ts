@@ -35,7 +35,7 @@ class WeightedMean implements VectorSum {
   }
 
   add(index: number, gradient: Float32Array, samples: number): void {
-    this.#sum.add({ from: index, to: index + 1 }, { gradient, samples, loss: 0 });
+    this.#sum.add(index, { gradient, samples, loss: 0 });
   }
 
   mean(out: Float32Array): void {

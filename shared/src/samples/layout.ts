@@ -26,7 +26,6 @@ export const sampleLayout = z.object({
 
 export type SampleLayout = z.infer<typeof sampleLayout>;
 export type SampleTarget = SampleLayout['target'];
-export type FeatureType = SampleLayout['featureType'];
 /** Features as they lie in blocks: not scaled. */
 export type Features = Uint8Array | Float32Array;
 /** Labels, or `width` values a sample. */

@@ -1,4 +1,8 @@
-import type { ShardRange } from './gradient-sum.ts';
+/** Shards, or samples, [from, to) of a batch. */
+export interface ShardRange {
+  readonly from: number;
+  readonly to: number;
+}
 
 /**
  * Cuts the samples [0, batch) into one range a node, in node order, proportional to measured samples a second

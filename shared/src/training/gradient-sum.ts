@@ -1,12 +1,6 @@
 import { MusterError } from '../errors.ts';
 import { accumulate } from './accumulate.ts';
 
-/** Shards [from, to) of a batch. */
-export interface ShardRange {
-  readonly from: number;
-  readonly to: number;
-}
-
 /** A sum over samples: of gradients, of losses. A mean cannot be merged, a sum and a count can. */
 export interface SampleSum {
   readonly gradient: Float32Array;
@@ -25,9 +19,8 @@ export interface SampleMean {
 /**
  * Adds the gradient sums of one step's shards along a fixed binary tree over shard numbers: two neighbours as soon as
  * both are there, early arrivals held. Float addition is not associative, so a running total would depend on who was
- * first; here the bits depend only on which shards are counted, and a node may add an aligned run of its shards
- * (see `alignedRuns`) before it sends, for less traffic and the same bits. A shard that is missing at the end is left out of sum and count: the mean over
- * K of N is then exactly the mean over the samples of those K.
+ * first; here the bits depend only on which shards are counted. A shard that is missing at the end is left out of sum and count: the mean
+ * over K of N is then exactly the mean over the samples of those K.
  *
  * Holds at most one array per shard, each handed over by `add` and given out again by `spare`.
  */
@@ -57,21 +50,16 @@ export class GradientSum {
     return [...this.#counted.keys()].filter((shard) => !this.#counted[shard]);
   }
 
-  get complete(): boolean {
-    return this.#counted.every(Boolean);
-  }
-
   /**
-   * Counts a shard, or an aligned run of shards added along this same tree; takes `sum.gradient` over and writes to it.
-   * @returns false if one of the shards is counted already: a copy came second, nothing is changed and the array is the caller's.
-   * @throws PROTOCOL for shards that are no run of this tree, a gradient of another length, or a count that is not positive.
+   * Takes `sum.gradient` over and writes to it.
+   * @returns false if the shard is counted already: a copy came second, nothing is changed and the array is the caller's.
+   * @throws PROTOCOL for a number that is none of these shards, a gradient of another length, or a count that is not positive.
    */
-  add(run: ShardRange, sum: SampleSum): boolean {
-    const level = this.#levelOf(run);
-    this.#check(run, sum, level);
-    if (this.#counted.slice(run.from, run.to).includes(true)) return false;
-    this.#counted.fill(true, run.from, run.to);
-    this.#climb(level, run.from / 2 ** level, sum);
+  add(shard: number, sum: SampleSum): boolean {
+    this.#check(shard, sum);
+    if (this.#counted[shard] === true) return false;
+    this.#counted[shard] = true;
+    this.#climb(shard, sum);
     return true;
   }
 
@@ -92,20 +80,16 @@ export class GradientSum {
     return { samples: total.samples, loss: total.loss / total.samples, missing };
   }
 
-  #levelOf({ from, to }: ShardRange): number {
-    return this.#held.findIndex((_, level) => Math.min(from + 2 ** level, this.#shards) === to);
-  }
-
-  #check({ from, to }: ShardRange, sum: SampleSum, level: number): void {
-    const inTree = level >= 0 && from >= 0 && from < to && from % 2 ** level === 0;
-    if (!inTree) throw bad(`shards [${from}, ${to}) are no run of the tree over ${this.#shards}`);
+  #check(shard: number, sum: SampleSum): void {
+    if (!(Number.isInteger(shard) && shard >= 0 && shard < this.#shards))
+      throw bad(`shard ${shard} is none of ${this.#shards}`);
     const { length } = sum.gradient;
     if (length !== this.#parameters) throw bad(`${length} values, the model has ${this.#parameters} parameters`);
     if (!(Number.isSafeInteger(sum.samples) && sum.samples > 0)) throw bad(`a count of ${sum.samples} samples`);
   }
 
-  #climb(from: number, place: number, arrived: SampleSum): void {
-    let [level, index, sum] = [from, place, arrived];
+  #climb(shard: number, arrived: SampleSum): void {
+    let [level, index, sum] = [0, shard, arrived];
     while (level < this.#held.length - 1) {
       const row = this.#held[level]!;
       const sibling = index % 2 === 0 ? index + 1 : index - 1;
@@ -140,17 +124,6 @@ export class GradientSum {
   #recycle(array: Float32Array): void {
     if (this.#spare.length < this.#shards) this.#spare.push(array);
   }
-}
-
-/** The fewest runs of the tree over `shards` that make up the contiguous shards [from, to), ascending: what a node adds by itself. */
-export function alignedRuns({ from, to }: ShardRange, shards: number): ShardRange[] {
-  const runs: ShardRange[] = [];
-  for (let start = from; start < to; start = runs.at(-1)!.to) {
-    let size = 1;
-    while (start % (2 * size) === 0 && Math.min(start + 2 * size, shards) <= to && size < shards) size *= 2;
-    runs.push({ from: start, to: Math.min(start + size, shards) });
-  }
-  return runs;
 }
 
 function divide({ gradient, samples }: SampleSum, out: Float32Array): void {

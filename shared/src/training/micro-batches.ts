@@ -2,7 +2,7 @@ import type { Model } from '../model/description.ts';
 import { placeLayers, type PlacedLayer } from '../model/place-layers.ts';
 import { elementCount } from '../tensor/shape.ts';
 import { virtualShards } from './batch-cut.ts';
-import type { ShardRange } from './gradient-sum.ts';
+import type { ShardRange } from './batch-cut.ts';
 
 /** More at once is not faster. */
 const SAMPLES_MAX = 1024;

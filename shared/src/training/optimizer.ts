@@ -32,9 +32,8 @@ export function createOptimizer(options: OptimizerRates, parameters: number): Op
     case 'sgd':
       return new Sgd(options);
     case 'momentum':
-      return new Momentum(options, parameters);
     case 'nesterov':
-      return new Nesterov(options, parameters);
+      return new Momentum({ ...options, isNesterov: options.optimizer === 'nesterov' }, parameters);
     case 'adam':
     case 'adamw':
       return new Adam(options, parameters);
@@ -62,53 +61,28 @@ class Sgd implements Optimizer {
   }
 }
 
-class Momentum implements Optimizer {
-  readonly #decay: number;
-  readonly #momentum: number;
-  readonly #velocity: Float32Array;
-
-  constructor({ weightDecay, momentum }: OptimizerRates, parameters: number) {
-    this.#decay = weightDecay;
-    this.#momentum = momentum;
-    this.#velocity = new Float32Array(parameters);
-  }
-
-  step(weights: Float32Array, gradient: Float32Array, rate: number): void {
-    const [decay, momentum, velocity] = [this.#decay, this.#momentum, this.#velocity];
-    for (let i = 0; i < weights.length; i += 1) {
-      const next = momentum * velocity[i]! + gradient[i]! + decay * weights[i]!;
-      velocity[i] = next;
-      weights[i]! -= rate * next;
-    }
-  }
-
-  state(): OptimizerState {
-    return { velocity: this.#velocity };
-  }
-
-  load(state: OptimizerState): void {
-    copyState(state, this.state());
-  }
+interface MomentumRates extends Pick<OptimizerRates, 'momentum' | 'weightDecay'> {
+  /** Looks ahead by the new velocity. */
+  readonly isNesterov: boolean;
 }
 
-class Nesterov implements Optimizer {
-  readonly #decay: number;
-  readonly #momentum: number;
+export class Momentum implements Optimizer {
+  readonly #rates: MomentumRates;
   readonly #velocity: Float32Array;
 
-  constructor({ weightDecay, momentum }: OptimizerRates, parameters: number) {
-    this.#decay = weightDecay;
-    this.#momentum = momentum;
+  constructor(rates: MomentumRates, parameters: number) {
+    this.#rates = rates;
     this.#velocity = new Float32Array(parameters);
   }
 
   step(weights: Float32Array, gradient: Float32Array, rate: number): void {
-    const [decay, momentum, velocity] = [this.#decay, this.#momentum, this.#velocity];
+    const { weightDecay, momentum, isNesterov } = this.#rates;
+    const velocity = this.#velocity;
     for (let i = 0; i < weights.length; i += 1) {
-      const slope = gradient[i]! + decay * weights[i]!;
+      const slope = gradient[i]! + weightDecay * weights[i]!;
       const next = momentum * velocity[i]! + slope;
       velocity[i] = next;
-      weights[i]! -= rate * (slope + momentum * next);
+      weights[i]! -= rate * (isNesterov ? slope + momentum * next : next);
     }
   }
 

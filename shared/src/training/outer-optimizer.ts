@@ -1,4 +1,4 @@
-import { createOptimizer, type Optimizer, type OptimizerState } from './optimizer.ts';
+import { Momentum, type Optimizer, type OptimizerState } from './optimizer.ts';
 import type { TrainingOptions } from './options.ts';
 
 type OuterOptions = Pick<TrainingOptions, 'outerLearningRate' | 'outerMomentum'>;
@@ -13,8 +13,7 @@ export class OuterOptimizer {
 
   constructor({ outerLearningRate, outerMomentum }: OuterOptions, parameters: number) {
     this.#rate = outerLearningRate;
-    const unused = { beta1: 0, beta2: 0, epsilon: 1, weightDecay: 0 };
-    this.#nesterov = createOptimizer({ ...unused, optimizer: 'nesterov', momentum: outerMomentum }, parameters);
+    this.#nesterov = new Momentum({ momentum: outerMomentum, weightDecay: 0, isNesterov: true }, parameters);
   }
 
   /** `meanDelta`: (weights after - weights before), averaged over samples. A delta points downhill, a gradient uphill: hence the sign. */
@@ -29,17 +28,4 @@ export class OuterOptimizer {
   load(state: OptimizerState): void {
     this.#nesterov.load(state);
   }
-}
-
-/**
- * A node's part of the mean delta, as a *sum* over its samples like a gradient, so that the same reduction weights it:
- * sum[i] = samples * (after[i] - before[i]). `sum` may be `after`.
- */
-export function deltaSum(
-  moved: { before: Float32Array; after: Float32Array },
-  samples: number,
-  sum: Float32Array,
-): void {
-  const { before, after } = moved;
-  for (let i = 0; i < sum.length; i += 1) sum[i] = samples * (after[i]! - before[i]!);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { alignedRuns, GradientSum, robustMean, type SampleSum, type ShardRange } from '@muster/shared';
+import { GradientSum, robustMean, type SampleSum } from '@muster/shared';
 import * as fc from 'fast-check';
 import { bitsOf, gradientOf, largestDifference, refusal } from './arbitrary-gradients.ts';
 
@@ -9,14 +9,13 @@ const partOf = (shard: number, seed = 0): SampleSum => ({
   samples: 10 + shard,
   loss: 0.1 * (shard + 1),
 });
-const only = (shard: number): ShardRange => ({ from: shard, to: shard + 1 });
 
 function meanOf(
   shards: number,
   order: readonly number[],
 ): { mean: Float32Array; loss: number; missing: readonly number[] } {
   const sum = new GradientSum(shards, PARAMETERS);
-  for (const shard of order) expect(sum.add(only(shard), partOf(shard))).toBe(true);
+  for (const shard of order) expect(sum.add(shard, partOf(shard))).toBe(true);
   const mean = new Float32Array(PARAMETERS);
   return { mean, ...sum.mean(mean) };
 }
@@ -63,42 +62,12 @@ describe('a gradient sum', () => {
     );
   });
 
-  test('has the same bits whichever node added which shards by itself', () => {
-    const cuts = fc
-      .integer({ min: 1, max: 21 })
-      .chain((shards) =>
-        fc.tuple(fc.constant(shards), fc.uniqueArray(fc.integer({ min: 1, max: shards }), { maxLength: 5 }), fc.nat()),
-      );
-    fc.assert(
-      fc.property(cuts, ([shards, inner, turn]) => {
-        const ends = [...new Set([...inner, shards])].toSorted((a, b) => a - b);
-        const runs = ends.flatMap((to, i) => alignedRuns({ from: ends[i - 1] ?? 0, to }, shards));
-        const sum = new GradientSum(shards, PARAMETERS);
-        for (const run of [...runs.slice(turn % runs.length), ...runs.slice(0, turn % runs.length)]) {
-          const local = new GradientSum(run.to - run.from, PARAMETERS);
-          for (let shard = run.to - 1; shard >= run.from; shard -= 1) local.add(only(shard - run.from), partOf(shard));
-          expect(sum.add(run, local.sum()!)).toBe(true);
-        }
-        const mean = new Float32Array(PARAMETERS);
-        expect(sum.complete).toBe(true);
-        const facts = sum.mean(mean);
-        const expected = meanOf(
-          shards,
-          Array.from({ length: shards }, (_, shard) => shard),
-        );
-        expect(bitsOf(mean)).toEqual(bitsOf(expected.mean));
-        expect(facts.loss).toBe(expected.loss);
-      }),
-    );
-  });
-
   test('counts a copy once', () => {
     const sum = new GradientSum(4, PARAMETERS);
-    sum.add(only(1), partOf(1));
+    sum.add(1, partOf(1));
     const copy = partOf(1, 5);
     const before = copy.gradient.slice();
-    expect(sum.add(only(1), copy)).toBe(false);
-    expect(sum.add({ from: 0, to: 2 }, copy)).toBe(false);
+    expect(sum.add(1, copy)).toBe(false);
     expect(copy.gradient).toEqual(before);
     expect(sum.missing()).toEqual([0, 2, 3]);
     const total = sum.sum()!;
@@ -114,7 +83,7 @@ describe('a gradient sum', () => {
         const gradient = sum.spare();
         arrays.add(gradient);
         gradient.set(partOf(shard).gradient);
-        sum.add(only(shard), { ...partOf(shard), gradient });
+        sum.add(shard, { ...partOf(shard), gradient });
       }
       sum.mean(mean);
       expect(mean).toEqual(meanOf(5, [0, 1, 2, 3, 4]).mean);
@@ -124,18 +93,15 @@ describe('a gradient sum', () => {
   });
 
   test.each([
-    [{ from: 1, to: 3 }, {}, 'no run of the tree'],
-    [{ from: 0, to: 3 }, {}, 'no run of the tree'],
-    [{ from: 5, to: 6 }, {}, 'no run of the tree'],
-    [{ from: -1, to: 0 }, {}, 'no run of the tree'],
-    [{ from: 0.5, to: 1.5 }, {}, 'no run of the tree'],
-    [{ from: 2, to: 2 }, {}, 'no run of the tree'],
-    [{ from: 0, to: 1 }, { gradient: new Float32Array(36) }, '36 values'],
-    [{ from: 0, to: 1 }, { samples: 0 }, 'a count of 0'],
-    [{ from: 0, to: 1 }, { samples: Number.NaN }, 'a count of NaN'],
-  ])('refuses shards %j with %j', (run, change, why) => {
+    [5, {}, 'none of 5'],
+    [-1, {}, 'none of 5'],
+    [0.5, {}, 'none of 5'],
+    [0, { gradient: new Float32Array(36) }, '36 values'],
+    [0, { samples: 0 }, 'a count of 0'],
+    [0, { samples: Number.NaN }, 'a count of NaN'],
+  ])('refuses shard %d with %j', (shard, change, why) => {
     const sum = new GradientSum(5, PARAMETERS);
-    const error = refusal(() => sum.add(run, { ...partOf(0), ...change }));
+    const error = refusal(() => sum.add(shard, { ...partOf(0), ...change }));
     expect([error.code, sum.missing().length]).toEqual(['PROTOCOL', 5]);
     expect(error.why).toContain(why);
   });
@@ -144,17 +110,6 @@ describe('a gradient sum', () => {
     const sum = new GradientSum(2, PARAMETERS);
     expect(sum.sum()).toBeUndefined();
     expect(refusal(() => sum.mean(new Float32Array(PARAMETERS))).code).toBe('BUG');
-  });
-
-  test('a tail run of a tree that is not full is one run', () => {
-    expect(alignedRuns({ from: 0, to: 6 }, 6)).toEqual([{ from: 0, to: 6 }]);
-    expect(alignedRuns({ from: 4, to: 6 }, 6)).toEqual([{ from: 4, to: 6 }]);
-    expect(alignedRuns({ from: 1, to: 6 }, 8)).toEqual([
-      { from: 1, to: 2 },
-      { from: 2, to: 4 },
-      { from: 4, to: 6 },
-    ]);
-    expect(alignedRuns({ from: 3, to: 3 }, 8)).toEqual([]);
   });
 });
 
