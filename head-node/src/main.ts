@@ -2,6 +2,8 @@
 import {
   DEFAULT_HTTP_PORT,
   DEFAULT_PORT_BASE,
+  formatBytes,
+  formatDuration,
   PORT_BASE_RANGE,
   limits,
   parseDurationMs,
@@ -28,7 +30,7 @@ import { writeJoinFiles } from './cli/join-files.ts';
 import { startHeadNode, type HeadNode } from './head-node.ts';
 import { blockMirrorModes, type BlockMirrorMode } from './io/block-mirror.ts';
 import { jwtOptions, jwtOptionsFrom, type JwtFlags } from './cli/jwt-flags.ts';
-import { resolveHeadNodeOptions, type HeadNodeOptions } from './options.ts';
+import { headDefaults, resolveHeadNodeOptions, type HeadNodeOptions } from './options.ts';
 import { LOCAL_PEER } from './trust/peer.ts';
 
 interface Flags extends BrokerFlags, JwtFlags {
@@ -66,12 +68,12 @@ const program = new Command('head-node')
   )
   .addOption(
     envOption('--result-ttl <duration>', 'how long results can be fetched', 'MUSTER_RESULT_TTL')
-      .default(24 * 3_600_000, '24h')
+      .default(headDefaults.resultTtlMs, formatDuration(headDefaults.resultTtlMs))
       .argParser((text) => parseDurationMs(text, '--result-ttl')),
   )
   .addOption(
     envOption('--max-disk <size>', 'disk for operands and results', 'MUSTER_MAX_DISK')
-      .default(64 * 2 ** 30, '64G')
+      .default(headDefaults.maxDiskBytes, formatBytes(headDefaults.maxDiskBytes))
       .argParser((text) => parseSizeBytes(text, '--max-disk')),
   )
   .addOption(
@@ -102,11 +104,11 @@ const program = new Command('head-node')
       'MUSTER_MIRROR_BLOCKS',
     )
       .choices(blockMirrorModes)
-      .default('always'),
+      .default(headDefaults.blockMirror.mode),
   )
   .addOption(
     envOption('--mirror-budget <size>', 'operand bytes of one task that the broker keeps', 'MUSTER_MIRROR_BUDGET')
-      .default(2 * 2 ** 30, '2G')
+      .default(headDefaults.blockMirror.budgetBytes, formatBytes(headDefaults.blockMirror.budgetBytes))
       .argParser((text) => parseSizeBytes(text, '--mirror-budget')),
   )
   .addOption(

@@ -8,7 +8,7 @@ import {
   type Logger,
 } from '@muster/shared';
 import { defaultStateDirectory, isLoopback } from '@muster/shared/io';
-import { defaultQuota, type Quota } from './core/policy.ts';
+import { defaultPolicy, defaultQuota, type Quota } from './core/policy.ts';
 import type { BlockMirrorPolicy } from './io/block-mirror.ts';
 import type { JwtOptions } from './trust/jwt.ts';
 
@@ -50,7 +50,11 @@ export type ResolvedHeadNodeOptions = {
   readonly [K in keyof Omit<HeadNodeOptions, 'quota'>]-?: Exclude<HeadNodeOptions[K], undefined>;
 } & { readonly quota: Quota };
 
-const DEFAULT_BLOCK_MIRROR: BlockMirrorPolicy = { mode: 'always', budgetBytes: 2 * 2 ** 30 };
+export const headDefaults = {
+  maxDiskBytes: 64 * 2 ** 30,
+  resultTtlMs: defaultPolicy.resultTtlMs,
+  blockMirror: { mode: 'always', budgetBytes: 2 * 2 ** 30 } satisfies BlockMirrorPolicy,
+} as const;
 
 export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNodeOptions {
   const portBase = options.portBase ?? DEFAULT_PORT_BASE;
@@ -61,7 +65,7 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
       fix: `--port-base ${DEFAULT_PORT_BASE}`,
     });
   }
-  const { host = '127.0.0.1', insecure = false, maxDiskBytes = 64 * 2 ** 30 } = options;
+  const { host = '127.0.0.1', insecure = false, maxDiskBytes = headDefaults.maxDiskBytes } = options;
   if (insecure && !isLoopback(host)) throw insecureOutside(host);
   const broker = brokerOf(options);
   return Object.freeze({
@@ -69,11 +73,11 @@ export function resolveHeadNodeOptions(options: HeadNodeOptions): ResolvedHeadNo
     portBase,
     stateDirectory: options.stateDirectory ?? defaultStateDirectory(`head-${portBase}`),
     httpPort: options.httpPort === undefined ? DEFAULT_HTTP_PORT : options.httpPort,
-    resultTtlMs: options.resultTtlMs ?? 24 * 3_600_000,
+    resultTtlMs: options.resultTtlMs ?? headDefaults.resultTtlMs,
     maxDiskBytes,
     quota: { ...defaultQuota, bytes: maxDiskBytes / 2, ...options.quota },
     ...broker,
-    blockMirror: options.blockMirror ?? DEFAULT_BLOCK_MIRROR,
+    blockMirror: options.blockMirror ?? headDefaults.blockMirror,
     announce: options.announce ?? true,
     jwt: options.jwt ?? null,
     insecure,

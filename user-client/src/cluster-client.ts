@@ -162,7 +162,11 @@ export class ClusterClient {
     return putMatrix(this.#transport, source, role);
   }
 
-  /** C = A * B. Resolves when the task is safe on the head; operands may still be on their way then (`uploaded`). */
+  /**
+   * C = A * B, with A m x k, B k x n and C m x n, row-major; float32 and float64 keep their type, int8 gives int32. Resolves when the task
+   * is safe on the head; operands may still be on their way then (`uploaded`). Throws SHAPE_MISMATCH, BAD_DATA, TOO_LARGE, USAGE, QUOTA,
+   * DISK_FULL and HEAD_UNREACHABLE; what goes wrong later rejects the handle's `wait`.
+   */
   async multiply({ a, b, grid, sink, ...request }: MultiplyRequest): Promise<TaskHandle> {
     const spec = specOfProduct({ a, b, grid });
     const result = sink === undefined ? null : matrixResult(resultShape(spec), sink);
@@ -170,7 +174,7 @@ export class ClusterClient {
     return this.#board.submit({ type: 'matrix_mult', spec, blocks, result, ...(await this.#terms(request)) });
   }
 
-  /** A diagnostic: `count` subtasks that carry some bytes to a node and back. */
+  /** A diagnostic: `count` subtasks that carry some bytes to a node and back. Throws USAGE, QUOTA and DISK_FULL. */
   async echo({ count, bytes, batch, window, ...request }: EchoRequest): Promise<TaskHandle> {
     const given = Object.entries({ count, bytes, batch, window }).filter(([, value]) => value !== undefined);
     const spec = Object.fromEntries(given);
@@ -189,7 +193,11 @@ export class ClusterClient {
     return new TrainingHandle(handle, () => fetchCheckpoint(this.#transport, handle.taskId));
   }
 
-  /** Y = model(X), row by row. Resolves when the task is safe on the head; rows may still be on their way then (`uploaded`). */
+  /**
+   * Y = model(X), row by row: X is rows x the input's shape, Y rows x the output's, as the ONNX model says or `outputShape` does. Resolves
+   * when the task is safe on the head; rows may still be on their way then (`uploaded`). Throws BAD_MODEL, BAD_DATA, SHAPE_MISMATCH,
+   * TOO_LARGE, USAGE, QUOTA and DISK_FULL.
+   */
   async infer({ model, input, outputShape, rowsPerBlock, sink, ...request }: InferRequest): Promise<TaskHandle> {
     const asked = { model, input, outputShape, rowsPerBlock };
     const spec = inferenceSpec(asked);
@@ -218,18 +226,19 @@ export class ClusterClient {
     return this.#board.follow({ taskId: checkedId(taskId), result, timeoutMs: null, signal: null });
   }
 
-  /** `attach` for an inference. */
+  /** Follows an inference that is on the head already, and fetches its rows. Throws TASK_UNKNOWN, and USAGE for a task of another type. */
   async attachRows(taskId: string, sink: RowSink): Promise<TaskHandle> {
     const result = rowResult(rowShapeOf(await this.task(taskId)), sink);
     return this.#board.follow({ taskId: checkedId(taskId), result, timeoutMs: null, signal: null });
   }
 
-  /** The latest 100 tasks. */
+  /** The latest 100 tasks that this client may see, the newest first. Throws HEAD_UNREACHABLE after 10 s, as all questions below. */
   async tasks(): Promise<TaskBrief[]> {
     const { message } = await this.#transport.link.ask('listTasks', {}, { timeoutMs: REQUEST_MS });
     return message.tasks;
   }
 
+  /** Throws TASK_UNKNOWN, also for a task of somebody else. */
   async task(taskId: string): Promise<TaskStatus> {
     const { message } = await this.#transport.link.ask('show', { task: checkedId(taskId) }, { timeoutMs: REQUEST_MS });
     return message.status;
@@ -246,6 +255,7 @@ export class ClusterClient {
     return auditTask(this.#transport, checkedId(taskId), timeoutMs);
   }
 
+  /** Throws FORBIDDEN for a provider, which may not ask. */
   async nodes(): Promise<NodeStatus[]> {
     return (await this.cluster()).nodes;
   }
@@ -256,7 +266,7 @@ export class ClusterClient {
     return message;
   }
 
-  /** Nothing happens to a task that has ended. */
+  /** Nothing happens to a task that has ended. Throws TASK_UNKNOWN, also for a task of somebody else. */
   async cancel(taskId: string): Promise<void> {
     await this.#transport.link.ask('cancel', { task: checkedId(taskId) }, { timeoutMs: REQUEST_MS });
   }
