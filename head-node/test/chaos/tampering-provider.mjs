@@ -11,6 +11,6 @@ const node = await startProviderNode({
   device: 'cpu',
   threads: 1,
   tamper,
-  onNews: say,
+  onStatus: say,
 });
 process.once('SIGTERM', () => void node.stop());
