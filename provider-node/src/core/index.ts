@@ -2,4 +2,5 @@
 export type { ProviderEffect } from './effects.ts';
 export type { ProviderEvent } from './events.ts';
 export { handle, offer } from './handle.ts';
+export { LeaseCopies } from './lease-copies.ts';
 export { newProviderState, type HeldWork, type ProviderState } from './provider-state.ts';

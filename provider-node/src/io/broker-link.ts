@@ -18,6 +18,7 @@ import {
 import type { Backbone, Delivery, Subscription } from '@muster/rabbitmq';
 import type { BlockStore } from '@muster/shared/io';
 import { readFileSync } from 'node:fs';
+import { LeaseCopies } from '../core/lease-copies.ts';
 import type { HeldWork } from '../core/provider-state.ts';
 import { StreamedBlocks } from './streamed-blocks.ts';
 
@@ -68,8 +69,7 @@ const CLOSE_MS = 2000;
 export class RabbitLink implements BrokerLink {
   readonly isThere = true;
   readonly #ports: BrokerLinkPorts;
-  readonly #copies = new Map<number, Delivery>();
-  readonly #delivered = new Set<number>();
+  readonly #copies = new LeaseCopies();
   /** Keys of the chunks of results whose bytes went to a stream of their task. */
   readonly #streams = new Map<number, readonly string[]>();
   readonly #blocks: StreamedBlocks;
@@ -91,9 +91,7 @@ export class RabbitLink implements BrokerLink {
       const { message, payload, epoch } = decode(delivery.frames);
       if (message.type !== 'lease') return delivery.reject();
       const held = onLease({ lease: message, payload, epoch, again: delivery.redelivered });
-      this.#acknowledge(message.lease);
-      if (held && !this.#delivered.has(message.lease)) this.#copies.set(message.lease, delivery);
-      else delivery.ack();
+      this.#copies.add(message.lease, delivery, held);
     } catch (error) {
       const why = isMusterError(error) ? error.why : error;
       this.#ports.logger.warn({ why, key: delivery.key }, 'a lease from the broker cannot be read');
@@ -103,7 +101,7 @@ export class RabbitLink implements BrokerLink {
 
   deliver(held: HeldWork, way: ResultWay): void {
     const { lease, task, result } = held;
-    if (result === null || this.#delivered.has(lease) || this.#streams.has(lease)) return;
+    if (result === null || this.#copies.hasResult(lease) || this.#streams.has(lease)) return;
     if (way === 'stream') this.#stream({ task, lease, path: result.path }, () => this.#announce(held, way));
     else this.#announce(held, way);
   }
@@ -115,9 +113,7 @@ export class RabbitLink implements BrokerLink {
     const frame = encode('delivered', fields, stampOf(lease));
     const frames = way === 'inline' && payload !== null ? [frame, payload] : [frame];
     backbone.publish({ destination: { to: 'results' }, key: resultKey(lease), task, frames }, (outcome) => {
-      if (outcome !== 'confirmed') return;
-      this.#delivered.add(lease);
-      this.#acknowledge(lease);
+      if (outcome === 'confirmed') this.#copies.delivered(lease);
     });
   }
 
@@ -145,13 +141,7 @@ export class RabbitLink implements BrokerLink {
   release(lease: number): void {
     this.#ports.backbone.withdraw([resultKey(lease), ...(this.#streams.get(lease) ?? [])]);
     this.#streams.delete(lease);
-    this.#acknowledge(lease);
-    this.#delivered.delete(lease);
-  }
-
-  #acknowledge(lease: number): void {
-    this.#copies.get(lease)?.ack();
-    this.#copies.delete(lease);
+    this.#copies.release(lease);
   }
 
   fetch(task: TaskId, ids: readonly BlockId[], signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 /** The broker as a provider sees it. Mirrors provider-node/src/io/broker-link.ts; without a broker it does nothing. */
 import type { TaskId } from '@muster/shared';
-import type { HeldWork } from '@muster/provider-node/core';
+import { LeaseCopies, type HeldWork } from '@muster/provider-node/core';
 import type { ProviderTraits } from '../scenario.ts';
 import type { SimProcess } from '../sim-process.ts';
 import type { World } from '../world.ts';
@@ -31,8 +31,7 @@ export class ProviderLink {
   readonly #traits: ProviderTraits;
   readonly #client: BrokerClient | null;
   readonly #broker: Broker | null;
-  readonly #copies = new Map<number, Delivery>();
-  readonly #delivered = new Set<number>();
+  readonly #copies = new LeaseCopies();
   /** Results whose bytes went to their task's stream. */
   readonly #streams = new Set<number>();
 
@@ -54,14 +53,12 @@ export class ProviderLink {
   #take(delivery: Delivery, onLease: (brokered: BrokeredLease) => boolean): void {
     const { order, epoch } = delivery.body as BrokeredOrder;
     const held = onLease({ order, epoch, again: delivery.again });
-    this.#acknowledge(order.lease);
-    if (held && !this.#delivered.has(order.lease)) this.#copies.set(order.lease, delivery);
-    else delivery.ack();
+    this.#copies.add(order.lease, delivery, held);
   }
 
   deliver(held: HeldWork, sent: Sent): void {
     const { lease, task, result } = held;
-    if (result === null || this.#delivered.has(lease) || this.#streams.has(lease)) return;
+    if (result === null || this.#copies.hasResult(lease) || this.#streams.has(lease)) return;
     if (sent.way !== 'stream') return this.#announce(held, sent);
     this.#streams.add(lease);
     this.#client?.publish({ to: BLOCKS, key: streamedKey(task, lease), task, body: null }, (outcome) => {
@@ -84,9 +81,7 @@ export class ProviderLink {
       correct,
     };
     this.#client?.publish({ to: RESULTS, key: resultKey(lease), task, body }, (outcome) => {
-      if (outcome !== 'confirmed') return;
-      this.#delivered.add(lease);
-      this.#acknowledge(lease);
+      if (outcome === 'confirmed') this.#copies.delivered(lease);
     });
   }
 
@@ -94,13 +89,7 @@ export class ProviderLink {
   release({ task, lease }: HeldWork): void {
     this.#client?.withdraw([resultKey(lease), streamedKey(task, lease)]);
     this.#streams.delete(lease);
-    this.#acknowledge(lease);
-    this.#delivered.delete(lease);
-  }
-
-  #acknowledge(lease: number): void {
-    this.#copies.get(lease)?.ack();
-    this.#copies.delete(lease);
+    this.#copies.release(lease);
   }
 
   /** Are these blocks in the task's stream? */
