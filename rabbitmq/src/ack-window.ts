@@ -1,12 +1,12 @@
-/** What to tell the broker: everything up to a tag, then single ones behind a gap. */
+/** Acknowledgements to send: all tags up to `upTo` at once, and single tags behind a gap. */
 export interface Acks {
   readonly upTo: number | undefined;
   readonly singles: readonly number[];
 }
 
-/** Delivery tags of one consumer's channel. Pure: it turns single acknowledgements into few. */
+/** Delivery tags of one consumer's channel. Pure: merges single acknowledgements into few. */
 export class AckWindow {
-  /** Ascending. A rejected delivery is settled by itself and leaves at once. */
+  /** By ascending tag. A rejected delivery is settled individually and leaves at once. */
   readonly #open = new Map<number, 'held' | 'acked'>();
 
   get size(): number {
@@ -29,7 +29,7 @@ export class AckWindow {
     return this.#open.get(tag) === 'held' && this.#open.delete(tag);
   }
 
-  /** `upTo` is a tag that is open at the broker: it closes the channel for any other. */
+  /** `upTo` is always a tag that the broker holds as unacknowledged: for any other it would close the channel. */
   take(): Acks {
     const acked: number[] = [];
     let contiguous = 0;

@@ -1,7 +1,7 @@
 /**
- * The durable backbone as Muster sees it. Two implementations pass one conformance suite: RabbitMQ, and an in-memory twin for
- * the tests of what stands on it. Nothing here waits for the broker: publications go into an outbox and out as the broker
- * takes them, so that a broker that is slow, blocked or away costs a running task nothing.
+ * The durable backbone as Muster sees it. Two implementations pass one conformance suite: RabbitMQ, and an in-memory twin for tests of the
+ * code above it. Publishing never waits for the broker: publications go into an outbox that is sent as fast as the broker accepts, so a
+ * slow, blocked or absent broker costs a running task nothing.
  */
 import type { ProviderId, TaskId } from '@muster/shared';
 
@@ -10,30 +10,30 @@ import type { ProviderId, TaskId } from '@muster/shared';
  * up          publishes and consumes
  * blocked     the broker has stopped reading publications (disk or memory alarm) or confirming them (it hangs, or its queues have no
  *             majority); deliveries may still come
- * down        the connection is gone; it is tried again with back-off
+ * down        the connection is lost; reconnecting with back-off
  */
 export type BackboneState = 'connecting' | 'up' | 'blocked' | 'down';
 
 export interface BackboneStatus {
   readonly state: BackboneState;
-  /** Why the state is what it is, for people; empty when up. */
+  /** Human-readable reason of the state; empty when up. */
   readonly reason: string;
-  /** Messages that the broker has not confirmed, and the age of the oldest; block chunks are not among them. */
+  /** Unconfirmed messages, their bytes and the age of the oldest; block chunks are not counted. */
   readonly outboxMessages: number;
   readonly outboxBytes: number;
   readonly lagMs: number;
-  /** Queues that confirm nothing while others do. What waits for them does not count in `lagMs`: it may wait for ever. */
+  /** Queues that confirm nothing while others do. Messages waiting for them are left out of `lagMs`: they may wait for ever. */
   readonly muteQueues: number;
-  /** Block chunks that the broker has not confirmed. Bulk may take its time: it is no sign of a broker that is slow. */
+  /** Unconfirmed block chunks. A backlog of bulk data does not mean that the broker is slow. */
   readonly blockOutboxBytes: number;
   readonly confirmed: number;
   /** Sent again after a connection was lost. */
   readonly resent: number;
-  /** Confirmed by the broker, but no queue took them. */
+  /** Confirmed by the broker although no queue took them (returned as unroutable). */
   readonly unrouted: number;
-  /** What nobody could work off, and people may look at: messages in `dead`, as of a second ago. 0 for a provider. */
+  /** Messages in the dead-letter queue `dead`, for an operator to inspect; up to a second old. Always 0 for a provider. */
   readonly dead: number;
-  /** Thrown away because the outbox was full; such a task is reported as `local`, never as mirrored. */
+  /** Dropped because the outbox was full; the task is then reported as `local`, never as mirrored. */
   readonly dropped: number;
 }
 
@@ -44,9 +44,9 @@ export type Destination =
   | { readonly to: 'work'; readonly capability: string }
   /** Quorum queue that the head takes from. */
   | { readonly to: 'results' }
-  /** Quorum queue for what nobody could work off, with its reason. */
+  /** Dead-letter quorum queue: messages that could not be processed, with the reason. */
   | { readonly to: 'dead' }
-  /** Stream of what happened, in order. */
+  /** Stream of events, in order. */
   | { readonly to: 'events' }
   /** Stream of operand chunks of one task. */
   | { readonly to: 'blocks'; readonly task: TaskId }
@@ -55,17 +55,17 @@ export type Destination =
 
 export interface Publication {
   readonly destination: Destination;
-  /** Message id. The same key published again while it waits in the outbox is one publication. */
+  /** Message id. Publishing a key that is still in the outbox does not add it again. */
   readonly key: string;
-  /** The task whose watermark waits for it. */
+  /** The task whose watermark (`settled`) waits for it. */
   readonly task: TaskId;
   /** Frames as on ZeroMQ: message, and its raw frame if it has one. Frozen until confirmed. */
   readonly frames: readonly Uint8Array[];
 }
 
 /**
- * confirmed  the broker has it
- * lost       it never will: no queue took it, or the outbox was full
+ * confirmed  the broker has stored it
+ * lost       it will not be stored: no queue took it, or the outbox was full
  */
 export type PublicationOutcome = 'confirmed' | 'lost';
 
@@ -76,83 +76,82 @@ export interface Delivery {
   /** Frames as they were published; views into the received body. */
   readonly frames: readonly Uint8Array[];
   readonly redelivered: boolean;
-  /** User of the broker who published it, as the broker has checked; null where the publisher did not say. */
+  /** Broker user that published it (AMQP user-id, validated by the broker); null if the publisher set none. */
   readonly from: string | null;
   /** Position in a stream; 0 for queues. */
   readonly offset: number;
-  /** Done with it; the broker may forget it. Harmless after the connection that it came by is gone: it comes again then. */
+  /** Processed; the broker may forget it. No effect once the connection it came by is gone: it is then redelivered. */
   ack(): void;
-  /** Nobody can work this off: to `dead`. */
+  /** Cannot be processed: moves to `dead`, or is skipped if it came from a stream. */
   reject(): void;
 }
 
-/** What it throws is logged, and the delivery rejected; of a stream, passed. */
+/** An exception is logged and the delivery rejected. */
 export type OnDelivery = (delivery: Delivery) => void;
 
-/** Goes on through reconnects until it is closed. */
+/** Survives reconnects until it is closed. */
 export interface Subscription {
   close(): Promise<void>;
 }
 
 export interface QueueSource {
   readonly from: Destination & { readonly to: 'provider' | 'work' | 'results' | 'dead' };
-  /** Unacknowledged deliveries that the broker may have with us. */
+  /** Maximum number of unacknowledged deliveries. */
   readonly prefetch: number;
 }
 
-/** What came at this time by the broker's clock, in full seconds, or later; perhaps a little of what came before. */
+/** Messages from this time on, by the broker's clock in whole seconds; possibly a few earlier ones. */
 export interface Since {
   readonly sinceWallMs: number;
 }
 
 export interface StreamSource {
   readonly from: Destination & { readonly to: 'events' | 'blocks' | 'resultChunks' };
-  /** First offset wanted; after a reconnect it goes on behind the last one delivered. */
+  /** First offset to read; after a reconnect, reading continues behind the last one delivered. */
   readonly offset: number | Since;
 }
 
 export interface Backbone {
   status(): BackboneStatus;
-  /** Called at every change of `state`, and once at once. Returns what ends it. */
+  /** `listener` is called at once and at every change of `state`. Returns the unsubscribe function. */
   onState(listener: (status: BackboneStatus) => void): () => void;
 
   /**
-   * Never waits and never throws for the broker's sake. `onSettled` is called once, after this has returned, and never for what was
-   * withdrawn. Throws TOO_LARGE for what no broker takes.
+   * Never waits, and never throws because of the broker's state. `onSettled` is called once, after this has returned, and never for a
+   * withdrawn publication. Throws TOO_LARGE for a body over `limits.backboneMessageBytesMax`.
    */
   publish(publication: Publication, onSettled?: OnSettled): void;
-  /** Nobody needs these any more: what has not been sent yet leaves the outbox. */
+  /** No longer needed: they leave the outbox. Those already sent may still arrive. */
   withdraw(keys: readonly string[]): void;
-  /** It confirms nothing while others do: what is published to it waits, and does not delay the rest. */
+  /** The destination confirms nothing while others do: publications to it wait without delaying the rest. */
   isMute(destination: Destination): boolean;
   /** Resolves when nothing of this task is in the outbox: all confirmed, withdrawn or dropped. */
   settled(task: TaskId): Promise<void>;
-  /** Publications of this task that were dropped or unrouted: above 0 its mirror is incomplete. */
+  /** Publications of this task that were dropped or unrouted; if above 0, its mirror is incomplete. */
   lost(task: TaskId): number;
-  /** The task has ended and nobody asks for `lost` any more; what comes of its publications later is not counted either. */
+  /** The task has ended: its `lost` count is discarded, and later outcomes of its publications are not counted. */
   forget(task: TaskId): void;
 
-  /** Queues of this provider exist from here on, at every connection. Only the head declares. */
+  /** Declares this provider's queue, and again at every connection. Only the head declares queues. */
   admit(provider: ProviderId): void;
-  /** Its queue goes, with what is in it. */
+  /** Deletes its queue with its contents. */
   dismiss(provider: ProviderId): void;
-  /** The streams of this task exist from here on / go, also those that an earlier life has opened. `onClosed` when the broker says so. */
+  /** Declare / delete the streams of this task, including those from before a restart. `onClosed` once the broker has deleted them. */
   openTask(task: TaskId): void;
   closeTask(task: TaskId, onClosed?: () => void): void;
 
   consume(source: QueueSource, onDelivery: OnDelivery): Subscription;
   read(source: StreamSource, onDelivery: OnDelivery): Subscription;
   /**
-   * Hands over what is in the queue, or in the stream up to its present end, then resolves to how many there were.
-   * When nothing has come for `withinMs`, because what came before is held or the broker hangs, it ends with what there was so far.
-   * Rejects with BACKBONE_DOWN when the broker is not reached within `withinMs`, or does not say what there is; with BACKBONE_REFUSED
-   * when it refuses.
+   * Delivers what is in the queue, or in the stream up to its present end, then resolves to the number of messages. When nothing arrives
+   * for `withinMs` (earlier deliveries are still unacknowledged, or the broker hangs) it ends with what it has. Rejects with BACKBONE_DOWN
+   * when the broker is not reached within `withinMs` or does not say how much there is, with BACKBONE_REFUSED when it refuses.
    */
   drain(
     source: QueueSource | StreamSource,
     options: { readonly withinMs: number; readonly onDelivery: OnDelivery },
   ): Promise<number>;
 
-  /** What is in the outbox is sent, and what is to be deleted deleted, if the broker does it within `withinMs`; then all is closed. */
+  /** Waits up to `withinMs` for the outbox to empty and for pending deletions, then closes everything. */
   close(options: { readonly withinMs: number }): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** A message of several frames as the one body that AMQP has: u32 count, u32 length of each, frames; little endian. */
+/** Several frames in the single body of an AMQP message: u32 count, u32 length of each, then the frames; little-endian. */
 import { limits, MusterError } from '@muster/shared';
 
 const WORD = 4;
@@ -7,7 +7,7 @@ export function bodyBytes(frames: readonly Uint8Array[]): number {
   return frames.reduce((sum, frame) => sum + WORD + frame.byteLength, WORD);
 }
 
-/** Throws TOO_LARGE for what the broker would close the channel for. */
+/** Throws TOO_LARGE for a body that would make the broker close the channel. */
 export function checkSize(frames: readonly Uint8Array[]): void {
   const bytes = bodyBytes(frames);
   if (bytes > limits.backboneMessageBytesMax.value)

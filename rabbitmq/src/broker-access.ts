@@ -5,30 +5,30 @@ import { brokerAddress, parseBrokerUrl } from './broker-url.ts';
 
 /** For `amqps://` and `https://`, as PEM. */
 export interface BrokerTls {
-  /** Of the authority that signed the broker's certificate; without it, those that Node trusts. */
+  /** Certificate of the authority that signed the broker's; default: the authorities that Node trusts. */
   readonly ca?: string;
-  /** Shown to the broker, with its key; where the URL names no user, it is who we are (SASL EXTERNAL). */
+  /** Client certificate. If the URL names no user, it identifies us (SASL EXTERNAL). */
   readonly cert?: string;
   readonly key?: string;
 }
 
-/** Where the broker is, and what it takes to be let in. */
+/** Address of the broker, and the credentials for it. */
 export interface BrokerAccess {
   readonly address: Options.Connect;
-  /** Options of the socket, and of who we are. */
+  /** TLS options, and credentials unless they are in `address`. */
   readonly socket: BrokerTls & { readonly credentials?: ReturnType<typeof credentials.external> };
-  /** As the broker knows us; undefined where our certificate says it. */
+  /** Our user name at the broker; undefined if the broker derives it from our certificate. */
   readonly user: string | undefined;
 }
 
-/** RabbitMQ makes this user with a password that everybody knows. Its own default refuses it from outside as well, but can be turned off. */
+/** RabbitMQ creates this user with a well-known password. By default it accepts it from loopback only, but that can be turned off. */
 const DEFAULT_USER = 'guest';
 
-/** `user`: '' where none is named, which RabbitMQ's clients take for `guest`. */
+/** `user` is '' if the URL names none; RabbitMQ's clients then log in as `guest`. */
 export const isGuestOutside = (user: string, host: string): boolean =>
   (user === '' || user === DEFAULT_USER) && !isLoopback(host.replaceAll(/[[\]]/g, ''));
 
-/** Throws BACKBONE_REFUSED for what is no address, and for `guest` anywhere but on this machine. */
+/** Throws BACKBONE_REFUSED for an invalid URL, and for `guest` on any host but this machine. */
 export function brokerAccess(url: string, tls: BrokerTls = {}): BrokerAccess {
   const address = parseBrokerUrl(url);
   if (address.username === undefined && tls.cert !== undefined)

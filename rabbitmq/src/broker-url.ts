@@ -1,10 +1,10 @@
 import { MusterError } from '@muster/shared';
 import type { Options } from 'amqplib';
 
-/** Seconds. Twice that without a byte, and the connection counts as dead. */
+/** Seconds. The connection counts as dead after twice that without a byte. */
 const HEARTBEAT_S = 5;
 
-/** Takes the URL apart, so that its password is in no string that could be logged. Throws BACKBONE_REFUSED without quoting it. */
+/** Splits the URL, so that no string that could be logged holds its password. Throws BACKBONE_REFUSED without quoting it. */
 export function parseBrokerUrl(text: string): Options.Connect {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || (url.protocol !== 'amqp:' && url.protocol !== 'amqps:') || url.hostname === '')
@@ -23,11 +23,11 @@ export function parseBrokerUrl(text: string): Options.Connect {
   };
 }
 
-/** Host and port, for people. */
+/** Host and port, for messages. */
 export const brokerAddress = ({ hostname, port, protocol }: Options.Connect): string =>
   `${hostname}:${port ?? (protocol === 'amqps' ? 5671 : 5672)}`;
 
-/** As it stands when its escapes are not valid: then the `%` was meant. */
+/** Unchanged if its escapes are invalid: the `%` was meant literally. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -1,7 +1,7 @@
-/** No such queue, or none that works now: its home is down. */
+/** No such queue, or its home node is down. */
 export const NOT_FOUND = 404;
 
-/** The broker's code when it has closed a channel for what was asked on it; undefined when the channel ended with its connection. */
+/** AMQP reply code if the broker closed the channel because of a request; undefined if it ended with its connection. */
 export function channelErrorCode(error: unknown): number | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined;
 }

@@ -3,18 +3,18 @@ import type { Channel, ChannelModel } from 'amqplib';
 import { reasonOf, type Link } from './link.ts';
 
 export interface Tenant {
-  /** Opens a channel and starts what runs on it. A failure is tried again after a pause. */
+  /** Opens a channel and starts its work on it. Called again with back-off if it rejects. */
   start(model: ChannelModel, keep: KeepChannel): Promise<void>;
   /** The channel is gone. */
   ended(reason: string): void;
 }
 
-/** Called with a channel as soon as it is open, before anything is done with it. */
+/** The tenant passes its channel as soon as it is open, before any other use. */
 export type KeepChannel = <C extends Channel>(channel: C) => C;
 
 const RETRY = { firstMs: 100, factor: 2, maxMs: 3000 };
 
-/** Keeps one channel open for its tenant as long as the link is up, so that an error of the channel costs the channel only. */
+/** Keeps one channel open for its tenant while the link is up, so that a channel error costs only the channel. */
 export class ChannelKeeper {
   readonly #link: Link;
   readonly #tenant: Tenant;
@@ -64,7 +64,7 @@ export class ChannelKeeper {
         return this.#keep(channel);
       });
     } catch (error) {
-      // A channel that was kept starts the next one by its own end, which may have come already.
+      // Once a channel is kept, its 'close' event, which may have fired already, starts the next one.
       if (kept) this.restart(reasonOf(error));
       else if (model === this.#model) this.#ended(reasonOf(error));
     }
@@ -88,7 +88,7 @@ export class ChannelKeeper {
     this.#tenant.ended(reason);
     const model = this.#link.model;
     if (this.#closed || !model || model !== this.#model) return;
-    // A channel that opens and fails at once must not spin; one that has served begins anew.
+    // Back off from a channel that fails right after opening; reset the attempts after one that lasted.
     if (performance.now() - this.#openedMs > RETRY.maxMs) this.#attempt = 0;
     this.#attempt += 1;
     this.#retry = setTimeout(() => void this.#start(model), backoffMs(RETRY, this.#attempt, Math.random()));

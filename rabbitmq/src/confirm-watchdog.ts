@@ -1,7 +1,7 @@
 import type { DestinationTraffic } from './outbox.ts';
 import { staticQueues } from './topology.ts';
 
-/** Looks in the time after which silence is reported. */
+/** Checks made in the time after which silence is reported. */
 const LOOKS = 5;
 
 export const SILENCE_MS = 5000;
@@ -13,14 +13,14 @@ export interface Traffic {
 }
 
 /**
- * Notices a broker that is connected and confirms nothing: it hangs, or its queues have no majority. Looks are counted and not time, so
- * that a program that was itself stopped for a minute does not blame the broker.
+ * Detects a broker that is connected but confirms nothing: it hangs, or its queues have no majority. It counts checks, not time, so that a
+ * process that was itself suspended for a minute does not blame the broker.
  *
- * A destination that is silent while others answer is marked as mute. One of a provider costs that provider's copies only. One that all
- * tasks use, such as the stream of events, is as bad as a broker that says nothing.
+ * A destination that is silent while others confirm is marked mute. A mute provider queue affects that provider's copies only; a mute queue
+ * that all tasks share, such as the event stream, is reported like a silent broker.
  */
 export class ConfirmWatchdog {
-  /** From one look to the next. */
+  /** Interval between checks. */
   readonly lookMs: number;
   readonly #traffic: () => Traffic;
   #broker = new Checks();
@@ -31,7 +31,7 @@ export class ConfirmWatchdog {
     this.#traffic = traffic;
   }
 
-  /** Returns the names of those that are mute from here on. */
+  /** Returns the names of destinations newly found mute. */
   look(): string[] {
     const { isOpen, destinations } = this.#traffic();
     if (!isOpen) return this.#beginAnew();
@@ -59,7 +59,7 @@ export class ConfirmWatchdog {
     return looks.isSilent(answers) && looks.othersAnswered(all - answers);
   }
 
-  /** For people; undefined when there is none to report. It ends with the first answer. */
+  /** Human-readable; undefined if there is no silence to report. The first confirm clears it. */
   get reason(): string | undefined {
     const { isOpen, destinations } = this.#traffic();
     if (!isOpen) return undefined;
@@ -82,7 +82,7 @@ export class ConfirmWatchdog {
   }
 }
 
-/** Times that something was found waiting since the last answer. */
+/** Counts checks that found something waiting since the last confirm. */
 class Checks {
   count = 0;
   #answers = 0;
@@ -95,12 +95,12 @@ class Checks {
     if (this.count < LOOKS) this.#elsewhere = elsewhere;
   }
 
-  /** What waits at the first look may have come just before it. */
+  /** More than LOOKS: what waits at the first check may have been sent just before it. */
   isSilent(answers: number): boolean {
     return answers === this.#answers && this.count > LOOKS;
   }
 
-  /** In the last of the looks that count: what was before may have been before the whole broker fell silent. */
+  /** Compares with check LOOKS - 1: earlier confirms may date from before the whole broker fell silent. */
   othersAnswered(elsewhere: number): boolean {
     return elsewhere !== this.#elsewhere;
   }

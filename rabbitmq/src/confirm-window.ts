@@ -7,7 +7,7 @@ export interface Confirm {
 
 /** Delivery tags of one channel. Pure. Confirms come grouped and in any order. */
 export class ConfirmWindow {
-  /** Ascending. */
+  /** By ascending tag. */
   readonly #byTag = new Map<number, Entry>();
   readonly #byKey = new Map<string, Entry>();
   #lastTag = 0;
@@ -18,12 +18,12 @@ export class ConfirmWindow {
     this.#byKey.set(entry.publication.key, entry);
   }
 
-  /** A message that is not in the outbox takes a tag too. */
+  /** A message published outside the outbox uses up a tag too. */
   skip(): void {
     this.#lastTag += 1;
   }
 
-  /** A return comes before the confirm of the same message. False when it was withdrawn meanwhile, so that nobody misses it. */
+  /** A return precedes the confirm of the same message. False if it was withdrawn meanwhile: then its loss does not matter. */
   returned(key: string): boolean {
     const entry = this.#byKey.get(key);
     if (entry) entry.unrouted = true;

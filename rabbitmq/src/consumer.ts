@@ -6,7 +6,7 @@ import { Incoming, offsetArgument, offsetOf } from './incoming.ts';
 import type { Link } from './link.ts';
 import { queueOf } from './topology.ts';
 
-/** Deliveries of a stream that wait for `ack`. Chunks are up to 1 MiB. */
+/** Prefetch (unacknowledged deliveries) by kind of stream. Chunks are up to 1 MiB each. */
 export const STREAM_CREDIT = { events: 256, blocks: 16, resultChunks: 16 } as const;
 
 export interface ConsumerOptions {
@@ -15,7 +15,7 @@ export interface ConsumerOptions {
   readonly onDelivery: OnDelivery;
 }
 
-/** Consumes a queue through reconnects. The queue may come later, or go and come again: it is tried with back-off. */
+/** Consumes a queue across reconnects. The queue may be created later, or deleted and created again: it is retried with back-off. */
 export class QueueConsumer implements Subscription {
   readonly #source: QueueSource;
   readonly #options: ConsumerOptions;
@@ -49,7 +49,7 @@ export class QueueConsumer implements Subscription {
   }
 }
 
-/** Reads a stream from an offset; after an interruption it goes on behind the last one delivered. */
+/** Reads a stream from an offset; after an interruption it continues behind the last one delivered. */
 export class StreamReader implements Subscription {
   readonly #source: StreamSource;
   readonly #options: ConsumerOptions;

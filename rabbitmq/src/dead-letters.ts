@@ -4,7 +4,7 @@ import { ChannelKeeper, type KeepChannel } from './channel-keeper.ts';
 import type { Link } from './link.ts';
 import { queueOf } from './topology.ts';
 
-/** How much lies in `dead`. Nobody but people takes from there, so somebody must tell them. */
+/** Polls the length of `dead` and warns when it grows: only an operator takes messages from there. */
 export class DeadLetters {
   readonly #logger: Logger;
   readonly #keeper: ChannelKeeper;
@@ -17,12 +17,12 @@ export class DeadLetters {
     this.#keeper = new ChannelKeeper(link, this);
   }
 
-  /** At the last look. */
+  /** As of the last `look`. */
   get count(): number {
     return this.#count;
   }
 
-  /** A broker that hangs is not asked again before it has answered. */
+  /** Does not ask again while an answer is outstanding: the broker may hang. */
   async look(): Promise<void> {
     if (!this.#channel || this.#isAsking) return;
     this.#isAsking = true;

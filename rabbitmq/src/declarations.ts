@@ -7,9 +7,9 @@ import { reasonOf } from './link.ts';
 import { exchanges, staticQueues, type QueueSpec } from './topology.ts';
 
 export interface Retries {
-  /** Between tries at what the broker does not let us declare or delete yet. */
+  /** Pause between attempts to declare or delete what the broker refuses for now. */
   readonly retryMs: number;
-  /** ... and between those of a new connection, which is not used before, or until so many have failed. */
+  /** The same on a new connection, which is not used until all succeed or `startTries` attempts have failed. */
   readonly startRetryMs: number;
   readonly startTries: number;
 }
@@ -17,21 +17,21 @@ export interface Retries {
 const RETRIES: Retries = { retryMs: 2000, startRetryMs: 200, startTries: 50 };
 
 /**
- * What the head wants to exist, asserted at every connection and in between as it changes. While a queue is being declared the lane is
- * held, so that nothing is published to it before: what nobody takes comes back, and is lost. Exchanges must succeed.
+ * Topology that the head wants, asserted at every connection and whenever it changes. The lane is held while a queue is being declared: a
+ * message published to it earlier would be returned as unroutable and lost. Declaring an exchange must succeed.
  *
- * A broker that was killed takes connections before all of its streams are there, and says of those that their home is down: for a moment,
- * or for good where they were made less than a second before a SIGKILL (3.10). So a new connection waits for them some seconds and then
- * does without, and they are tried again. What somebody has declared with other arguments is logged and costs that one only.
+ * After a kill the broker accepts connections before all of its streams are back, and answers 404 (home node down) for those: for a moment,
+ * or for good if they were created less than a second before the SIGKILL (3.10). So a new connection waits some seconds for them, then goes
+ * on without, and retries later. A queue that exists with other arguments is logged and skipped; the others are not affected.
  */
 export class Declarations {
   readonly #lane: Lane;
   readonly #logger: Logger;
   readonly #retries: Retries;
   readonly #wanted = new Map<string, QueueSpec>();
-  /** Those of them whose home is down. */
+  /** Queues, static ones included, that the broker answered 404 for. */
   readonly #missing = new Set<string>();
-  /** What to do when they are gone, by name. */
+  /** Queues to delete, by name, with the callback for when they are gone. */
   readonly #unwanted = new Map<string, () => void>();
   readonly #onDeleted: (() => void)[] = [];
   readonly #held = Symbol('declaring');
@@ -66,7 +66,7 @@ export class Declarations {
     while (this.#unwanted.size > 0) await new Promise<void>((resolve) => this.#onDeleted.push(resolve));
   }
 
-  /** At every connection, before anything else uses it. Rejects when exchanges cannot be asserted or the connection is lost. */
+  /** To be called at every connection, before any other use of it. Rejects when exchanges cannot be asserted or the connection is lost. */
   async assertAll(model: ChannelModel): Promise<void> {
     this.#model = model;
     this.#channel = undefined;
@@ -75,11 +75,11 @@ export class Declarations {
     for (const queue of [...staticQueues, ...this.#wanted.values()]) await this.#declare(queue);
     await this.#awaitMissing();
     for (const name of this.#unwanted.keys()) await this.#delete(name);
-    // What failed above may have failed with the connection; then this fails too, and so does the attempt.
+    // If the steps above failed because the connection is gone, this throws too and fails the attempt.
     await (await model.createChannel()).close();
   }
 
-  /** The connection is gone; what changes now is declared at the next one. */
+  /** The connection is gone; later changes are declared at the next one. */
   disconnected(): void {
     this.#model = undefined;
   }
@@ -117,7 +117,7 @@ export class Declarations {
     this.#trySoon();
   }
 
-  /** One that is not there is deleted. What fails is tried again, by the next connection at the latest. */
+  /** Deleting an absent queue succeeds. A failure is retried, on the next connection at the latest. */
   async #delete(name: string): Promise<void> {
     const error = await this.#tried((channel) => channel.deleteQueue(name));
     if (error !== undefined) {
@@ -156,7 +156,7 @@ export class Declarations {
   async #open(model: ChannelModel): Promise<Channel> {
     const channel = await model.createChannel();
     this.#channel = channel;
-    // What failed is told to the one that waits for it.
+    // The pending call rejects with the same error.
     channel.on('error', () => undefined);
     channel.on('close', () => {
       if (this.#channel === channel) this.#channel = undefined;

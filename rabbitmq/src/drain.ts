@@ -6,14 +6,14 @@ import { Incoming, offsetArgument, offsetOf, type SourceKind } from './incoming.
 import type { IdleTimeout } from './idle-timeout.ts';
 import { queueOf } from './topology.ts';
 
-/** Nothing has come for so long: look whether there is still something. */
+/** After this long without a delivery, ask the broker whether anything is left. */
 const STALL_MS = 500;
-/** Messages of one chunk of a stream come closer together than this. */
+/** Gap that ends a burst: messages of one stream chunk arrive closer together. */
 const BURST_MS = 50;
 const BURSTS_MAX = 20;
-/** More than a chunk holds, so that no acknowledgement is needed to see its end. */
+/** More messages than a chunk holds, so that its end is reached without acknowledging any. */
 const PROBE_CREDIT = 10_000;
-/** Chosen here, so that a consumer can be cancelled whose start nobody has answered yet. */
+/** Chosen by us, so that a consumer can be cancelled before the broker has answered `consume`. */
 const CONSUMER_TAG = 'drain';
 
 const nothing = (): void => undefined;
@@ -21,11 +21,11 @@ const nothing = (): void => undefined;
 export interface DrainOptions {
   readonly onDelivery: OnDelivery;
   readonly logger: Logger;
-  /** Renewed by whatever comes. */
+  /** Renewed by every delivery. */
   readonly idle: IdleTimeout;
 }
 
-/** Takes what a queue or a stream holds now; cut off by a lost connection, it goes on by the next one. */
+/** Takes what a queue or stream holds now. After a lost connection, another `run` continues on the next one. */
 export class DrainPass {
   readonly #contents: Contents;
   readonly #options: DrainOptions;
@@ -36,14 +36,14 @@ export class DrainPass {
     this.#options = options;
   }
 
-  /** Handed over so far. */
+  /** Deliveries handed over so far. */
   get count(): number {
     return this.#count;
   }
 
   /**
-   * True when all is handed over, or the time limit has ended because nothing more comes; false when it has ended and the broker never said
-   * what there is. Rejects with the broker's reason when the channel ends before.
+   * True when everything is handed over or no more arrives within the idle limit; false when that limit ends before the broker has said how
+   * much there is. Rejects with the broker's reason if the channel ends first.
    */
   async run(model: ChannelModel): Promise<boolean> {
     const opening = model.createChannel();
@@ -76,7 +76,7 @@ export class DrainPass {
   }
 }
 
-/** The consumer of one channel, which stays open until the last delivery is settled: closing it earlier would hand them out again. */
+/** The consumer of one channel. The channel stays open until the last delivery is settled: closing it earlier would requeue them. */
 class Intake {
   readonly #channel: Channel;
   readonly #incoming: Incoming;
@@ -98,7 +98,7 @@ class Intake {
     else this.#deliver(message);
   }
 
-  /** Waits for no answer: the broker may be one that gives none. */
+  /** Does not await the broker, which may be hanging. */
   end(): void {
     this.#ended = true;
     this.#channel.cancel(CONSUMER_TAG).catch(nothing);
@@ -106,10 +106,10 @@ class Intake {
   }
 }
 
-/** What there is to take. */
+/** Messages of a queue, or of a stream up to its present end. */
 interface Contents {
   readonly kind: SourceKind;
-  /** Resolves to whether something is there. */
+  /** Resolves to whether there is anything to take. */
   look(channel: Channel): Promise<boolean>;
   /** Resolves when all that was there has been taken. */
   takeAll(channel: Channel, intake: Intake): Promise<void>;
@@ -182,8 +182,8 @@ class StreamContents implements Contents {
 }
 
 /**
- * -1 for an empty stream. The broker's own count of a stream is up to five seconds old, so its last chunk is read: its messages come in
- * one burst. What is written meanwhile may move the end, but not for longer than a second.
+ * Offset of the last message; -1 for an empty stream. The broker's message count of a stream is up to five seconds old, so the last chunk
+ * is read, whose messages arrive in one burst. Concurrent writes may extend the burst, by at most a second (BURSTS_MAX).
  */
 async function lastOffset(channel: Channel, name: string): Promise<number> {
   const { messageCount } = await channel.checkQueue(name);
@@ -220,7 +220,7 @@ function lossOf(channel: Channel): Promise<never> {
   return promise;
 }
 
-/** Everything that was there at first has come, and by then the queue is empty; or it is empty because somebody else took it. */
+/** Returns when the messages present at first have come and the queue is empty, or when it is empty because another consumer took them. */
 async function untilEmpty(counter: Counter, ready: number, readyNow: () => Promise<number> | number): Promise<void> {
   let target = ready;
   for (;;) {
@@ -242,7 +242,7 @@ class Counter {
     if (this.value >= this.#target) this.#resolve?.();
   }
 
-  /** Resolves at `target`, or after `ms`. Without an end there is no timer: it would outlive who waits, and keep the process. */
+  /** Resolves at `target`, or after `ms`. No timer for Infinity, which setTimeout would take as 1 ms. */
   reached(target: number, ms: number): Promise<void> {
     const { promise, resolve } = deferred<void>();
     const timer = ms === Infinity ? undefined : setTimeout(resolve, ms);

@@ -5,14 +5,14 @@ import { parseManagementUrl } from './management.ts';
 
 export interface BrokerSettings {
   readonly url: string;
-  /** Of its management interface; null for none. */
+  /** URL of its management interface; null for none. */
   readonly adminUrl?: string | null;
-  /** Where others reach it; null: where we do. */
+  /** URL that providers use; null if it is `url`. */
   readonly publicUrl?: string | null;
   readonly tls: BrokerTls;
 }
 
-/** What can be known before anything is opened. Throws BACKBONE_REFUSED without quoting a password. */
+/** Checks what can be checked before connecting. Throws BACKBONE_REFUSED without quoting a password. */
 export function expectBrokerUsable({ url, adminUrl = null, publicUrl = null, tls }: BrokerSettings): void {
   brokerAccess(url, tls);
   if (adminUrl !== null) parseManagementUrl(adminUrl);
@@ -22,7 +22,7 @@ export function expectBrokerUsable({ url, adminUrl = null, publicUrl = null, tls
     throw unencrypted();
 }
 
-/** Who has given keys believes that they are used. */
+/** TLS files but no TLS address: whoever gave the files believes that the connection is encrypted. */
 const unencrypted = (): MusterError =>
   new MusterError('BACKBONE_REFUSED', 'nothing that goes to the broker would be encrypted', {
     why: 'there are certificates or keys for it, and its address does not start with amqps://',

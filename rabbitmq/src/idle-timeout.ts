@@ -1,6 +1,6 @@
 import { deferred } from '@muster/shared';
 
-/** A time limit for what may take long as long as it gets on: it ends when nothing has renewed it for `ms`. */
+/** Time limit for work that may take long while it makes progress: expires when not renewed for `ms`. */
 export class IdleTimeout {
   readonly #over: Promise<undefined>;
   readonly #timer: NodeJS.Timeout;
@@ -15,12 +15,11 @@ export class IdleTimeout {
     this.#timer.refresh();
   }
 
-  /** Undefined when it ends before; whatever becomes of the promise then is nobody's concern. */
+  /** Undefined if the limit expires first; the outcome of `promise` is then ignored, a rejection too. */
   await<T>(promise: Promise<T>): Promise<T | undefined> {
     return Promise.race([promise, this.#over]);
   }
 
-  /** Not needed any more. */
   end(): void {
     clearTimeout(this.#timer);
   }

@@ -5,13 +5,13 @@ import type { Delivery, OnDelivery, StreamSource } from './backbone.ts';
 import { decodeBody } from './body.ts';
 import { reasonOf } from './link.ts';
 
-/** A stream has no place for the dead: what nobody can work off is passed. */
+/** A stream cannot dead-letter: what cannot be processed is skipped. */
 export type SourceKind = 'queue' | 'stream';
 
 /**
- * Deliveries of one channel and their way back. Acknowledgements of one turn of the event loop travel together. Once the channel is
- * closing they go nowhere: the broker gives those messages out again. Nothing thrown here reaches the library: it would take it for
- * a broken frame and close the connection with all that runs on it.
+ * Deliveries of one channel and their acknowledgements. Those of one turn of the event loop are sent together. Once the channel is closing
+ * they are dropped: the broker redelivers the messages. No exception may reach amqplib: it would take it for a malformed frame and close
+ * the whole connection.
  */
 export class Incoming {
   readonly #channel: Channel;
@@ -29,7 +29,7 @@ export class Incoming {
     channel.on('close', () => (this.#closed = true));
   }
 
-  /** What is not a message of ours, or what its receiver fails at, is refused. */
+  /** Rejects a message that cannot be decoded or whose handler throws. */
   deliver(message: ConsumeMessage, onDelivery: OnDelivery): void {
     const tag = message.fields.deliveryTag;
     this.#acks.delivered(tag);
@@ -53,12 +53,12 @@ export class Incoming {
     this.#schedule();
   }
 
-  /** Not delivered: it came when nobody wanted it any more. */
+  /** Requeues a message that came after the consumer had ended. */
   giveBack(message: ConsumeMessage): void {
     this.#say(() => this.#channel.nack(message, false, true));
   }
 
-  /** Called once, as soon as nothing is left to be acknowledged or rejected. */
+  /** `then` is called once, when every delivery is acknowledged or rejected. */
   whenSettled(then: () => void): void {
     this.#onSettled = then;
     this.#schedule();
@@ -83,7 +83,7 @@ export class Incoming {
     this.#onSettled = undefined;
   }
 
-  /** A channel that is closing throws at everything; 'close' comes a round trip later. */
+  /** A closing channel throws at every call; its 'close' event comes a round trip later. */
   #say(word: () => void): void {
     if (this.#closed) return;
     try {
@@ -103,7 +103,7 @@ function senderOf({ properties }: ConsumeMessage): string | null {
   return typeof userId === 'string' && userId !== '' ? userId : null;
 }
 
-/** As the broker wants to be asked for it. */
+/** Consumer arguments; a timestamp has a resolution of one second. */
 export const offsetArgument = (offset: StreamSource['offset']): object => ({
   'x-stream-offset':
     typeof offset === 'number' ? offset : { '!': 'timestamp', value: Math.floor(offset.sinceWallMs / 1000) },

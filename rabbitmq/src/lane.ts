@@ -7,8 +7,8 @@ import type { Watermarks } from './watermarks.ts';
 export type Send = (entry: Entry) => void;
 
 /**
- * An outbox and the way out of it. Sends once per turn of the event loop, so that `publish` costs its caller nothing but the entry,
- * and never while something holds it: the broker is blocked, or a queue is being declared.
+ * An outbox and its sender. Sends once per turn of the event loop, so that `publish` only adds an entry, and never while something holds
+ * it: the broker is blocked or refuses, or a queue is being declared.
  */
 export class Lane {
   readonly outbox: Outbox;
@@ -102,7 +102,7 @@ export class Lane {
       try {
         this.#send(entry);
       } catch {
-        // The channel closes in this moment; its end is on the way and detaches it too.
+        // The channel is closing; its 'close' event will detach as well.
         this.detach();
       }
     }

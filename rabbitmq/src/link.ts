@@ -19,8 +19,8 @@ const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 2000;
 
 /**
- * One connection that comes back by itself, with jittered back-off, until it is closed. The first one may fail as any other.
- * Errors of the connection end in its state and reason; nothing here throws.
+ * One connection that reconnects by itself, with jittered back-off, until it is closed; the first attempt may fail like any other.
+ * Connection errors show in `state` and `reason`; nothing here throws.
  */
 export class Link {
   readonly #options: LinkOptions;
@@ -34,7 +34,7 @@ export class Link {
   constructor(options: LinkOptions) {
     this.#options = options;
     this.#connection = this.#open();
-    // A failure to even try is in `reason`.
+    // Rejects if not even an attempt could be made; `reason` then has the error.
     this.#connection.catch((error: unknown) => this.#lost(error));
   }
 
@@ -56,7 +56,7 @@ export class Link {
     return this.#blocked;
   }
 
-  /** Called at every change. Returns what ends it. */
+  /** Called at every change. Returns the unsubscribe function. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -99,7 +99,7 @@ export class Link {
   }
 
   async #setUp(model: ChannelModel): Promise<void> {
-    // Its own listeners come only after this; an 'error' without one would end the process.
+    // amqplib adds its own listeners only after this; an 'error' event without a listener would end the process.
     model.on('error', (error) => (this.#reason = reasonOf(error)));
     await this.#options.setup?.(model);
   }
@@ -133,7 +133,7 @@ export class Link {
 export const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message || error.name : String(error);
 
-/** Ends a connection without the courtesy of the protocol, as a crash would. */
+/** Destroys the socket without the closing handshake, as a crash would. */
 export function cutSocket(model: ChannelModel): void {
   (model.connection as unknown as { stream: Duplex }).stream.destroy();
 }

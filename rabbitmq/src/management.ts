@@ -1,4 +1,4 @@
-/** RabbitMQ's management HTTP API, as far as the head needs it. */
+/** The part of RabbitMQ's management HTTP API that the head uses. */
 import { MusterError } from '@muster/shared';
 import { request as requestPlain, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as requestTls } from 'node:https';
@@ -13,7 +13,7 @@ type Method = 'GET' | 'PUT' | 'DELETE';
 
 export interface ManagementCall {
   readonly method: Method;
-  /** Each is escaped: ['users', 'a/b'] asks for /api/users/a%2Fb. */
+  /** Segments, each escaped: ['users', 'a/b'] asks for /api/users/a%2Fb. */
   readonly path: readonly string[];
   readonly body?: object;
 }
@@ -29,8 +29,8 @@ export class Management {
   }
 
   /**
-   * What it answers; null for what is not there. Rejects with BACKBONE_REFUSED when the account may not do that, and with BACKBONE_DOWN
-   * when nobody answers.
+   * The parsed answer; null for 404. Rejects with BACKBONE_REFUSED for any other status from 300 (the account may not do this), and with
+   * BACKBONE_DOWN for no answer or a status from 500.
    */
   async ask(call: ManagementCall): Promise<unknown> {
     const { status, text } = await this.#exchange(call).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import type { BackboneStatus } from './backbone.ts';
 import type { Lane } from './lane.ts';
 
-/** What waits in the lane of messages and in that of block chunks, and what became of all of them. */
+/** Counters of the message lane and of the block-chunk lane, combined. */
 export function outboxStatus(
   messages: Lane,
   blocks: Lane | undefined,

@@ -1,9 +1,9 @@
 /**
- * What the broker has not confirmed yet, in order and bounded in bytes. Pure: it is told what happened and says what to send next.
+ * Publications that the broker has not confirmed, in order and bounded in bytes. Pure: it is told what happened and says what to send next.
  *
- * An entry is `waiting` until it is taken, `sent` until the broker confirms it, then `gone`. A lost connection makes every sent entry
- * wait again, in the order of publication; withdrawn ones are gone at once and are not sent again. Of what is for a mute destination
- * something is in flight and the rest waits aside: it would fill the window, and no other would get anything.
+ * An entry is `waiting` until it is taken, `sent` until the broker confirms it, then `gone`. A lost connection makes every sent entry wait
+ * again, in the order of publication; withdrawn ones are gone at once and are not sent again. For a mute destination some entries stay in
+ * flight as a probe and the rest are parked: they would fill the window and starve the other destinations.
  */
 import { bodyBytes } from './body.ts';
 import type { Destination, OnSettled, Publication } from './backbone.ts';
@@ -20,27 +20,27 @@ export interface Entry {
   readonly sinceMs: number;
   readonly onSettled: OnSettled[];
   state: 'waiting' | 'sent' | 'gone';
-  /** The broker gave it back: no queue takes it. Its confirm still comes. */
+  /** Returned by the broker: no queue takes it. Its confirm still follows. */
   unrouted: boolean;
 }
 
-/** One queue or stream, as this outbox sees it. */
+/** One queue or stream as this outbox sees it; all chunk streams count as one. */
 export interface DestinationTraffic {
   readonly name: string;
-  /** Not confirmed, the oldest first. */
+  /** Unconfirmed entries, oldest first. */
   readonly waiting: Set<Entry>;
-  /** Those of them that are not sent before it answers. */
+  /** Unconfirmed entries that are not sent until the destination answers. */
   readonly parked: Set<Entry>;
   inFlight: number;
-  /** Confirmations so far, of what was withdrawn meanwhile as well. */
+  /** Confirms so far, including those of withdrawn entries. */
   answers: number;
-  /** It confirms nothing while others do. Ends with its first answer, or with the connection. */
+  /** Confirms nothing while others do. Reset by its next confirm, or when the connection is lost. */
   isMute: boolean;
 }
 
 export interface OutboxLimits {
   readonly maxBytes: number;
-  /** Sent and not yet confirmed: at least one message goes, whatever its size. */
+  /** Bounds of what is in flight; a single message goes whatever its size. */
   readonly windowMessages: number;
   readonly windowBytes: number;
 }
@@ -59,7 +59,7 @@ export class Outbox {
   /** In the order of publication. */
   readonly #entries = new Map<string, Entry>();
   readonly #destinations = new Map<string, DestinationTraffic>();
-  /** What waits from `#next` on, and entries that are gone between them. */
+  /** From `#next` on: waiting entries, with gone ones in between. */
   #queue: Entry[] = [];
   #next = 0;
   #gone = 0;
@@ -80,7 +80,7 @@ export class Outbox {
     return this.#bytes;
   }
 
-  /** Of which something waits for an answer. */
+  /** Mute destinations with unconfirmed entries. */
   get muteQueues(): number {
     return this.destinations.filter(({ isMute, waiting }) => isMute && waiting.size > 0).length;
   }
@@ -89,7 +89,7 @@ export class Outbox {
     return [...this.#destinations.values()];
   }
 
-  /** When the oldest came in that is not for a mute destination; undefined when there is none. */
+  /** When the oldest entry was added, mute destinations left out; undefined if there is none. */
   get oldestMs(): number | undefined {
     let oldest: number | undefined;
     for (const { isMute, waiting } of this.#destinations.values()) {
@@ -99,7 +99,7 @@ export class Outbox {
     return oldest;
   }
 
-  /** False when there is no room for it: it is dropped. */
+  /** False when there is no room: the publication is dropped. */
   add(publication: Publication, nowMs: number, onSettled?: OnSettled): boolean {
     const callbacks = onSettled ? [onSettled] : [];
     const present = this.#entries.get(publication.key);
@@ -127,7 +127,7 @@ export class Outbox {
     return entry;
   }
 
-  /** The broker has it, or nobody could take it. */
+  /** The broker has stored it, or returned it as unroutable. */
   confirm(entry: Entry): void {
     this.#land(entry);
     this.#answered(entry.destination);
@@ -221,7 +221,7 @@ export class Outbox {
     if (!this.#inFlight.delete(entry)) return;
     this.#inFlightBytes -= entry.bytes;
     entry.destination.inFlight -= 1;
-    // A queue that refuses what it gets is tried again with the next.
+    // Back into the queue: a mute destination with nothing in flight is probed with its next entry.
     if (entry.destination.inFlight === 0) this.#unpark(entry.destination);
   }
 
@@ -231,7 +231,7 @@ export class Outbox {
     return this.#inFlight.size < windowMessages && this.#inFlightBytes + entry.bytes <= windowBytes;
   }
 
-  /** The first that waits for a destination that answers, or has nothing to answer. */
+  /** First waiting entry whose destination is not mute, or has nothing in flight; the ones before it are parked. */
   #first(): Entry | undefined {
     for (;;) {
       this.#skipGone();
@@ -250,7 +250,7 @@ export class Outbox {
     if (this.#next > 1024 && this.#next * 2 > this.#queue.length) this.#requeue(this.#queue.slice(this.#next));
   }
 
-  /** While the broker is away for hours, work comes and is done; what is left of it must not pile up. */
+  /** Compacts the queue: withdrawn entries would pile up while the broker is away for hours. */
   #leaveQueue(): void {
     this.#gone += 1;
     if (this.#gone > 1024 && this.#gone * 2 > this.#queue.length - this.#next)
@@ -264,5 +264,5 @@ export class Outbox {
   }
 }
 
-/** The streams of tasks are one, so that there are few. */
+/** All chunk streams count as one destination, so that destinations stay few. */
 const nameOf = (destination: Destination): string => (isBulk(destination) ? 'chunks' : queueOf(destination).name);

@@ -19,7 +19,7 @@ export interface OutletOptions {
   readonly onChange: () => void;
 }
 
-/** A connection to publish by, with its outbox; the head declares queues over it. */
+/** A publishing connection with its outbox; the head also declares queues over it. */
 export class Outlet {
   readonly lane: Lane;
   readonly link: Link;

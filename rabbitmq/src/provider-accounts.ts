@@ -9,13 +9,13 @@ import { headRights, providerRights, providerUser, speaksFor, type Rights } from
 export interface ProviderAccountsOptions {
   /** `http://user:password@host:15672` of an account that may administer the broker. */
   readonly adminUrl: string;
-  /** The head's own. */
+  /** URL that the head itself connects with. */
   readonly amqpUrl: string;
-  /** Where providers reach the broker, if not where the head does: `amqps://host:5671`. */
+  /** URL for providers if it differs from the head's: `amqps://host:5671`. */
   readonly publicUrl: string | null;
   readonly tls: BrokerTls;
   readonly logger: Logger;
-  /** Between attempts when the broker is away; 2000 without it. */
+  /** Pause between attempts while the broker is away; default 2000. */
   readonly retryMs?: number;
 }
 
@@ -24,8 +24,8 @@ type DesiredUser = { readonly password: string } | 'none';
 const RETRY_MS = 2000;
 
 /**
- * A user of the broker for each provider, made and removed while nobody waits: what is desired is done in order, and tried until it is
- * done. A later one for the same provider takes the place of an earlier one.
+ * One broker user per provider, created and removed in the background: requests are carried out in order and retried until they succeed. A
+ * later request for a provider replaces an earlier one.
  */
 export class ProviderAccounts {
   readonly #options: ProviderAccountsOptions;
@@ -45,7 +45,7 @@ export class ProviderAccounts {
   }
 
   /**
-   * The virtual host, and the head's own user with all rights in it, if they are not there; what is there stays as it is. Rejects with
+   * Creates the virtual host and the head's own user, with all rights in it, if missing; what exists is left unchanged. Rejects with
    * BACKBONE_DOWN and BACKBONE_REFUSED.
    */
   async prepare(): Promise<void> {
@@ -57,17 +57,20 @@ export class ProviderAccounts {
     await this.#makeIfMissing(['permissions', vhost, user], headRights);
   }
 
-  /** From soon on this provider is let in with this password, as itself and with its own rights only. */
+  /** Creates this provider's user, with this password and only its own rights, in the background. */
   admit(provider: ProviderId, password: string): void {
     this.#desire(provider, { password });
   }
 
-  /** Soon it is not, and its connections are closed. */
+  /** Removes its user and closes its connections, in the background. */
   expel(provider: ProviderId): void {
     this.#desire(provider, 'none');
   }
 
-  /** What it logs in with. Where the head reaches the broker on its own machine, the host is still that: only the provider knows ours. */
+  /**
+   * URL that the provider logs in with. If the head reaches the broker over loopback, so does this URL: the provider puts in the host that
+   * it reaches the head by (`reachableFrom`).
+   */
   urlFor(provider: ProviderId, password: string): string {
     const { amqpUrl, publicUrl } = this.#options;
     const url = new URL(publicUrl ?? amqpUrl);
@@ -81,7 +84,7 @@ export class ProviderAccounts {
     return speaksFor(user, provider, this.#vhost);
   }
 
-  /** What is not done by then is wished again by the next life of the head. */
+  /** Pending removals are requested again when the head restarts, pending users when their provider registers. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retry);
@@ -131,7 +134,7 @@ export class ProviderAccounts {
     await this.#put(['permissions', this.#vhost, user], providerRights(provider));
   }
 
-  /** In this order: nobody comes back in between. */
+  /** In this order, so that the provider cannot reconnect in between. */
   async #remove(provider: ProviderId): Promise<void> {
     const user = providerUser(provider, this.#vhost);
     await this.#management.ask({ method: 'DELETE', path: ['users', user] });
@@ -147,7 +150,7 @@ export class ProviderAccounts {
   }
 }
 
-/** Only the hash travels; '' are no tags, so no right to look into the broker. */
+/** Only the hash travels. No tags ('') means no access to the management interface. */
 const account = (password: string): object => ({
   password_hash: hashPassword(password),
   hashing_algorithm: 'rabbit_password_hashing_sha256',
@@ -157,8 +160,8 @@ const account = (password: string): object => ({
 const vhostOf = (amqpUrl: string): string => decodeURIComponent(parseBrokerUrl(amqpUrl).vhost ?? '/');
 
 /**
- * A head that reaches the broker on its own machine cannot know by which name others reach that machine; a provider does. The same URL
- * for any other host, and for a head that is here.
+ * If the head reaches the broker over loopback, it cannot know by which name others reach its machine; a provider does, and puts in `head`,
+ * the host that it reaches the head by. Unchanged if the URL has another host, or if the head is on this machine.
  */
 export function reachableFrom(url: string, head: string): string {
   const found = new URL(url);

@@ -1,7 +1,7 @@
-/** The broker's user of one provider, and what it may do, as data. */
+/** The broker user of a provider, and its permissions, as data. */
 import type { ProviderId } from '@muster/shared';
 
-/** Regular expressions over names, as RabbitMQ has them; what none of them names is refused. */
+/** Regular expressions over resource names, as in RabbitMQ's permissions; a name that does not match is refused. */
 export interface Rights {
   readonly configure: string;
   readonly write: string;
@@ -11,9 +11,9 @@ export interface Rights {
 export const headRights: Rights = { configure: '.*', write: '.*', read: '.*' };
 
 /**
- * It takes from its own queue, reads the operands of tasks, and publishes to the exchange of results; it declares nothing, and sees no
- * other queue. Whose result a message is, the head sees by the user that the broker has checked. An id has no character that means
- * anything in a regular expression.
+ * A provider consumes its own queue, reads the operand streams of tasks and publishes to the results exchange; it declares nothing and sees
+ * no other queue. The head attributes a result by the user-id that the broker has validated. Ids are hex, so they need no escaping in a
+ * regular expression.
  */
 export const providerRights = (provider: ProviderId): Rights => ({
   configure: '^$',
@@ -23,12 +23,12 @@ export const providerRights = (provider: ProviderId): Rights => ({
 
 const PREFIX = 'provider.';
 
-/** Users belong to the whole broker, not to a virtual host: its name keeps those of several clusters apart. */
+/** Users are global to the broker: the virtual host's name keeps those of several clusters apart. */
 export const providerUser = (provider: ProviderId, vhost: string): string => `${PREFIX}${provider}@${vhost}`;
 
 /**
- * May the user that published a result speak for this provider? Each has a user of its own, and only speaks for itself; a user that is of
- * no provider was made by whoever runs the broker, and is trusted. Nobody says nothing: a provider could leave its name out.
+ * May the user that published a result speak for this provider? Each provider has its own user, which speaks only for itself; a user
+ * without the provider prefix was created by the broker's operator and is trusted. A missing user-id is refused: a provider could omit it.
  */
 export const speaksFor = (user: string | null, provider: ProviderId, vhost: string): boolean =>
   user !== null && (user === providerUser(provider, vhost) || !user.startsWith(PREFIX));

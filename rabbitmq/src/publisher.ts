@@ -14,14 +14,14 @@ export interface PublisherOptions {
   readonly lane: Lane;
   readonly name: string;
   readonly role: BrokerRole;
-  /** As the broker knows us; undefined where only it knows. */
+  /** Our user name at the broker; undefined if only the broker knows it (SASL EXTERNAL). */
   readonly user: string | undefined;
   readonly onChange: () => void;
 }
 
 /**
- * Takes a lane's messages to the broker and its confirms back. A negative confirm (a queue is not available at the moment) makes the
- * message wait again for a pause; a closed channel makes all of them wait for the next one.
+ * Sends a lane's messages to the broker and passes its confirms back. A nack (the queue is unavailable at the moment) returns the message
+ * to the lane, which pauses; when the channel closes, all unconfirmed ones wait for the next channel.
  */
 export class Publisher {
   readonly #options: PublisherOptions;
@@ -87,7 +87,7 @@ export class Publisher {
     window.sent(entry);
   }
 
-  /** The broker takes no other name than that of who is logged in, so that the head can believe it. What the head says, nobody checks. */
+  /** The broker accepts no user-id but that of the logged-in user, so the head can trust it. The head sets none: nobody checks it. */
   get #sender(): { readonly userId?: string } {
     const { role, user } = this.#options;
     return role === 'head' || user === undefined ? {} : { userId: user };
@@ -95,9 +95,9 @@ export class Publisher {
 
   #returned({ properties, content, fields }: Message, channel: ConfirmChannel, window: ConfirmWindow): void {
     const isMissed = window.returned(String(properties.messageId));
-    // Nobody else may write there. Chunks that were on their way when their task ended, and its stream with it, are no loss.
+    // Only the head may write to `unrouted`. Chunks in flight when their task ended, and its stream with it, are no loss.
     if (this.#options.role !== 'head' || !isMissed) return;
-    // For people to look at: nobody waits for it, so it is neither mandatory nor in the outbox.
+    // A copy for the operator: no code waits for it, so it is neither mandatory nor in the outbox.
     const headers = { 'x-routing-key': fields.routingKey };
     channel.publish(UNROUTED_EXCHANGE, '', content, { persistent: true, messageId: properties.messageId, headers });
     window.skip();

@@ -33,7 +33,7 @@ import { Watermarks } from './watermarks.ts';
 export interface BackboneOptions {
   /** amqp:// or amqps://, with user and password. */
   readonly url: string;
-  /** Of `amqps://`. */
+  /** For `amqps://`. */
   readonly tls?: BrokerTls;
   /** Only the head declares queues; a provider may have no right to. */
   readonly role: BrokerRole;
@@ -44,26 +44,26 @@ export interface BackboneOptions {
   /** Block chunks have an outbox and a connection of their own. */
   readonly maxBlockOutboxBytes?: number;
   readonly clock?: Clock;
-  /** A broker that confirms nothing for so long while messages wait is reported as `blocked`; 5000 without it. */
+  /** A broker that confirms nothing for this long while messages wait is reported as `blocked`; default 5000. */
   readonly maxSilenceMs?: number;
 }
 
-/** Descriptors are some kB: 1000 of them are in flight before bytes matter. */
+/** Messages are a few kB: the window of 1000 messages is full before this one. */
 const MESSAGE_WINDOW_BYTES = 16 * 2 ** 20;
 const BLOCK_WINDOW = { windowMessages: 64, windowBytes: 32 * 2 ** 20 };
 
 /**
- * Returns at once: the broker may be reached later, or never. Throws BACKBONE_REFUSED for an address that is none, and
- * for the user guest on another machine.
+ * Returns at once: the broker may be reached later, or never. Throws BACKBONE_REFUSED for an invalid URL, and for the user guest on another
+ * machine.
  *
  * @example const backbone = openBackbone({ url: 'amqp://head:secret@broker/muster', role: 'head', name: 'muster head' });
  */
 export const openBackbone = (options: BackboneOptions): Backbone => new RabbitBackbone(options);
 
 /**
- * One connection to publish by, and one to consume by: a broker with an alarm stops reading from publishers, acknowledgements
- * included. Chunks have two of their own as soon as there are any, so that bulk delays neither confirms nor deliveries. `up` means that
- * publications are taken and deliveries come; the connections for chunks have no part in it.
+ * One connection for publishing and one for consuming, because a broker with a resource alarm stops reading from publishing connections,
+ * acknowledgements included. Chunks get two connections of their own on first use, so that bulk delays neither confirms nor deliveries.
+ * `up` means that the first two work; a lost chunk connection does not change the state, a blocked one does.
  */
 class RabbitBackbone implements Backbone {
   readonly #options: Required<BackboneOptions>;
@@ -227,7 +227,7 @@ class RabbitBackbone implements Backbone {
     };
   }
 
-  /** Each connection is tried once: one that is lost is noticed later by the link than by those who use it. */
+  /** Each connection is tried once: the link notices a lost one later than its users do, and would offer it again. */
   async #drainBy(link: Link, pass: DrainPass, idle: IdleTimeout): Promise<void> {
     for (let lost: ChannelModel | undefined; ;) {
       const model = await this.#reached(link, lost, idle);
@@ -241,7 +241,7 @@ class RabbitBackbone implements Backbone {
   /** False when the connection was lost on the way. */
   async #tryDrain(pass: DrainPass, model: ChannelModel): Promise<boolean> {
     const answered = await pass.run(model).catch((error: unknown) => {
-      // A queue that is not there holds nothing.
+      // A missing queue holds nothing.
       if (channelErrorCode(error) === NOT_FOUND) return true;
       if (channelErrorCode(error) !== undefined) throw this.#refused(error);
       return undefined;
@@ -250,7 +250,10 @@ class RabbitBackbone implements Backbone {
     return answered ?? false;
   }
 
-  /** A connection other than `lost`. The head has asserted its queues when its publishing connection is up. */
+  /**
+   * Resolves to a connection other than `lost` once the state is up, for by then the head has asserted its queues; undefined when `idle`
+   * expires.
+   */
   async #reached(link: Link, lost: ChannelModel | undefined, idle: IdleTimeout): Promise<ChannelModel | undefined> {
     const { promise, resolve } = deferred<ChannelModel>();
     const stop = this.#notice.watch(() => {
@@ -311,7 +314,7 @@ class RabbitBackbone implements Backbone {
   }
 }
 
-/** Calls `then` when what this returns has been called `times` times. */
+/** Returns a function that calls `then` on its `times`-th call. */
 function afterAll(times: number, then: () => void): () => void {
   let left = times;
   return () => {

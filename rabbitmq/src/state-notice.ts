@@ -14,14 +14,14 @@ export class StateNotice {
     this.#status = status;
   }
 
-  /** Called once at once, then at every change of state. Returns what ends it. */
+  /** Calls `listener` at once, then at every change of state. Returns the unsubscribe function. */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);
     listener(this.#status());
     return () => this.#listeners.delete(listener);
   }
 
-  /** As `listen`, but called also when something else may have changed. */
+  /** Like `listen`, but also called when anything else may have changed. */
   watch(watcher: () => void): () => void {
     this.#watchers.add(watcher);
     queueMicrotask(watcher);
@@ -39,7 +39,7 @@ export class StateNotice {
     return true;
   }
 
-  /** What happens from here on is the closing itself. */
+  /** Stops notifying: further changes are part of closing. */
   end(): void {
     this.#ended = true;
     this.#listeners.clear();

@@ -10,7 +10,7 @@ export interface TlsFiles {
   readonly key?: string | undefined;
 }
 
-/** Throws USAGE for a file that cannot be read or is no PEM, and for a certificate without its key or the other way round. */
+/** Throws USAGE for a file that cannot be read or is not PEM, and for a certificate without a key or a key without a certificate. */
 export function readTlsFiles({ ca, cert, key }: TlsFiles, warn?: (line: string) => void): BrokerTls {
   if ((cert === undefined) !== (key === undefined)) throw half(cert === undefined ? '--amqp-cert' : '--amqp-key');
   return {

@@ -1,7 +1,6 @@
 /**
- * What exists in the broker, as data: asserted by the head at every connection, and compared by test with the definitions that a
- * broker of our own starts with. Queue types are always stated (a broker may have another default) and arguments are few, so that
- * 3.10 and 4.x both take them.
+ * The broker's topology as data: asserted by the head at every connection, and compared by a test with the definitions that our own broker
+ * starts with. Queue types are explicit (a broker's default may differ) and arguments few, so that both 3.10 and 4.x accept them.
  */
 import type { ProviderId, TaskId } from '@muster/shared';
 import type { Destination } from './backbone.ts';
@@ -25,8 +24,9 @@ export interface QueueSpec {
 export type BrokerRole = 'head' | 'provider';
 
 /**
- * The head writes to `tasks`, providers may write to `results` only. Neither has an alternate exchange: it would count as a route, so
- * that `mandatory` never told the publisher. Instead the head copies what came back to `unrouted`, for people to look at.
+ * The head writes to `tasks`, providers may write to `results` only. Neither has an alternate exchange: that would count as a route, and
+ * `mandatory` would never report an unroutable message. Instead the head copies returned messages to `unrouted`, for an operator to
+ * inspect.
  */
 const TASKS = 'muster.tasks';
 const RESULTS = 'muster.results';
@@ -40,20 +40,26 @@ export const exchanges: readonly ExchangeSpec[] = [
   { name: UNROUTED_EXCHANGE, type: 'fanout' },
 ];
 
-/** A disconnect counts as a delivery: a laptop that slept twenty times gets this work no more, the head gives it to another. */
+/**
+ * A disconnect counts as a delivery: after a laptop has slept twenty times the message is dead-lettered, and the head gives the work to
+ * another.
+ */
 const TASK_DELIVERIES_MAX = 20;
-/** Nobody else could take a result, so a head that is killed again and again must not lose it. */
+/** The head is the only consumer of results: being killed again and again must not make it lose one. */
 const RESULT_DELIVERIES_MAX = 1000;
-/** For people to look at; the oldest go first. Quorum queues of 3.10 keep bodies in memory, and what is unrouted may be a chunk. */
+/**
+ * Bounds of the queues kept for an operator; the oldest messages go first. Quorum queues of 3.10 keep bodies in memory, and an unrouted
+ * message may be a chunk.
+ */
 const DEAD_BYTES_MAX = 256 * 2 ** 20;
 const UNROUTED_BYTES_MAX = 64 * 2 ** 20;
 const EVENTS_BYTES_MAX = 2 * 2 ** 30;
-/** A stream is cut by whole segments; with the broker's 500 MB it would never be. */
+/** A stream is truncated by whole segments; with the broker's default of 500 MB it would never be. */
 const SEGMENT_BYTES = 64 * 2 ** 20;
 
 const quorum = { 'x-queue-type': 'quorum' } as const;
 
-/** `at-least-once`: a message leaves its queue when `dead` has confirmed it; that needs `reject-publish`. */
+/** `at-least-once`: a message leaves its queue only once `dead` has confirmed it; this requires `reject-publish`. */
 const deadLettering = {
   'x-dead-letter-exchange': DEAD,
   'x-dead-letter-strategy': 'at-least-once',
@@ -96,9 +102,9 @@ const taskQueue = (name: string): QueueSpec => ({
 });
 
 /**
- * Operands, and results of nodes that cannot reach the head: apart, so that nobody reads the one to find the other. The head deletes both
- * with their task. The age bounds only what a head that never comes back leaves: a stream is looked at when it begins a segment, and
- * the last one always stays.
+ * Operands, and results of nodes that cannot reach the head. Separate streams, so that a reader of one need not scan the other. The head
+ * deletes both with their task. The age limit only bounds what a head that never returns leaves behind: retention is applied when a segment
+ * begins, and the last segment always stays.
  */
 const taskStream = (name: string, exchange: string): QueueSpec => ({
   name,
@@ -129,7 +135,7 @@ export function queueOf(destination: Destination): QueueSpec {
   }
 }
 
-/** Chunks of a MiB, which have a way of their own. */
+/** Chunks of up to a MiB, which have connections of their own. */
 export const isBulk = ({ to }: Destination): boolean => to === 'blocks' || to === 'resultChunks';
 
 export interface PolicySpec {
@@ -138,7 +144,10 @@ export interface PolicySpec {
   readonly definition: Readonly<Record<string, number>>;
 }
 
-/** A provider that nobody has heard of for two weeks; the head has long given its work to others. Expiry does not dead-letter. */
+/**
+ * Deletes the queue of a provider that has been away for two weeks; the head has given its work to others long before. Expiry does not
+ * dead-letter.
+ */
 export const policies: readonly PolicySpec[] = [
   { name: 'departed-providers', pattern: '^p\\..*\\.tasks$', definition: { expires: 14 * 86_400_000 } },
 ];

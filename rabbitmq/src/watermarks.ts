@@ -1,11 +1,11 @@
 import { deferred, type Deferred, type TaskId } from '@muster/shared';
 
-/** Per task: how many publications are still in an outbox, how many will never be in the broker, and who waits for the rest. */
+/** Per task: publications still in an outbox, publications that the broker will never have, and waiters for the outbox to empty. */
 export class Watermarks {
   readonly #open = new Map<TaskId, number>();
   readonly #lost = new Map<TaskId, number>();
   readonly #waiting = new Map<TaskId, Deferred<void>>();
-  /** Forgotten while something of them was in an outbox. */
+  /** Tasks forgotten while publications of theirs were still in an outbox. */
   readonly #forgotten = new Set<TaskId>();
 
   opened(task: TaskId): void {

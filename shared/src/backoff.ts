@@ -5,8 +5,8 @@ export interface Backoff {
 }
 
 /**
- * Exponential back-off with full jitter (Brooker, "Exponential Backoff And Jitter", 2015): a delay in
- * (half, whole] of `firstMs * factor^(attempt - 1)`, so that many peers that failed together do not return together.
+ * Exponential back-off with equal jitter (Brooker, "Exponential Backoff And Jitter", 2015), so that many peers that failed together do
+ * not return together: a delay in [half, whole) of `firstMs * factor^(attempt - 1)`, at most `maxMs`. `random` is in [0, 1).
  */
 export function backoffMs({ firstMs, factor, maxMs }: Backoff, attempt: number, random: number): number {
   const ceiling = Math.min(maxMs, firstMs * factor ** (attempt - 1));

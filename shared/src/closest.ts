@@ -1,4 +1,4 @@
-/** The name that `text` was most likely meant to be: at most two letters added, left out, changed or swapped; else undefined. */
+/** The name closest to `text`, at most two edits away (a swap counts as two); else undefined. */
 export function closestOf<T extends string>(text: string, names: readonly T[]): T | undefined {
   const ranked = names
     .map((name) => ({ name, edits: editsBetween(text.toLowerCase().replaceAll('-', '_'), name) }))

@@ -1,4 +1,4 @@
-/** A promise with its handles outside; Promise.withResolvers is not in Node 20. */
+/** A promise with `resolve` and `reject` exposed; Promise.withResolvers is not in Node 20. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
@@ -12,7 +12,7 @@ export function deferred<T>(): Deferred<T> {
   return { promise, ...(handles as Omit<Deferred<T>, 'promise'>) };
 }
 
-/** Rejects with what `late` makes when the promise has not settled after `ms`. The timer does not keep the process alive. */
+/** Rejects with `late()` if the promise has not settled after `ms`. The timer is cleared when the promise settles. */
 export function within<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
   const { promise: timedOut, reject } = deferred<never>();
   const timer = setTimeout(() => reject(late()), ms);

@@ -1,7 +1,7 @@
 import { exitCode, type ExitCode } from './exit-codes.ts';
 
 interface ErrorKind {
-  /** What the process exits with when this error ends it. */
+  /** Exit code of a process that this error ends. */
   readonly exit: ExitCode;
   /** May the same call succeed later without anything being changed by the user? */
   readonly retryable: boolean;
@@ -165,7 +165,7 @@ export function isMusterError(error: unknown): error is MusterError {
   return typeof error === 'object' && error !== null && 'code' in error && 'fix' in error && isErrorCode(error.code);
 }
 
-/** An error as it travels: four short strings. */
+/** An error as it is sent: four short strings. */
 export interface WireError {
   readonly code: ErrorCode;
   readonly what: string;

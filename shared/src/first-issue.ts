@@ -1,12 +1,12 @@
 import type { z } from 'zod';
 import { MusterError } from './errors.ts';
 
-/** What is wrong first: `options.batch: Too small`. */
+/** Path and message of the first issue: `options.batch: Too small`. */
 export function firstIssue({ issues: [issue] }: z.ZodError): string {
   return `${issue?.path.join('.')}: ${issue?.message}`;
 }
 
-/** `what` names what was parsed: 'the echo'. Throws USAGE with the first field that does not fit. */
+/** `what` names the input: 'the echo'. Throws USAGE with the first invalid field. */
 export function parseOrThrow<Schema extends z.ZodType>(schema: Schema, raw: unknown, what: string): z.output<Schema> {
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;

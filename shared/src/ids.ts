@@ -5,7 +5,7 @@
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
 
-/** 16 hex digits, drawn by the client: a submission that is sent twice is one task. */
+/** 16 hex digits, drawn at random by the client, so that a submission sent twice is one task. */
 export type TaskId = Branded<'TaskId'>;
 /** 16 hex digits, drawn by a provider once and kept on its disk. */
 export type ProviderId = Branded<'ProviderId'>;
@@ -14,7 +14,7 @@ export type SessionId = Branded<'SessionId'>;
 /** 32 hex digits: the first 128 bits of the BLAKE3 hash of a block's bytes. */
 export type BlockId = Branded<'BlockId'>;
 
-/** Lease numbers of different lives of the head never meet: the epoch is in their upper part. */
+/** Lease numbers of different epochs of the head never collide: the epoch is in their upper part. */
 const LEASES_PER_EPOCH = 2 ** 32;
 
 export const firstLeaseOf = (epoch: number): number => epoch * LEASES_PER_EPOCH + 1;

@@ -3,7 +3,7 @@ import { MusterError } from './errors.ts';
 const DURATION_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const SIZE_BYTES: Record<string, number> = { b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
-/** Timers of Node.js that are to wait for more than 2^31 ms are over at once. */
+/** Node.js timers of more than 2^31 ms fire at once. */
 export const TIMER_MS_MAX = 24 * 86_400_000;
 
 /** `'30s'`, `'10m'`, `'250ms'` or a plain number of seconds, to milliseconds. Throws USAGE, also above `max`. */

@@ -1,7 +1,7 @@
 /** Uniform random numbers in [0, 1). The only source of randomness a core ever sees. */
 export type Random = () => number;
 
-/** Taken once: tests run in a realm of their own, where each look-up of a global costs as much as the rest of a random number. */
+/** Read once: tests run in a realm of their own, where each look-up of a global costs as much as the rest of a random number. */
 const { imul } = Math;
 
 /**

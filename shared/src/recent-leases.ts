@@ -1,10 +1,10 @@
-/** Ten seconds of the fastest echo. */
+/** Ten seconds of leases of the fastest echo. */
 const REMEMBERED = 20_000;
 
 /**
- * Leases that are over: the last 20,000 and some before them. A broker may bring a copy of one, or of its result, later: it is known by
- * its number. In two generations, of which the older is forgotten as a whole: to look for the oldest of one set takes long, because
- * a set keeps the places of what left it.
+ * The numbers of the last 20,000 to 40,000 finished leases: a broker may deliver a copy of one, or of its result, later. Kept in two
+ * generations, the older dropped as a whole: finding the oldest entry of a single Set is slow, because a Set keeps the slots of deleted
+ * entries.
  */
 export class RecentLeases {
   #young = new Set<number>();

@@ -1,2 +1,2 @@
-/** Does a variable of the environment switch on what it names? Off are nothing, 0, false, no and off. */
+/** Does this value of an environment variable mean on? '', 0, false, no and off mean off. */
 export const isOn = (value = ''): boolean => !['', '0', 'false', 'no', 'off'].includes(value.toLowerCase());

@@ -1,4 +1,4 @@
-/** Columns as wide as their widest cell, two spaces between; numbers to the right. */
+/** Columns as wide as their widest cell, two spaces between; those in `rightAligned` to the right. */
 export function table(rows: readonly (readonly string[])[], rightAligned: ReadonlySet<number> = new Set()): string[] {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));

@@ -1,4 +1,4 @@
-/** An authority of one's own for tests of TLS, by the `openssl` program. */
+/** A certificate authority for TLS tests, made with the `openssl` program. */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,9 +13,9 @@ export interface Certificates {
   readonly ca: string;
   /** For 127.0.0.1. */
   readonly server: Certificate;
-  /** Of somebody whose common name is `head`. */
+  /** Client certificate with the common name `head`. */
   readonly client: Certificate;
-  /** Another authority, that has signed none of these. */
+  /** Another authority, which has signed none of these. */
   readonly otherCa: string;
 }
 
@@ -25,7 +25,7 @@ const AUTHORITY = 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertS
 
 export const hasOpenssl = (): boolean => spawnSync('openssl', ['version'], { stdio: 'ignore' }).status === 0;
 
-/** For two days. */
+/** Valid for two days. */
 export function makeCertificates(directory: string): Certificates {
   const ca = authority(directory, 'ca');
   return {
@@ -46,7 +46,7 @@ function authority(directory: string, name: string): Certificate {
   return signed(directory, { name, commonName: name, extensions: AUTHORITY }, null);
 }
 
-/** By itself for an authority. */
+/** Self-signed if `ca` is null. */
 function signed(
   directory: string,
   { name, commonName, extensions }: CertificateRequest,

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Debian's own folder comes before PATH: what PATH has there is a wrapper that becomes another user. */
+/** Debian's folder comes before PATH, where Debian has a wrapper that switches to another user. */
 const USUAL_FOLDERS = [
   '/usr/lib/rabbitmq/bin',
   '/opt/homebrew/sbin',

@@ -36,7 +36,7 @@ import { Watermarks } from '../watermarks.ts';
 
 export interface MemoryBackboneOptions {
   readonly role: BrokerRole;
-  /** Who is logged in; says so of what it publishes, unless it is the head. */
+  /** Logged-in user; set as user-id of its publications, except the head's. */
   readonly user?: string;
   readonly maxOutboxBytes?: number;
   readonly clock?: Clock;
@@ -51,7 +51,7 @@ interface Taking {
   readonly onDelivery: OnDelivery;
 }
 
-/** A client of the broker in memory. The outbox is the real one; what differs is the way to the broker. */
+/** A client of the in-memory broker. It uses the real outbox; only the transport differs. */
 export class MemoryBackbone implements Backbone {
   readonly #broker: MemoryBroker;
   readonly #isHead: boolean;
@@ -63,7 +63,7 @@ export class MemoryBackbone implements Backbone {
   readonly #blocked = Symbol('blocked');
   readonly #notice = new StateNotice(() => this.status());
   readonly #consumers = new Set<MemorySubscription>();
-  /** What changed while the broker was away. */
+  /** Topology changes to make when the broker is back. */
   #owed: (() => void)[] = [];
   readonly #leave: () => void;
   readonly #watchdog: ConfirmWatchdog;
@@ -200,7 +200,7 @@ export class MemoryBackbone implements Backbone {
     return (await idle.await(promise).finally(stop)) ?? false;
   }
 
-  /** The subscription takes nothing more at the end, but stays until its last delivery is acknowledged, as the real one does. */
+  /** At the end the subscription takes nothing more, but stays open until its last delivery is settled, as the real one does. */
   async #take(source: Source, { end, idle, onDelivery }: Taking): Promise<number> {
     const { promise, resolve } = deferred<boolean>();
     const held = new Set<Delivery>();
@@ -289,7 +289,7 @@ export class MemoryBackbone implements Backbone {
     this.#change(() => this.#broker.declare(queue));
   }
 
-  /** Only the head may. */
+  /** Only the head may change the topology. */
   #change(change: () => void): void {
     if (!this.#isHead) return;
     if (this.#isUp) change();
@@ -317,7 +317,7 @@ class MemorySubscription {
     };
   }
 
-  /** Stays where it is when that is the same store as before. */
+  /** No effect if the store is unchanged. */
   attach(store: Store | undefined): void {
     if (store === this.#store) return;
     this.detach();

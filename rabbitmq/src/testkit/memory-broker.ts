@@ -5,23 +5,23 @@ import { MemoryQueue, MemoryStream, type Store } from './memory-queue.ts';
 import type { Entry } from '../outbox.ts';
 import { queueOf, staticQueues, type QueueSpec } from '../topology.ts';
 
-/** How a broker looks from outside; a new client is told at once. */
+/** What the broker tells its clients; a new client is told the state at once. */
 export interface BrokerClient {
   onBroker(state: BackboneState): void;
-  /** Queues came or went. */
+  /** Queues were declared or deleted. */
   onTopology(): void;
 }
 
 export interface MemoryBrokerOptions {
-  /** True without it. */
+  /** Default true. */
   readonly reachable?: boolean;
-  /** Its clock. */
+  /** The broker's wall clock; default `Date.now`. */
   readonly wallMs?: () => number;
 }
 
 /**
- * RabbitMQ for tests of what stands on the backbone: the same topology in memory, with switches for what goes wrong. What it holds
- * survives `down`, as on a disk. Clients are opened by `open` and share it.
+ * In-memory RabbitMQ for tests of the code above the backbone: the same topology, with switches for faults. Its contents survive `down`, as
+ * if on disk. All clients that `open` returns share it.
  */
 export class MemoryBroker {
   readonly #stores = new Map<string, Store>();
@@ -29,9 +29,9 @@ export class MemoryBroker {
   readonly #wallMs: () => number;
   #reachable: boolean;
   #blocked = false;
-  /** What it owes its clients while it hangs. */
+  /** Answers held back while frozen; undefined if it is not frozen. */
   #owed: (() => void)[] | undefined;
-  /** What came for queues that do nothing. */
+  /** Publications held back, by muted queue. */
   readonly #muted = new Map<string, (() => void)[]>();
 
   constructor({ reachable = true, wallMs = Date.now }: MemoryBrokerOptions = {}) {
@@ -44,7 +44,7 @@ export class MemoryBroker {
     return new MemoryBackbone(this, options);
   }
 
-  /** Every connection is lost: what was not acknowledged is given out again after `up`. */
+  /** Every connection is lost; unacknowledged messages are delivered again after `up`. */
   down(): void {
     this.#reachable = false;
     this.#owed = undefined;
@@ -57,7 +57,7 @@ export class MemoryBroker {
     this.#tell();
   }
 
-  /** As a disk alarm: publications are not taken, deliveries still come. */
+  /** Like a disk alarm: publications are not taken, deliveries still come. */
   block(): void {
     this.#blocked = true;
     this.#tell();
@@ -68,7 +68,7 @@ export class MemoryBroker {
     this.#tell();
   }
 
-  /** It takes what comes and confirms nothing, as queues without a majority. */
+  /** Publications are taken but not confirmed, as by queues without a majority. */
   freeze(): void {
     this.#owed ??= [];
   }
@@ -90,7 +90,7 @@ export class MemoryBroker {
     for (const step of came) step();
   }
 
-  /** Every delivery that nobody has acknowledged comes once more. */
+  /** Redelivers every unacknowledged delivery. */
   redeliver(): void {
     for (const store of this.#stores.values()) if (store instanceof MemoryQueue) store.redeliver();
   }
@@ -131,7 +131,7 @@ export class MemoryBroker {
     return this.#stores.get(name);
   }
 
-  /** @internal For its clients. Performed in a later turn, or when it thaws; not at all when it goes down before. */
+  /** @internal For its clients. Runs `step` in a later turn; while frozen, after `thaw`, and never if the broker goes down first. */
   answer(step: () => void): void {
     if (this.#owed) this.#owed.push(step);
     else setImmediate(step);
@@ -148,7 +148,7 @@ export class MemoryBroker {
     else take();
   }
 
-  /** A message that no queue takes is marked, as the broker's return does. */
+  /** Marks a message that no queue takes as unrouted, as the broker's return does. */
   #keep(entry: Entry, from: string | null): void {
     const { destination, key, frames } = entry.publication;
     const message = { key, body: encodeBody(frames), from, redelivered: false, wallMs: this.#wallMs() };

@@ -12,22 +12,22 @@ export interface StoredMessage {
 
 export interface MemoryConsumer {
   readonly prefetch: number;
-  /** False when it takes nothing more; it may still hold something. */
+  /** False when it takes nothing more; it may still hold unacknowledged deliveries. */
   readonly wants: () => boolean;
   readonly onDelivery: OnDelivery;
 }
 
-/** Where messages of one name are kept and given out, later in this turn of the event loop. */
+/** A queue or stream: keeps messages and delivers them in a later phase of the event loop (setImmediate). */
 export interface Store {
   readonly size: number;
   add(message: StoredMessage): void;
   /** Position of the first message wanted; 0 for a queue. */
   first(offset: StreamSource['offset']): number;
-  /** Returns what ends it. What it still holds is given out again. */
+  /** Returns the function that detaches it; a queue then requeues what the consumer still holds. */
   attach(consumer: MemoryConsumer, first: number): () => void;
 }
 
-/** What its receiver fails at is refused. */
+/** Rejects a delivery whose handler throws. */
 function handOver(delivery: Delivery, { onDelivery }: MemoryConsumer): void {
   try {
     onDelivery(delivery);
@@ -40,7 +40,7 @@ interface Attached extends MemoryConsumer {
   readonly held: Set<StoredMessage>;
 }
 
-/** A quorum queue: each message to one consumer, and back when that goes before it has acknowledged. */
+/** A quorum queue: each message goes to one consumer, and back to the queue if that detaches without acknowledging it. */
 export class MemoryQueue implements Store {
   readonly #ready: StoredMessage[] = [];
   readonly #consumers = new Set<Attached>();
@@ -74,7 +74,7 @@ export class MemoryQueue implements Store {
     };
   }
 
-  /** Every delivery that is not acknowledged comes again. */
+  /** Requeues every unacknowledged delivery. */
   redeliver(): void {
     for (const consumer of this.#consumers) this.#takeBack(consumer);
   }

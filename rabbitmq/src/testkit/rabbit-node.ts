@@ -16,9 +16,9 @@ export interface RabbitNodeOptions {
   readonly user?: string;
   readonly password?: string;
   readonly vhost?: string;
-  /** It also listens encrypted, and takes no client without a certificate of this authority. Not together with rabbitmq_prometheus. */
+  /** Also listen with TLS, requiring client certificates of this authority. Not with rabbitmq_prometheus, which has the same port. */
   readonly tls?: Certificate & { readonly ca: string };
-  /** Of its process, from -20 (first) to 19: see os.setPriority. */
+  /** Priority of its process, -20 (highest) to 19: see os.setPriority. */
   readonly priority?: number;
 }
 
@@ -27,20 +27,20 @@ const BOOT_TIMEOUT_MS = 90_000;
 /** After a SIGKILL its name or a port may be taken for a moment longer. */
 const STARTS_MAX = 3;
 
-/** The Erlang schedulers spin before they sleep, which costs everything else on a small machine. */
+/** `+sbwt none`: Erlang schedulers otherwise busy-wait before they sleep, which slows everything else on a small machine. */
 const ERLANG_ARGUMENTS = '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none';
 
 const run = promisify(execFile);
 
 /**
- * A RabbitMQ of one's own: own node name, ports, data, and port mapper, all on 127.0.0.1, so that it meets no other broker of the
- * machine and leaves nothing behind. Runs until `stop`, or until this process exits.
+ * A private RabbitMQ: its own node name, ports, data and port mapper, all on 127.0.0.1, so that it does not collide with another broker of
+ * the machine and leaves nothing behind. Runs until `stop`, or until this process exits.
  */
 export class RabbitNode {
   readonly url: string;
   readonly port: number;
   readonly managementPort: number;
-  /** Of `tls`. */
+  /** Listens only with the option `tls`. */
   readonly tlsPort: number;
   readonly #server: string;
   readonly #folder: string;
@@ -72,17 +72,17 @@ export class RabbitNode {
     process.on('exit', this.#onExit);
   }
 
-  /** Of the Erlang machine itself. Undefined while it is dead. */
+  /** Pid of the Erlang VM itself; undefined while it is down. */
   get pid(): number | undefined {
     return this.#process?.pid;
   }
 
-  /** As a power cut for the process: nothing is flushed or said. What was written stays for `restart`. */
+  /** SIGKILL: nothing is flushed, no client is told. What was written remains for `restart`. */
   kill(): Promise<void> {
     return this.#end('SIGKILL');
   }
 
-  /** As whoever looks after it stops it: clients are told, everything is on disk. The data stays for `restart`. */
+  /** SIGTERM, as an operator stops it: clients are told, everything is flushed to disk. The data remains for `restart`. */
   shutDown(): Promise<void> {
     return this.#end('SIGTERM');
   }
@@ -97,14 +97,14 @@ export class RabbitNode {
   }
 
   /**
-   * Puts the registry of queues on disk. Raft writes it every 500 ms: a queue declared less than that before a `kill` is listed
-   * afterwards but never works again, which is the broker's loss and not that of the program under test.
+   * Flushes the registry of queues to disk. Raft writes it every 500 ms: a queue declared less than that before a `kill` is listed
+   * afterwards but never works again, which is a fault of the broker and not of the program under test.
    */
   async sync(): Promise<void> {
     await this.control('eval', '[dets:sync(Table) || Table <- dets:all()].');
   }
 
-  /** Starts it, or starts it again with the data that it had. Rejects with what it said when it does not come up. */
+  /** Starts it, keeping its data. Rejects with the end of its log when it does not come up. */
   async restart(): Promise<void> {
     await this.kill();
     for (let start = 1; start <= STARTS_MAX; start++) {
@@ -121,15 +121,15 @@ export class RabbitNode {
 
   #spawn(): void {
     const log = openSync(this.#startLog, 'a');
-    // With this variable the script becomes the Erlang machine instead of waiting for it.
+    // With this variable the script execs the Erlang VM instead of waiting for it.
     const env = { ...this.#environment, RABBITMQ_ALLOW_INPUT: '1' };
     this.#process = spawn(this.#server, ['-noinput'], { env, stdio: ['ignore', log, log] });
     closeSync(log);
-    // Threads have the priority of the thread that started them: so before there are any.
+    // Set before the VM has started its threads, which inherit the priority.
     if (this.#priority !== 0 && this.#process.pid !== undefined) setPriority(this.#process.pid, this.#priority);
   }
 
-  /** It hangs with its sockets open. */
+  /** Hangs (SIGSTOP) with its sockets open. */
   freeze(): void {
     this.#process?.kill('SIGSTOP');
   }
@@ -138,17 +138,17 @@ export class RabbitNode {
     this.#process?.kill('SIGCONT');
   }
 
-  /** Below this much free disk the broker blocks its publishers. A size of RabbitMQ's kind, as `50MB`. */
+  /** Below this much free disk the broker blocks its publishers. `size` in RabbitMQ's notation, such as `50MB`. */
   async setDiskFreeLimit(size: string): Promise<void> {
     await this.control('set_disk_free_limit', size);
   }
 
-  /** Every client loses its connections at once. */
+  /** Closes every client's connections at once. */
   async closeConnections(): Promise<void> {
     await this.control('close_all_connections', 'a test');
   }
 
-  /** Messages by queue, those included that a consumer has. Empty queues are left out, and streams, which keep what was read. */
+  /** Messages by queue, unacknowledged ones included. Leaves out empty queues, and streams, which keep what was read. */
   async queued(): Promise<Map<string, number>> {
     const table = await this.control('list_queues', '--no-table-headers', 'name', 'type', 'messages');
     const queues = table.split('\n').map((line) => line.split('\t'));
@@ -163,7 +163,7 @@ export class RabbitNode {
     return stdout;
   }
 
-  /** It and its data are gone. */
+  /** Kills it and deletes its data. */
   async stop(): Promise<void> {
     await this.kill();
     process.off('exit', this.#onExit);
@@ -175,7 +175,7 @@ export class RabbitNode {
     this.#removeTraces();
   }
 
-  /** The port mapper is a daemon that Erlang leaves behind; this one is ours alone, by its port. */
+  /** The port mapper (epmd) is a daemon that Erlang leaves behind; the one on this port serves only this node. */
   #removeTraces(): void {
     spawnSync('epmd', ['-kill'], {
       env: { ...this.#environment, ERL_EPMD_RELAXED_COMMAND_CHECK: '1' },
@@ -197,7 +197,7 @@ function nodeEnvironment(folder: string, portBase: number): NodeJS.ProcessEnv {
   return {
     PATH: process.env['PATH'],
     LANG: 'C.UTF-8',
-    // The cookie is made there, so no other node has it.
+    // The Erlang cookie is created here, so no other node shares it.
     HOME: folder,
     RABBITMQ_NODENAME: `muster-${portBase}@localhost`,
     RABBITMQ_CONF_ENV_FILE: join(folder, 'none'),

@@ -12,25 +12,25 @@ import { writeNewFile } from './write-pieces.ts';
 
 export interface BlockStoreOptions {
   readonly directory: string;
-  /** Blocks that are complete or being received never take more than this. */
+  /** Bound of complete and partial blocks together. */
   readonly maxBytes: number;
-  /** Files in `incoming` that stay when the store is opened, by name; none if it is not given. */
+  /** Says which files in `incoming` stay when the store is opened; default none. */
   readonly keepIncoming?: (name: string) => boolean;
-  /** Of blocks whose sender is gone only some chunks may ever come: where others need the room these go, if nobody has pinned them. Default false. */
+  /** Whether unpinned partial blocks may be dropped to make room: one whose sender is gone may never be completed. Default false. */
   readonly dropsPartial?: boolean;
 }
 
 interface StoredBlock {
   readonly bytes: number;
-  /** False for a block that was found at start: a power failure may have left a file without its content. */
+  /** False until its hash is verified, for a block found at start: a power failure may have left a file without its content. */
   checked: boolean;
 }
 
 /**
- * Content-addressed files, least recently used first out, and a folder for files that are being written. A file gets its
- * final name by a rename when it is complete, so nobody ever reads half a block; peers on the same host read and write by
- * path. Blocks are not fsynced: they can be sent again, and one that a power failure damaged is found out by its hash at
- * the first use. Calls are synchronous: they move at most a block between memory and the page cache (4 to 17 GB/s).
+ * Content-addressed files with LRU eviction, and a folder `incoming` for files that are being written. A file gets its final name by a
+ * rename when it is complete, so no reader sees half a block; peers on the same host read and write by path. Blocks are not fsynced: they
+ * can be sent again, and one damaged by a power failure is detected by its hash at first use. Calls are synchronous: they move at most a
+ * block between memory and the page cache (4 to 17 GB/s).
  */
 export class BlockStore {
   readonly #directory: string;
@@ -50,7 +50,7 @@ export class BlockStore {
     this.#partials = new PartialBlocks((id) => this.incomingPath(`${id}.part`));
   }
 
-  /** At start, before any peer may write: what lies in `incoming` is dropped, but for what `keepIncoming` names. */
+  /** Call before any peer may write: files in `incoming` are deleted unless `keepIncoming` keeps them. */
   static async open(options: BlockStoreOptions): Promise<BlockStore> {
     const { directory, keepIncoming = () => false } = options;
     mkdirSync(join(directory, 'incoming'), { recursive: true, mode: 0o700 });
@@ -97,7 +97,7 @@ export class BlockStore {
     this.#blocks.set(id, block);
   }
 
-  /** Takes in a file that a peer of the same account renamed to `pathOf(id)`; false when there is none of that length. */
+  /** Takes in a file that a peer of the same account renamed to `pathOf(id)`; false if there is no file of that length. */
   adopt(id: BlockId, bytes: number): boolean {
     if (this.has(id)) return true;
     if (lengthOf(this.pathOf(id)) !== bytes) return false;
@@ -111,7 +111,7 @@ export class BlockStore {
     return true;
   }
 
-  /** One chunk; BAD_DATA when the complete block is not what its id says, after which it starts anew. */
+  /** Stores one chunk. Throws BAD_DATA if the completed block does not match its id; its chunks are then dropped. */
   receive(chunk: BlockChunk): 'partial' | 'complete' {
     const { id, total } = chunk;
     if (this.has(id)) return 'complete';
@@ -141,7 +141,7 @@ export class BlockStore {
     return this.readInto(id, offset, Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, bytes - offset))));
   }
 
-  /** As `read`, but into memory that the caller uses again; returns the part of it that was filled. */
+  /** As `read`, but into memory that the caller reuses; returns the part that was filled. */
   readInto(id: BlockId, offset: number, into: Buffer): Buffer {
     if (!this.has(id)) throw this.#missing(id);
     this.touch(id);
@@ -160,7 +160,7 @@ export class BlockStore {
     }
   }
 
-  /** A pinned block stays until it was unpinned as often. */
+  /** A pinned block is not evicted until it has been unpinned as many times. */
   pin(id: BlockId): void {
     this.#pins.set(id, (this.#pins.get(id) ?? 0) + 1);
   }
@@ -171,13 +171,16 @@ export class BlockStore {
     else this.#pins.delete(id);
   }
 
-  /** Also what was received of it so far. */
+  /** Also drops the chunks received of it so far. */
   remove(id: BlockId): void {
     this.#partials.drop(id);
     if (this.#blocks.has(id)) this.#evict(id);
   }
 
-  /** A block that nobody needs any more: its file serves for the next of its size. Readers must have been told. A pinned one stays. */
+  /**
+   * Makes the file of a block that is no longer needed a spare file, which the next block of its size overwrites: readers must have been
+   * told. No effect on a pinned block.
+   */
   recycle(id: BlockId): void {
     const block = this.#blocks.get(id);
     if (block === undefined || this.#pins.has(id)) return;
@@ -255,7 +258,7 @@ export class BlockStore {
     }
   }
 
-  /** Readers that have the file open are not disturbed. Windows refuses to remove such a file: then it stays for now. */
+  /** Readers that have the file open are not disturbed. Windows refuses to remove such a file: then the block stays for now. */
   #evict(id: BlockId): void {
     try {
       rmSync(this.pathOf(id), { force: true });

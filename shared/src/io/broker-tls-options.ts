@@ -7,7 +7,7 @@ export interface BrokerTlsFlags {
   readonly amqpKey?: string;
 }
 
-/** What head and provider are told of an amqps:// broker. */
+/** Options of head and provider for an amqps:// broker. */
 export const brokerTlsOptions = (): Option[] => [
   envOption('--amqp-ca <file>', 'authority of the certificate of an amqps:// broker', 'MUSTER_AMQP_CA'),
   envOption('--amqp-cert <file>', 'certificate to show to such a broker', 'MUSTER_AMQP_CERT'),

@@ -1,4 +1,4 @@
-/** Which bytes of something are there, as sorted disjoint ranges [from, to, from, to, ...), ends excluded. */
+/** The bytes that are present, as sorted disjoint ranges [from, to, from, to, ...), ends exclusive. */
 export type ByteRangeSet = readonly number[];
 
 /** With [from, to) added; ranges that touch become one. */

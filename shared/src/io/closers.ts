@@ -1,6 +1,6 @@
 type Close = () => void | Promise<void>;
 
-/** What was opened, for closing in reverse: at the end, and when what comes after it does not open. */
+/** Open resources, closed in reverse order: at the end, or when opening a later one fails. */
 export class Closers {
   readonly #closers: Close[] = [];
   #closed: Promise<void> | null = null;
@@ -10,17 +10,17 @@ export class Closers {
     this.#closers.push(close);
   }
 
-  /** Goes on where one fails; rejects with the first error. The second call gives what the first does. */
+  /** Continues past a failure and rejects with the first error. Later calls return the same promise. */
   close(): Promise<void> {
     return (this.#closed ??= this.#closeAll());
   }
 
-  /** What `open` has opened is closed again when it rejects. */
+  /** Closes everything added so far if `open` rejects. */
   async guard<T>(open: () => Promise<T>): Promise<T> {
     try {
       return await open();
     } catch (error) {
-      // What could not be closed either is not the reason.
+      // The error of `open` is the one to report.
       await this.close().catch(() => undefined);
       throw error;
     }

@@ -1,4 +1,4 @@
-/** `config show`: what holds for a program, and who said so. Secrets are masked. */
+/** `config show`: the effective options of a program and the source of each. Secrets are masked. */
 import type { Command, Option } from 'commander';
 import { masked } from '../secrets.ts';
 import { table } from '../table.ts';
@@ -6,21 +6,21 @@ import { printResult } from './print-result.ts';
 import { fileVariable, readSecretFile, type SecretOption } from './secret-option.ts';
 
 export interface ConfiguredValue {
-  /** As on the command line; a variable where it is no option. */
+  /** Command-line flag; the environment variable if there is no flag. */
   readonly option: string;
   readonly value: string;
-  /** flag, environment, file, default, or what the program itself says, as membership. */
+  /** flag, environment, file, default, or a source that the program supplies, such as membership. */
   readonly from: string;
 }
 
 export interface ShownOptions {
   readonly secrets: readonly SecretOption[];
-  /** What holds where nobody says anything and the option states no default, by its long name. */
+  /** Values that hold when neither flag, environment nor file sets an option, by its long name; they come before its stated default. */
   readonly otherwise: () => Readonly<Record<string, Omit<ConfiguredValue, 'option'>>>;
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** What was said to the options of a program, in the words it was said in. To be made before the command line is parsed. */
+/** Raw texts given to the program's options, by name. Listening must begin before the command line is parsed. */
 type Said = ReadonlyMap<string, string>;
 
 export function addConfigCommand(
@@ -56,7 +56,7 @@ function listen(program: Command): Said {
   return said;
 }
 
-/** In the order in which `--help` has them, then the secrets that are no options. */
+/** In the order of `--help`, then the secrets that have no flag. */
 export function configurationOf(program: Command, shown: ShownOptions, said: Said): ConfiguredValue[] {
   const { secrets, otherwise, env = process.env } = shown;
   const fallbacks = otherwise();
@@ -102,7 +102,7 @@ function secretIn(secret: SecretOption, env: NodeJS.ProcessEnv): Omit<Configured
   return file === '' ? null : { value: readSecretFile(file, secret), from: `file ${file} (${fileVariable(secret)})` };
 }
 
-/** No more than that it is there: unlike a URL it has no part that may be read. */
+/** Shows only that the secret is set: unlike a URL it has no part that may be shown. */
 function withoutOption(secret: SecretOption, env: NodeJS.ProcessEnv): ConfiguredValue | null {
   const value = '***';
   if ((env[secret.variable] ?? '') !== '') return { option: secret.variable, value, from: 'environment' };

@@ -15,12 +15,12 @@ import { join } from 'node:path';
 import { MusterError } from '../errors.ts';
 import { systemCodeOf, withDiskErrors } from './disk-errors.ts';
 
-/** Directories that this very process holds: its own number in a file proves nothing, a container may give it to every start. */
+/** Directories that this process holds. Its own pid in a lock file proves nothing: in a container every start may get the same one. */
 const heldHere = new Set<string>();
 
 /**
- * One process at a time in a state directory. The file holds the owner's process number and, where the system tells it, when
- * that process started; a file whose owner is gone (killed, or the machine was restarted) is taken over.
+ * One process at a time in a state directory. The file holds the owner's pid and, where /proc tells it, when that process started; a file
+ * whose owner is gone (killed, or the machine was restarted) is taken over.
  */
 export class DirectoryLock {
   readonly #path: string;
@@ -50,7 +50,7 @@ export class DirectoryLock {
   }
 }
 
-/** The lock appears with its content, so that nobody takes a half-written one for stale. */
+/** The lock appears with its content, so that no process takes a half-written one for stale. */
 function create(path: string): boolean {
   const own = aside(path);
   try {
@@ -77,8 +77,8 @@ function placeExclusively(from: string, to: string): void {
 }
 
 /**
- * Removes a lock that was `seen` to be stale. False when it is another one by now: of two that saw the same stale lock, the slower
- * would remove what the faster has just made; so it is renamed first, and put back when it is not what was seen.
+ * Removes a stale lock whose content was `seen`. False if it has been replaced since: of two processes that saw the same stale lock, the
+ * slower would remove the lock that the faster has just made. So it is renamed first, and put back if its content differs.
  */
 export function takeAway(path: string, seen: string): boolean {
   const taken = aside(path);

@@ -2,7 +2,7 @@ import { statfsSync } from 'node:fs';
 import { MusterError } from '../errors.ts';
 import { formatBytes } from '../quantities.ts';
 
-/** What was to be written, and where. */
+/** A write: where, and how much. */
 export interface Write {
   readonly path: string;
   readonly bytes: number;
@@ -22,7 +22,7 @@ export function freeBytesIn(directory: string): number {
   return bavail * bsize;
 }
 
-/** Runs it; ENOSPC and an exceeded quota become DISK_FULL. */
+/** Calls `run`; ENOSPC and an exceeded quota become DISK_FULL. */
 export function withDiskErrors<T>(write: Write, run: () => T): T {
   try {
     return run();

@@ -13,21 +13,21 @@ export interface Applicant {
   readonly name: string;
   /** '' for a client. */
   readonly provider: string;
-  /** Its own from before, so that asking again enrols nothing twice. Default: new ones. */
+  /** Keys of an earlier attempt, so that asking again does not enrol twice. Default: new keys. */
   readonly keys?: KeyPair;
-  /** Where the head may be reached, before the addresses of the token are tried. */
+  /** Addresses to try before those of the token. */
   readonly at?: readonly Endpoint[];
 }
 
 export interface Enrolment {
   readonly membership: Membership;
-  /** False: an admin has to let it in first. */
+  /** False: an admin has to approve it first. */
   readonly approved: boolean;
 }
 
 /**
- * Joins the cluster of a token: tries its addresses in turn. The head proves first that it has the key that the token names; only then
- * does it hear anything. Throws TOKEN_INVALID before any connection is made, TOKEN_REFUSED, WRONG_HEAD and HEAD_UNREACHABLE.
+ * Joins the cluster of a token, trying its addresses in turn. Nothing is sent before the head has proven that it has the key that the token
+ * names. Throws TOKEN_INVALID before any connection is made, TOKEN_REFUSED, WRONG_HEAD and HEAD_UNREACHABLE.
  */
 export async function enrol(Request: RequestSocketClass, line: string, applicant: Applicant): Promise<Enrolment> {
   const token = readJoinToken(line);
@@ -70,7 +70,7 @@ async function enrolAt(
   }
 }
 
-/** A head that is busy may take longer than one answer. Asking again with the same key enrols nobody twice. */
+/** A busy head may not answer within one timeout. Asking again with the same key does not enrol twice. */
 async function askPatiently(ask: () => Promise<Message>, attempts = ATTEMPTS): Promise<Message> {
   try {
     return await ask();
@@ -80,7 +80,7 @@ async function askPatiently(ask: () => Promise<Message>, attempts = ATTEMPTS): P
   }
 }
 
-/** A head that has thrown a token away does not even shake hands with it. */
+/** A head that has forgotten a token refuses its handshake: UNAUTHORIZED then means TOKEN_REFUSED. */
 function unknownToken(error: unknown): unknown {
   if (!isMusterError(error) || error.code !== 'UNAUTHORIZED') return error;
   return new MusterError('TOKEN_REFUSED', 'the head does not know this join token', {

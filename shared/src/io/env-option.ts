@@ -1,5 +1,5 @@
 import { Option } from 'commander';
 
-/** An option of the command line that a variable of the environment sets too. */
+/** A command-line option that an environment variable can set too. */
 export const envOption = (flags: string, description: string, variable: string): Option =>
   new Option(flags, description).env(variable);

@@ -1,9 +1,8 @@
 /**
- * A child process that answers calls over its standard input and output. Native code that blocks or may crash runs in one:
- * its death is an event, and rejected calls, not the end of the program.
+ * A child process that answers calls over its standard input and output. Native code that blocks or may crash runs in one: when it dies,
+ * calls reject and `ended` resolves, and the program goes on.
  *
- * Both ends are one program at one version, so the types of what frames carry are trusted. The child must not print to
- * standard output.
+ * Both ends are one program at one version, so frames are trusted to carry the right types. The child must not print to standard output.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -13,7 +12,7 @@ import { frameOf, readFrames } from './frames.ts';
 /** What a child can be asked, by name. */
 export type Calls = Record<string, { readonly ask: unknown; readonly answer: unknown }>;
 
-/** The child's side of it. */
+/** The child's handlers, one per call. */
 export type CallHandlers<C extends Calls> = {
   readonly [Name in keyof C]: (ask: C[Name]['ask']) => C[Name]['answer'] | Promise<C[Name]['answer']>;
 };
@@ -34,13 +33,16 @@ export interface FramedProcess<C extends Calls> {
   readonly pid: number;
   /** False once its end was noticed: every call from then on rejects. */
   readonly alive: boolean;
-  /** Leaves at the end of the turn. Answered in the order of the calls. Rejects with what the child's handler threw, or COMPUTE_FAILED when the child dies. */
+  /**
+   * Sent at the end of the turn, answered in the order of the calls. Rejects with the error of the child's handler, or with COMPUTE_FAILED
+   * when the child dies.
+   */
   call<Name extends keyof C & string>(name: Name, ask: C[Name]['ask']): Promise<C[Name]['answer']>;
   /** Resolves, never rejects, with the reason: `killed by SIGKILL`, `ended with 3: <its last line>`, or what `kill` was told. */
   readonly ended: Promise<string>;
-  /** At once, also in the middle of a native call. */
+  /** SIGKILL, which also ends a native call. */
   kill(because?: string): void;
-  /** Lets calls that were made before finish; kills after the grace time, because `stopped`. */
+  /** Lets earlier calls finish; kills the child after the grace time, with the reason `stopped`. */
   stop(graceMs?: number): Promise<void>;
 }
 
@@ -104,7 +106,7 @@ class Caller<C extends Calls> implements FramedProcess<C> {
     return answered;
   }
 
-  /** Frames of one turn leave together: each write is a system call, and one more time that the child wakes. */
+  /** Frames of one turn are written together: each write costs a system call and wakes the child. */
   #write(frame: Buffer): void {
     const { stdin } = this.#child;
     if (stdin.writableCorked === 0) {
@@ -157,8 +159,8 @@ class Caller<C extends Calls> implements FramedProcess<C> {
 /**
  * Runs in the child: answers calls until the parent closes the pipe or dies, then ends the process.
  *
- * One call at a time, in order: the native code under them shares its buffers. An answer is written before the next call
- * starts, which may block the thread; when nobody is left to read it the process ends there, not after the calls that wait.
+ * One call at a time, in order: native code shares its buffers between calls. An answer is written before the next call starts, which may
+ * block the thread; if the pipe is broken the process ends there instead of working off the waiting calls.
  */
 export async function serveFrames<C extends Calls>(handlers: CallHandlers<C>): Promise<never> {
   ignoreSignals();
@@ -180,14 +182,14 @@ export async function serveFrames<C extends Calls>(handlers: CallHandlers<C>): P
 }
 
 /**
- * Ctrl-C reaches every process of the terminal's group, and a service may be stopped as a group too. What that means for running
- * work the parent decides: it closes standard input or sends SIGKILL. A child that died of the signal would fail that work.
+ * Ctrl-C reaches every process of the terminal's group, and a service may be stopped as a group too. The parent decides what happens to
+ * running work, by closing standard input or by SIGKILL; a child that died of the signal would fail that work.
  */
 function ignoreSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 }
 
-/** Pending for ever when the pipe is broken: that is the end of the process. */
+/** Never resolves if the pipe is broken: the 'error' listener ends the process. */
 const writeOut = (frame: Buffer): Promise<void> =>
   new Promise((resolve) => process.stdout.write(frame, (error) => error ?? resolve()));
 

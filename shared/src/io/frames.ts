@@ -20,7 +20,7 @@ export function frameOf(message: unknown): Buffer {
 
 export interface FrameEvents {
   readonly onFrame: (frame: unknown) => void;
-  /** The stream is not frames, or not any more; nothing is read from it after that. */
+  /** The stream does not hold valid frames; nothing more is read from it. */
   readonly onGarbage: () => void;
 }
 
@@ -37,7 +37,7 @@ export function readFrames(stream: NodeJS.ReadableStream, { onFrame, onGarbage }
   stream.on('data', onChunk);
 }
 
-/** Puts frames together from chunks that end anywhere. */
+/** Reassembles frames from chunks of any length. */
 class FrameCutter {
   readonly #onFrame: (frame: unknown) => void;
   #held: Buffer[] = [];
@@ -48,7 +48,7 @@ class FrameCutter {
     this.#onFrame = onFrame;
   }
 
-  /** Throws for what cannot be a frame. */
+  /** Throws for bytes that cannot be a frame. */
   push(chunk: Buffer): void {
     this.#held.push(chunk);
     this.#heldBytes += chunk.length;

@@ -2,16 +2,16 @@ import { MusterError } from '../errors.ts';
 import { systemCodeOf } from './disk-errors.ts';
 import { isStranger, type CurveOptions } from './head-route.ts';
 
-/** Of a ZeroMQ socket's events, what tells of a connection that did not come about. */
+/** The fields of a ZeroMQ socket event that tell why a connection failed. */
 export interface SocketEvent {
   readonly type: string;
   readonly error?: object;
 }
 
-/** A head that dies in mid-handshake looks once like one with another key. */
+/** Aborted handshakes that show a head to have another key; one that dies in mid-handshake looks the same once. */
 const BROKEN_OFF_MAX = 3;
 
-/** Turns what a socket's events say about refused handshakes into words. One for each socket. */
+/** Turns a socket's handshake events into the error to report. One instance per socket. */
 export class HandshakeWatch {
   readonly #address: string;
   readonly #encrypted: boolean;
@@ -24,7 +24,7 @@ export class HandshakeWatch {
     this.#stranger = isStranger(curve);
   }
 
-  /** Null as long as it may still succeed. After an error ZeroMQ may not try again: the socket is of no use any more. */
+  /** Null while the connection may still succeed. After a refusal the socket is unusable: ZeroMQ may not retry. */
   refusal({ type, error }: SocketEvent): MusterError | null {
     switch (type) {
       case 'handshake':

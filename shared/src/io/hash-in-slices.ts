@@ -3,7 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import type { BlockId } from '../ids.ts';
 import { systemCodeOf } from './disk-errors.ts';
 
-/** 1 ms of hashing: nobody waits longer for the event loop. */
+/** About 1 ms of hashing, which is how long it blocks the event loop. */
 const SLICE_BYTES = 8 * 2 ** 20;
 
 export interface HashedFile {
@@ -11,7 +11,7 @@ export interface HashedFile {
   readonly bytes: number;
 }
 
-/** `hashAt` for large files in a program that has other things to do: disk in the background, hashing slice by slice. Null: no such file. */
+/** `hashAt` for large files in a busy event loop: reads asynchronously and hashes slice by slice. Null: no such file. */
 export async function hashInSlices(path: string): Promise<HashedFile | null> {
   let file: FileHandle;
   try {

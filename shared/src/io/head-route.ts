@@ -1,4 +1,4 @@
-/** How a provider or a client reaches its head, and what it proves itself with: decided in one place. */
+/** How a provider or client reaches its head, and with which credentials: decided only here. */
 import { isIPv4, isIPv6 } from 'node:net';
 import { MusterError } from '../errors.ts';
 import { channels, tcpAddress, type Channel, type Endpoint } from '../protocol/channels.ts';
@@ -15,13 +15,13 @@ export interface CurveOptions {
 
 export interface HeadRoute {
   readonly addresses: Readonly<Record<Channel, string>>;
-  /** Null: nothing is encrypted, on this machine. */
+  /** Null: not encrypted, which is possible on this machine only. */
   readonly curve: CurveOptions | null;
-  /** What every message to the head carries (see `sealed`); '' where the way itself is proof. */
+  /** Seal that every message to the head carries (see `sealed`); '' on an unencrypted route. */
   readonly seal: string;
 }
 
-/** Of every socket that dials the head. */
+/** Options of every socket that dials the head. */
 export const dialOptions = ({
   addresses,
   curve,
@@ -32,15 +32,15 @@ export const dialOptions = ({
 
 export interface RouteOptions {
   readonly endpoint: Endpoint;
-  /** By TCP also where the head left sockets in the file system. */
+  /** Use TCP even if the head left sockets in the file system. */
   readonly wire: boolean;
   readonly membership: Membership | null;
 }
 
 /**
- * On the head's own machine and account by what it left there, else by the membership, else by what the head left for its port under
- * another address. Throws UNAUTHORIZED when there is none. On loopback there may be one later: until then nothing is said to whoever
- * listens there, for it may be anybody.
+ * On loopback: the credential that a head of this account left, else the membership, else a route that no head can answer: a credential may
+ * appear later, and until then whoever listens on the port must learn nothing. On other hosts: the membership, else the key in a credential
+ * left for the same port. Throws UNAUTHORIZED when there is neither.
  */
 export function routeToHead({ endpoint, wire, membership }: RouteOptions): HeadRoute {
   const local = readLocalCredential(endpoint.portBase);
@@ -53,7 +53,7 @@ export function routeToHead({ endpoint, wire, membership }: RouteOptions): HeadR
   return curveRoute(endpoint, local.headKey, local.keys);
 }
 
-/** Other addresses of this machine may lead to other programs. */
+/** Other loopback addresses may lead to other programs, so they are dialled by TCP. */
 const USUAL_LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
 function localRoute({ ipc, headKey, keys }: LocalCredential, endpoint: Endpoint, wire: boolean): HeadRoute {
@@ -64,16 +64,16 @@ function localRoute({ ipc, headKey, keys }: LocalCredential, endpoint: Endpoint,
 const memberRoute = ({ headKey, keys }: Membership, endpoint: Endpoint): HeadRoute =>
   curveRoute(endpoint, headKey, keys);
 
-/** To a head with a key that nobody has. */
+/** The head key is one that no head has: every handshake fails. */
 const routeToNobody = (endpoint: Endpoint): HeadRoute => curveRoute(endpoint, NOBODY.publicKey, NOBODY);
 const NOBODY = newKeyPair();
 
-/** Has the program that dials nothing that a head could know it by? */
+/** True for a program without any credentials for the head (`routeToNobody`). */
 export const isStranger = (curve: CurveOptions | null): boolean => curve?.curveServerKey === NOBODY.publicKey;
 
 const plainRoute = (endpoint: Endpoint): HeadRoute => ({ addresses: tcpAddresses(endpoint), curve: null, seal: '' });
 
-/** With any key pair that the head knows, and also with that of a join token. */
+/** With any key pair that the head knows, including that of a join token. */
 export const curveRoute = (
   endpoint: Endpoint,
   headKey: string,

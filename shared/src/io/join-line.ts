@@ -2,12 +2,15 @@ import { readFileSync } from 'node:fs';
 import { MusterError } from '../errors.ts';
 import { takeSecret, type SecretOption, type SecretSurroundings } from './secret-option.ts';
 
-/** On the command line it is the line that was pasted: good for a short time and a few machines, and nothing but a way in. */
+/**
+ * No flag: on the command line it is an argument, the pasted line. That is valid for a short time and a few machines, and only lets them
+ * join.
+ */
 export const JOIN_TOKEN: SecretOption = { variable: 'MUSTER_TOKEN', flag: '', what: 'the join token' };
 
 /**
- * The join token: what is given, from standard input for `-`, else what MUSTER_TOKEN says, else what is in the file that MUSTER_TOKEN_FILE
- * names; null for none. It leaves the environment, which child processes inherit. Throws USAGE when the file cannot be read.
+ * The join token: `given` (standard input for `-`), else MUSTER_TOKEN, else the content of the file that MUSTER_TOKEN_FILE names; null for
+ * none. It is removed from the environment, which child processes inherit. Throws USAGE when the file cannot be read.
  */
 export function takeJoinToken(given: string | undefined, surroundings: SecretSurroundings = {}): string | null {
   const { env = process.env } = surroundings;
@@ -16,7 +19,7 @@ export function takeJoinToken(given: string | undefined, surroundings: SecretSur
   return given === '-' ? readFileSync(0, 'utf8') : given;
 }
 
-/** Without one there is nothing to join. */
+/** Throws USAGE when there is none. */
 export function expectJoinToken(given: string | undefined): string {
   const line = takeJoinToken(given);
   if (line !== null) return line;

@@ -6,7 +6,7 @@ import { readPrivateFile, writePrivateFile } from './private-file.ts';
 const key = z.string().refine(isKey);
 export const keyPairSchema = z.object({ publicKey: key, secretKey: key });
 
-/** The key pair in this file (mode 0600), made and written when there is none. Throws STATE_CORRUPT and USAGE (readable for others). */
+/** The key pair in this file (mode 0600), created if there is none. Throws STATE_CORRUPT, and USAGE if others can read the file. */
 export function loadKeyPair(path: string): KeyPair {
   const text = readPrivateFile(path);
   if (text !== null) return parsePrivate({ path, text, schema: keyPairSchema });

@@ -1,6 +1,6 @@
 /**
- * What a head leaves for programs of its own machine and account, so that they need no token: who can read this file could read the
- * head's state as well. Found by the head's first port.
+ * Credential that a head leaves for programs of its own machine and account, so that they need no token: whoever can read this file could
+ * read the head's state as well. The file is named after the head's first port.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ const channelNames = Object.keys(channels) as Channel[];
 
 const schema = z.object({
   headId: z.string(),
-  /** CURVE public key of the head; null where its TCP ports take what is not encrypted (`--insecure`). */
+  /** CURVE public key of the head; null if its TCP ports are unencrypted (`--insecure`). */
   headKey: z.string().refine(isKey).nullable(),
   keys: keyPairSchema,
   /** Unencrypted sockets in a folder for this account only; null where the system has none. */
@@ -36,7 +36,7 @@ export function readLocalCredential(portBase: number): LocalCredential | null {
   return text === null ? null : parsePrivate({ path, text, schema });
 }
 
-/** Only the one that this head left: another may have taken the port meanwhile. */
+/** Only if this head left it: another may have taken the port meanwhile. */
 export function removeLocalCredential(portBase: number, headId: string): void {
   if (readLocalCredential(portBase)?.headId === headId) rmSync(fileOf(portBase), { force: true });
 }

@@ -8,7 +8,7 @@ import { writeFileAtomically } from './atomic-file.ts';
 /** Longer files are not probes; the path comes from a peer. */
 const PROBE_BYTES_MAX = 256;
 
-/** Made once at start, given to every peer: the probe's content is known only to who can read this account's files, and to them. */
+/** Called once at start; every peer gets the offer. A peer that finds `nonce` in the probe file sees the same files. */
 export function offerStore(directory: string): StoreOffer {
   const probe = join(directory, 'probe');
   const nonce = randomBytes(16).toString('hex');
@@ -16,7 +16,7 @@ export function offerStore(directory: string): StoreOffer {
   return { directory, probe, nonce };
 }
 
-/** Reads the probe and writes beside the incoming files: a peer in a container or under another account can do one at most. */
+/** Reads the probe and creates a file in `incoming`: a peer in a container or of another account can do at most one of the two. */
 export function provesShared({ directory, probe, nonce }: StoreOffer): boolean {
   try {
     if (nonce === '' || !isAbsolute(directory) || !isAbsolute(probe)) return false;

@@ -1,4 +1,4 @@
-/** Multicast DNS: a head lets itself be found on the local network. See announcement.ts for what that is worth. */
+/** Multicast DNS: lets heads be found on the local network. announcement.ts says how far to trust what is found. */
 import type Bonjour from 'bonjour-service';
 import { isIP } from 'node:net';
 import { deferred } from '../deferred.ts';
@@ -15,10 +15,10 @@ export interface MdnsOptions {
 
 const SERVICE = 'muster';
 const ASK_AGAIN_MS = 500;
-/** More than that is no cluster, but somebody who wants to be heard. */
+/** More announcements than this are a flood, not clusters. */
 const HEADS_MAX = 64;
 
-/** Resolves to what ends it, which says goodbye. What goes wrong later is told to `onError`: a head works without being found. */
+/** Resolves to a function that withdraws the announcement. Later errors go to `onError` only: a head works without being found. */
 export async function announce(
   head: Announced & { readonly portBase: number },
   onError: (error: Error) => void,
@@ -26,7 +26,7 @@ export async function announce(
 ): Promise<() => Promise<void>> {
   const bonjour = await open(options, onError);
   const name = `muster-${head.cluster}-${fingerprintOf(head.headKey)}`;
-  // The key is in the name, so nobody else has it, and nobody has to be asked first.
+  // The name contains the key's fingerprint, so it is unique and needs no probing.
   bonjour.publish({
     name,
     type: SERVICE,
@@ -40,11 +40,13 @@ export async function announce(
 
 export interface Look {
   readonly withinMs: number;
-  /** Enough is found. Default: never. */
+  /** Ends the search early when true. Default: never. */
   readonly until?: (head: FoundHead) => boolean;
 }
 
-/** Heads that announce themselves, in the order in which they are seen. Rejects with HEAD_UNREACHABLE when the network cannot be asked. */
+/**
+ * Heads that announce themselves, in the order in which they are seen. Rejects with HEAD_UNREACHABLE when the network cannot be searched.
+ */
 export async function discoverHeads(
   { withinMs, until = () => false }: Look,
   options: MdnsOptions = {},
@@ -74,7 +76,7 @@ export async function discoverHeads(
   return [...found.values()];
 }
 
-/** What is read of a service: all of it is somebody else's word. */
+/** The part of a service record that is read; none of it is authenticated. */
 interface Seen {
   readonly txt?: Readonly<Record<string, unknown>>;
   readonly port: number;
@@ -88,13 +90,13 @@ const silent = (cause: Error): MusterError =>
     cause,
   });
 
-/** Loaded when it is needed: clients never do. */
+/** Imported lazily: clients never need it. */
 async function open(options: MdnsOptions, onError: (error: Error) => void): Promise<Bonjour> {
   const { default: Service } = await import('bonjour-service');
-  // Bound to the interface's own address, a socket would hear nothing that goes to the group.
+  // A socket bound to the interface's own address would not receive multicasts.
   const bound = options.interface === undefined ? {} : { bind: '0.0.0.0' };
   const bonjour = new Service({ ...options, ...bound }, onError);
-  // It hands its socket to nobody, and an 'error' without a listener would end the process.
+  // The library does not expose its socket, and an 'error' event without a listener would end the process.
   const { mdns } = (bonjour as unknown as { server: { mdns: NodeJS.EventEmitter } }).server;
   mdns.on('error', onError);
   return bonjour;

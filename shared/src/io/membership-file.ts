@@ -9,16 +9,16 @@ import { readPrivateFile, writePrivateFile } from './private-file.ts';
 const endpoint = z.object({ host: z.string(), portBase: z.number().int() });
 
 const schema = z.object({
-  /** Name of the cluster, for people. */
+  /** Name of the cluster, for display. */
   cluster: z.string(),
   headKey: z.string().refine(isKey),
   endpoints: z.array(endpoint).min(1),
-  /** How the head names this program's key. */
+  /** The head's name for this program's key. */
   identity: z.string(),
   role: z.enum(roles),
   keys: keyPairSchema,
 });
-/** What a program remembers of the head that it has joined. The secret key is in it. */
+/** What a program keeps about the head that it has joined; includes the secret key. */
 export type Membership = z.infer<typeof schema>;
 
 const fileIn = (stateDirectory: string): string => join(stateDirectory, 'membership.json');

@@ -5,7 +5,7 @@ import { addByteRange, coversAll, type ByteRangeSet } from './byte-ranges.ts';
 import { hashFile } from './hash-file.ts';
 import { writePieces } from './write-pieces.ts';
 
-/** A piece of a block as it comes over a socket. */
+/** A piece of a block as received over a socket. */
 export interface BlockChunk {
   readonly id: BlockId;
   readonly offset: number;
@@ -25,7 +25,7 @@ interface Partial {
 /** Far below the usual 1024 per process; a sender has only a few blocks in flight. */
 const OPEN_FILES_MAX = 64;
 
-/** Blocks of which only some chunks are here yet: chunks come in any order, and more than once. */
+/** Blocks that are only partly received. Chunks may come in any order, and more than once. */
 export class PartialBlocks {
   readonly #pathOf: (id: BlockId) => string;
   /** The least recently written first. */
@@ -36,7 +36,7 @@ export class PartialBlocks {
     this.#pathOf = pathOf;
   }
 
-  /** Room that these blocks will take when they are complete. */
+  /** Sum of the complete sizes of these blocks. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -45,12 +45,12 @@ export class PartialBlocks {
     return this.#partials.has(id);
   }
 
-  /** The least recently written first. They may be dropped meanwhile. */
+  /** Least recently written first. Blocks may be dropped while iterating. */
   ids(): Iterable<BlockId> {
     return this.#partials.keys();
   }
 
-  /** True when the block is complete. */
+  /** True when the block is complete. Throws PROTOCOL for a chunk that does not fit its block. */
   write({ id, offset, total, bytes }: BlockChunk): boolean {
     const partial = this.#partials.get(id) ?? { path: this.#pathOf(id), total, file: -1, there: [] };
     if (partial.total !== total || offset + bytes.length > total) {
@@ -63,7 +63,7 @@ export class PartialBlocks {
     return coversAll(partial.there, total);
   }
 
-  /** Path of the complete file, whose bytes are what the id says; BAD_DATA (and the bytes are gone) when they are not. */
+  /** Path of the complete file. Throws BAD_DATA, and drops the block, if its hash is not its id. */
   finish(id: BlockId): string {
     const partial = this.#partials.get(id);
     if (partial === undefined) throw new MusterError('BUG', `block ${id} is not being received`);

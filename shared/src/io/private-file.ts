@@ -6,13 +6,13 @@ import { systemCodeOf } from './disk-errors.ts';
 
 const OTHERS = 0o077;
 
-/** Written as a whole with mode 0600, in a folder for this account only. */
+/** Written atomically with mode 0600, in a folder for this account only. */
 export function writePrivateFile(path: string, content: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   writeFileAtomically(path, content);
 }
 
-/** Null when there is none. Throws USAGE for one that other accounts may read: what is in it is no secret any more. */
+/** Null if it does not exist. Throws USAGE if other accounts may read it: its content is no secret any more. */
 export function readPrivateFile(path: string): string | null {
   try {
     const { mode } = statSync(path);

@@ -1,4 +1,4 @@
-/** What the three command-line programs do alike: usage errors in three lines, exit codes, signals, no stack traces. */
+/** What the three command-line programs have in common: usage errors in three lines, exit codes, signals, no stack traces. */
 import { readFileSync } from 'node:fs';
 import { CommanderError, type Command } from 'commander';
 import { closestOf } from '../closest.ts';
@@ -12,7 +12,7 @@ export interface ProgramOptions {
   readonly json?: boolean;
 }
 
-/** Parses the command line, runs `body`, and exits with the code that belongs to how it ended. */
+/** Parses the command line, runs `body`, and sets the exit code for its outcome. */
 export async function runProgram(
   program: Command,
   body: () => Promise<void>,
@@ -30,7 +30,7 @@ export async function runProgram(
   }
 }
 
-/** Commands that were added before inherit nothing. */
+/** Recursive: commands that were added before do not inherit commander's settings. */
 function prepare(command: Command): void {
   command
     .exitOverride()
@@ -43,7 +43,7 @@ function prepare(command: Command): void {
 const pathOf = (command: Command): string =>
   command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 
-/** A name that is none of the command's own, or '' for none at all. */
+/** `given` is the unknown name, '' if there is none. */
 export function noSuchCommand(command: Command, given: string): MusterError {
   const name = command.name();
   const known = command.commands.map((each) => each.name());
@@ -55,13 +55,13 @@ export function noSuchCommand(command: Command, given: string): MusterError {
   });
 }
 
-/** To commander a variable that is there switches its option on, whatever it says. */
+/** commander turns an option on if its variable is set, whatever the value. */
 function dropWhatIsOff({ options }: Command, env: NodeJS.ProcessEnv): void {
   for (const { required, optional, envVar = '' } of options)
     if (!required && !optional && envVar in env && !isOn(env[envVar])) delete env[envVar];
 }
 
-/** Prints what a person needs to know and returns the exit code. */
+/** Prints the error for the user and returns the exit code. */
 export function report(error: unknown, program: Command, { json = false }: ProgramOptions = {}): ExitCode {
   if (error instanceof CommanderError && error.exitCode === 0) return exitCode.done;
   const shown = error instanceof CommanderError ? usageError(error, program) : asMusterError(error);
@@ -80,14 +80,14 @@ export const jsonError = (error: MusterError): object => ({
   retryable: error.retryable,
 });
 
-/** `excessArguments`: a program that also does something by itself takes the name for an argument. */
+/** `excessArguments`: a program that has an action of its own takes an unknown command for an argument. */
 const NO_SUCH_COMMAND: ReadonlySet<string> = new Set([
   'commander.excessArguments',
   'commander.unknownCommand',
   'commander.help',
 ]);
 
-/** The innermost command that was named, and what followed. */
+/** The innermost command that was named, and the argument after it. */
 function lastCommand(program: Command): [command: Command, given: string] {
   let command = program;
   for (const given of program.args) {
@@ -123,8 +123,8 @@ export const versionIn = (manifest: URL): string =>
   (JSON.parse(readFileSync(manifest, 'utf8')) as { readonly version: string }).version;
 
 /**
- * Aborts at the first SIGINT, SIGTERM or SIGHUP, with INTERRUPTED. For programs that run under npm and must stop what they started: npm is
- * gone at once, and the terminal's SIGHUP follows.
+ * Aborts at the first SIGINT, SIGTERM or SIGHUP, with INTERRUPTED. For programs that run under npm and must stop their own child processes:
+ * npm exits at once, and the terminal's SIGHUP follows.
  */
 export function interruptions(): AbortSignal {
   const interruption = new AbortController();

@@ -1,10 +1,10 @@
 import { rmSync } from 'node:fs';
 import { systemCodeOf } from './disk-errors.ts';
 
-/** Windows does not remove a file that somebody has open, a virus scanner for one. */
+/** Windows does not remove a file that another process, such as a virus scanner, has open. */
 const HELD = ['EBUSY', 'EPERM', 'EACCES'];
 
-/** False when somebody holds it: then it is for the next start to clear away. */
+/** False if another process has it open: the next start has to clear it away. */
 export function removeFile(path: string): boolean {
   try {
     rmSync(path, { force: true });

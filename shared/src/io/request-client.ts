@@ -19,7 +19,7 @@ const OPTIONS = {
   reconnectMaxInterval: 1000,
 };
 
-/** What is used of ZeroMQ's `Request`. */
+/** The part of ZeroMQ's `Request` that is used. */
 export interface RequestSocket {
   readonly events: AsyncIterable<SocketEvent>;
   connect(address: string): void;
@@ -55,8 +55,8 @@ export class RequestClient {
   }
 
   /**
-   * One question at a time. Rejects with HEAD_UNREACHABLE after a second of silence, with UNAUTHORIZED or WRONG_HEAD when there is no
-   * connection to be had, or with the head's refusal.
+   * One question at a time. Rejects with HEAD_UNREACHABLE after a second of silence, with UNAUTHORIZED or WRONG_HEAD when the handshake
+   * fails, or with the head's refusal.
    */
   ask<T extends MessageType>(type: T, fields: Fields<T>): Promise<Message> {
     const answer = this.#queue.then(() => this.#exchange(sealed(encode(type, fields), this.#seal)));

@@ -1,20 +1,20 @@
 import { isTaskId, type TaskId } from '../ids.ts';
 
-/** A result on its way in lies in the store's `incoming` folder under this name, whoever wrote it. */
+/** Name of an incoming result in the store's `incoming` folder, whichever program writes it. */
 export const incomingResultName = (task: TaskId, lease: number): string => `${task}-${lease}`;
 
-/** Where the bytes of one that comes by the broker's stream wait until they are complete. */
+/** Path of a result that arrives by the broker's stream, until it is complete. */
 export const streamedResultPath = (path: string): string => `${path}.streamed`;
 
-/** A block that the trainer makes for a round lies there under this name until it is taken over. */
+/** Name in `incoming` of a block that the trainer makes for a round, until it is taken over. */
 export const incomingBlockName = (task: TaskId, round: number, operand: string): string =>
   `${task}-${round}.${operand}`;
 
-/** Null for a file that is no such block. */
+/** Null for any other file. */
 export const taskOfIncomingBlock = (name: string): TaskId | null =>
   taskIn(/^([^-]+)-\d+\.(?!streamed$)\w+$/.exec(name));
 
-/** Null for a file that is no result. */
+/** Null for any other file. */
 export function taskOfIncoming(name: string): TaskId | null {
   return taskIn(/^([^-]+)-\d+(?:\.streamed)?$/.exec(name));
 }

@@ -1,30 +1,30 @@
 /**
- * Options that are secrets. They come from the environment or from a file that a variable names, or, where somebody insists, from the
- * command line, which every account of the machine can read.
+ * Options that are secrets. They come from the environment, from a file that a variable names, or, with a warning, from the command line,
+ * which every account of the machine can read.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { MusterError } from '../errors.ts';
 import { masked } from '../secrets.ts';
 
 export interface SecretOption {
-  /** Of the environment. With `_FILE` behind it, it names a file that holds the secret. */
+  /** Environment variable. With the suffix `_FILE` it names a file that holds the secret. */
   readonly variable: string;
-  /** On the command line; '' where it is no option. */
+  /** Command-line flag; '' if there is none. */
   readonly flag: string;
-  /** For people: 'the URL of the broker'. */
+  /** As messages name it: 'the URL of the broker'. */
   readonly what: string;
 }
 
 export interface SecretSurroundings {
   readonly env?: NodeJS.ProcessEnv;
-  /** Told what is unwise, and goes on. Default: standard error. */
+  /** Receives warnings. Default: standard error. */
   readonly warn?: (line: string) => void;
 }
 
 export const fileVariable = ({ variable }: SecretOption): string => `${variable}_FILE`;
 
 /**
- * What `given` says, which is from the command line or the variable, else what is in the file; null for none. It leaves the
+ * `given` (from the command line or the variable), else the content of the file; null for none. The variable is removed from the
  * environment, which child processes inherit. Throws USAGE when the file cannot be read.
  */
 export function takeSecret(
@@ -42,7 +42,7 @@ export function takeSecret(
   return file === '' ? null : readSecretFile(file, option, warn);
 }
 
-/** Without the white space around it. Throws USAGE. */
+/** Trimmed. Throws USAGE when it cannot be read. */
 export function readSecretFile(file: string, option: SecretOption, warn: (line: string) => void = toStderr): string {
   try {
     warnIfExposed(file, warn);
@@ -58,7 +58,7 @@ export function readSecretFile(file: string, option: SecretOption, warn: (line: 
 
 const OTHERS = 0o077;
 
-/** Files that Muster writes itself are refused then (`readPrivateFile`); how a file of the user is guarded is the user's to decide. */
+/** Only a warning, because it is the user's file; those that Muster writes itself are refused (`readPrivateFile`). */
 export function warnIfExposed(file: string, warn: (line: string) => void = toStderr): void {
   const mode = statSync(file).mode & 0o777;
   if (process.platform === 'win32' || (mode & OTHERS) === 0) return;

@@ -1,7 +1,6 @@
 /**
- * One owner for the sending side of a ZeroMQ socket, which refuses (EBUSY) a send while another waits. Messages leave in
- * order; the caller never waits. A buffer that was pushed belongs to the queue until the peer has acknowledged it in its own
- * way: libzmq sends it without a copy.
+ * Serializes sends on a ZeroMQ socket, which refuses (EBUSY) a send while another is pending. Messages leave in order; the caller never
+ * waits. A pushed buffer must not be changed until the peer has acknowledged it at the protocol level: libzmq sends it without a copy.
  */
 export type Frames = readonly (Uint8Array | string)[];
 

@@ -1,8 +1,8 @@
 /**
- * Files that are there already. Filling a new file costs fresh memory for the page cache, in a virtual machine up to 2.5 ms for
- * each MiB, because the host must give it back first; writing over a file whose pages are cached costs 0.08 ms. So the owner of a store
- * keeps a stock of files of the sizes that were used last, made while it is idle, and whoever writes a new file takes one of
- * exactly its size where there is one.
+ * Spare files, ready to be overwritten. Filling a new file needs fresh page-cache memory, which in a virtual machine costs up to 2.5 ms for
+ * each MiB because the host must provide it first; overwriting a file whose pages are cached costs 0.08 ms. So the owner of a store keeps a
+ * stock of files of recently used sizes, made while it is idle, and a writer of a new file takes a spare one of exactly its size if there
+ * is one.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -19,22 +19,22 @@ export function takeSpare(directory: string, bytes: number, target: string): boo
       renameSync(join(spareFolder(directory, bytes), name), target);
       return true;
     } catch {
-      // Somebody else was quicker.
+      // Another process took it first.
     }
   }
   return false;
 }
 
-/** A new file of these bytes in a folder of the store, over a spare one where there is one. */
+/** Writes a new file in a folder of the store, over a spare one of this size if there is one. */
 export function writeOverSpare(directory: string, path: string, bytes: Uint8Array): void {
   if (takeSpare(directory, bytes.length, path)) overwriteFile(path, bytes);
   else writeNewFile(path, bytes);
 }
 
-/** Enough for the results of one round of a training run on as many nodes as there may be, twice. */
+/** Twice the results of one training round on the largest number of nodes. */
 const GIVEN_MAX = 128;
 
-/** A file that nobody needs any more is kept for the next of its size; where there are enough of them, it goes. */
+/** Keeps a file that is no longer needed for the next one of its size, or deletes it if there are enough of them. */
 export function giveSpare(directory: string, bytes: number, path: string): void {
   const folder = spareFolder(directory, bytes);
   const held = namesIn(folder).length;
@@ -44,7 +44,7 @@ export function giveSpare(directory: string, bytes: number, path: string): void 
   moved(path, folder);
 }
 
-/** False when the file or the folder is not there. On a full disk the file goes. */
+/** False if the file or the folder does not exist. Deletes the file if the disk is full. */
 function moved(path: string, folder: string): boolean {
   try {
     renameSync(path, join(folder, basename(path)));
@@ -61,10 +61,10 @@ function makeFolder(directory: string, folder: string): void {
   dropOldSizes(directory);
 }
 
-/** Of what one training run gives back, twice: results of its steps, of its evaluations, its model and its weights. */
+/** Twice the number of sizes that one training run gives back: results of steps and of evaluations, model, weights. */
 const SIZES_MAX = 8;
 
-/** Nobody asks any more for sizes that were not given or taken for long. */
+/** Deletes the sizes that have been unused for longest. */
 function dropOldSizes(directory: string): void {
   const folders = namesIn(join(directory, 'spare')).map((name) => join(directory, 'spare', name));
   if (folders.length <= SIZES_MAX) return;
@@ -83,7 +83,7 @@ function namesIn(folder: string): string[] {
 }
 
 const STOCK_BYTES_MAX = 256 * 2 ** 20;
-/** What is left to others of a disk. */
+/** Free disk space left to other uses. */
 const ROOM_BYTES = STOCK_BYTES_MAX;
 /** Smaller files are cheap either way. */
 const FILE_BYTES_MIN = 2 ** 18;
@@ -95,7 +95,7 @@ interface Unfinished {
   written: number;
 }
 
-/** The owner's side: told what was used, it makes as many again while nothing else is to be done. */
+/** The owner's side: is told which sizes were used, and makes as many files again while idle. */
 export class SpareStock {
   readonly #directory: string;
   /** Files used since work last began, by size. */
@@ -115,7 +115,7 @@ export class SpareStock {
     if (bytes >= FILE_BYTES_MIN) this.#used.set(bytes, (this.#used.get(bytes) ?? 0) + 1);
   }
 
-  /** A quarter of a MiB of work. False when the stock is complete. */
+  /** Writes a quarter of a MiB. False when the stock is complete or the disk is full. */
   step(): boolean {
     this.#resting = true;
     this.#unfinished ??= this.#begin();
@@ -125,7 +125,7 @@ export class SpareStock {
     return true;
   }
 
-  /** False when somebody else has filled the disk: then the room is worth more than the stock. */
+  /** False if the disk is full: the stock is then deleted to free its room. */
   #extend(unfinished: Unfinished): boolean {
     const { file, bytes, written } = unfinished;
     try {
@@ -166,7 +166,7 @@ export class SpareStock {
     return namesIn(spareFolder(this.#directory, bytes)).length;
   }
 
-  /** Of a size that the latest work had no use for. */
+  /** Drops a size that the latest work did not use. */
   #drop(stock: Map<number, number>, bytes: number): void {
     stock.delete(bytes);
     rmSync(spareFolder(this.#directory, bytes), { recursive: true, force: true });

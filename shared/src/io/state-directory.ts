@@ -24,7 +24,7 @@ export function makeStateDirectory(directory: string): void {
   }
 }
 
-/** Not with Node's own `recursive`: below a folder such as /proc, which takes none, it tries for ever. */
+/** Not with mkdir's `recursive`, which loops for ever below a folder such as /proc that takes no new ones. */
 function makeStepByStep(directory: string): void {
   const found = statSync(directory, { throwIfNoEntry: false });
   if (found?.isDirectory() === true) return accessSync(directory, constants.W_OK);

@@ -1,6 +1,6 @@
 /**
- * The layout of a store on disk, known to every peer that shares it: whole blocks under their ids, and a doorstep where files
- * are written before they are renamed into place, so that nobody ever reads half of one.
+ * On-disk layout of a store, known to every peer that shares it: complete blocks under their ids, and `incoming`, where files are written
+ * before they are renamed into place, so that no reader sees half of one.
  */
 import { join } from 'node:path';
 import type { BlockId } from '../ids.ts';

@@ -7,7 +7,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
  */
 const PIECE_BYTES = 2 ** 16;
 
-/** All of `bytes`, from `position` of the open file. */
+/** Writes all of `bytes` at `position` of the open file. */
 export function writePieces(file: number, bytes: Uint8Array, position: number): void {
   for (let at = 0; at < bytes.length;) {
     at += writeSync(file, bytes, at, Math.min(PIECE_BYTES, bytes.length - at), position + at);

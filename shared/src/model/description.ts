@@ -4,7 +4,7 @@ import { limits } from '../protocol/limits.ts';
 const size = z.number().int().min(1).max(limits.dimensionMax.value);
 const bias = z.boolean().default(true);
 
-/** Windows of `size` x `size`, one every `stride` values (without it they lie side by side). */
+/** Windows of `size` x `size`, one every `stride` values (default `size`: no overlap). */
 const pool = { size: size.max(limits.poolSizeMax.value), stride: size.optional() };
 
 const dense = z.strictObject({ type: z.literal('dense'), units: size, bias });
@@ -84,7 +84,7 @@ const description = z.strictObject({
 /** A network as users write it, defaults filled in; docs/model.md describes each layer. Plain JSON, and valid input again. */
 export interface Model {
   readonly name: string;
-  /** Of one sample: [features] or [channels, height, width]. */
+  /** Shape of one sample: [features] or [channels, height, width]. */
   readonly input: readonly number[];
   readonly layers: readonly Layer[];
   readonly loss: z.infer<typeof description>['loss'];

@@ -3,7 +3,7 @@ import { placeLayers, type PlacedLayer } from './place-layers.ts';
 import { type Shape } from '../tensor/shape.ts';
 
 export interface Dropout {
-  /** Of one sample. */
+  /** Shape for one sample. */
   readonly shape: Shape;
   /** The share of values that is dropped. */
   readonly rate: number;

@@ -4,7 +4,10 @@ import { elementCount } from '../tensor/shape.ts';
 
 const known = new WeakMap<Model, number>();
 
-/** Floating-point operations of one sample forward: two for each weight of a dense layer, and for each place of a kernel. */
+/**
+ * Floating-point operations of a forward pass for one sample: two for each weight of a dense layer, and for each kernel weight at each
+ * output position; layers without weights count one for each output value.
+ */
 export function forwardFlops(model: Model): number {
   const found = known.get(model) ?? sum(placeLayers(model.layers, model.input));
   known.set(model, found);

@@ -4,9 +4,9 @@ import { parameterCount, parameters } from './parameters.ts';
 import { elementCount } from '../tensor/shape.ts';
 
 /**
- * The flat vector at the start of training, the same bits for a seed on every machine: it takes only arithmetic that IEEE 754
- * rounds exactly. Weights are uniform with variance 2/fanIn in networks with ReLU or GELU (He et al. 2015, arXiv 1502.01852),
- * 1/fanIn in others (LeCun et al. 1998); scales are 1, biases 0.
+ * The initial flat weight vector, bit-identical for a seed on every machine: it takes only arithmetic that IEEE 754 rounds exactly. Weights
+ * are uniform with variance 2/fanIn in networks with ReLU or GELU (He et al. 2015, arXiv 1502.01852), 1/fanIn in others (LeCun et al.
+ * 1998); scales are 1, biases 0.
  */
 export function initialWeights(model: Model, seed: number): Float32Array<ArrayBuffer> {
   const random = seededRandom(seed);

@@ -21,7 +21,7 @@ export function parseModel(json: unknown): Model {
 /** Number of outputs: classes of a classifier, values of a regression. */
 export const outputCount = (model: Model): number => placeLayers(model.layers, model.input).at(-1)?.output[0] ?? 0;
 
-/** Before anything recurses: level by level, so that neither depth nor number can exhaust the stack. */
+/** Runs before anything recurses, level by level, so that neither depth nor number of layers can exhaust the stack. */
 function checkLayers(json: unknown): void {
   let count = 0;
   let level = layersIn(json);

@@ -8,16 +8,16 @@ export interface LayerParameter {
   readonly role: 'weight' | 'bias';
   readonly kind: 'weight' | 'bias' | 'scale';
   readonly shape: Shape;
-  /** Values that one output of the layer is a sum of. */
+  /** Number of inputs that one output of the layer sums over. */
   readonly fanIn: number;
 }
 
-/** A layer at its place, with what follows from the layers before it. */
+/** A layer with its position, and the shapes that follow from the layers before it. */
 export interface PlacedLayer {
   /** As in the names of its parameters: `layers.3`, inside a residual `layers.3.layers.0`. */
   readonly name: string;
   readonly layer: Layer;
-  /** Of one sample: [features] or [channels, height, width]. */
+  /** Shape of one sample: [features] or [channels, height, width]. */
   readonly input: Shape;
   readonly output: Shape;
   readonly parameters: readonly LayerParameter[];

@@ -3,7 +3,7 @@ import { encodeModel, type Initializer, type OnnxGraph, type OnnxNode } from './
 
 type Attributes = Pick<OnnxNode, 'int' | 'ints'>;
 
-/** Nodes and constants of a graph in the making. Values go by name; each new one gets a name of its own. */
+/** Nodes and constants of a graph under construction. Values are referred to by name; each new one gets a unique name. */
 export class GraphBuilder {
   readonly #nodes: OnnxNode[] = [];
   readonly #initializers = new Map<string, Initializer>();
@@ -38,7 +38,7 @@ export class GraphBuilder {
     return this.floats(`float32_${value}`, [], [value]);
   }
 
-  /** Constants of one name are one constant. */
+  /** Constants of the same name must be equal: one is kept. */
   floats(name: string, dims: readonly number[], values: Iterable<number>): string {
     return this.initializer({ name, type: 'float32', dims, raw: bytesOf(Float32Array.from(values)) });
   }

@@ -1,7 +1,7 @@
 /** A field of a protobuf message: a number, or the bytes of a text, a message or packed numbers. */
 export interface ProtobufField {
   readonly field: number;
-  /** int64, as every whole number of ONNX is; 0n for bytes. Fixed-width numbers are passed over: their value is not decoded. */
+  /** A varint as int64, as ONNX has them; 0n for bytes, and for fixed-width numbers, which are not decoded. */
   readonly whole: bigint;
   readonly bytes: Uint8Array | undefined;
 }
@@ -14,7 +14,7 @@ export const textOf = (bytes: Uint8Array | undefined): string => decoder.decode(
 
 /**
  * The fields of one message, in their order. Bytes are views, so nothing is allocated beyond the file.
- * @throws RangeError if the message is cut off or is no protobuf
+ * @throws RangeError if the message is truncated or not protobuf
  */
 export function* fieldsOf(bytes: Uint8Array): Generator<ProtobufField> {
   const cursor = new Cursor(bytes);

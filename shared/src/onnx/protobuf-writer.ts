@@ -44,7 +44,7 @@ export class ProtobufWriter {
     this.#length += size;
   }
 
-  /** What was written so far, as bytes of its own. */
+  /** A copy of what was written so far. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#buffer.slice(0, this.#length);
   }

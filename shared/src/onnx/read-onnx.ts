@@ -12,7 +12,7 @@ export interface OnnxValue {
 }
 
 export interface OnnxSummary {
-  /** Without those that have an initializer: what a run must be given. */
+  /** Inputs that have no initializer: a run must be given them. */
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
   /** Version of the standard operators. */
@@ -21,7 +21,7 @@ export interface OnnxSummary {
   readonly nodeCount: number;
 }
 
-/** Messages of onnx.proto that hold others, by field number; the rest is of no interest here. */
+/** Messages of onnx.proto that can contain nodes or tensors, by field number. */
 const messages = {
   model: { 7: 'graph', 20: 'training', 25: 'function' },
   training: { 1: 'graph', 2: 'graph' },
@@ -45,7 +45,7 @@ const elementTypes =
   );
 
 /**
- * What a model brought by a user takes and gives, without running it. Work and memory are bounded by the length of the file.
+ * Inputs and outputs of a user's model, read without running it. Work and memory are bounded by the length of the file.
  * @throws MusterError BAD_MODEL if the bytes are no ONNX model, nest deeper than a limit, or keep tensors in other files
  */
 export function readOnnx(bytes: Uint8Array): OnnxSummary {
@@ -71,7 +71,7 @@ function onlyGraphIn(model: Uint8Array): Uint8Array {
   return graph;
 }
 
-/** Walks every message that can hold a tensor, to find those that lie elsewhere. */
+/** Counts nodes, and visits every message that can hold a tensor to refuse tensors stored in other files. */
 function countNodes(bytes: Uint8Array, kind: MessageKind, depth: number): number {
   if (depth > limits.onnxDepthMax.value) throw refusal(`it nests deeper than ${limits.onnxDepthMax.value} levels`);
   let count = kind === 'node' ? 1 : 0;
@@ -83,7 +83,7 @@ function countNodes(bytes: Uint8Array, kind: MessageKind, depth: number): number
   return count;
 }
 
-/** external_data and data_location: a path on the machine that loads the model. */
+/** external_data and data_location name a file on the machine that loads the model. */
 function refuseExternal({ field, whole }: ProtobufField): void {
   if (field !== 13 && !(field === 14 && whole !== 0n)) return;
   throw new MusterError('BAD_MODEL', 'the ONNX model is not complete', {

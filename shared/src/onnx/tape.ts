@@ -6,9 +6,9 @@ export type GraphDevice = 'cpu' | 'gpu';
 /** A tensor of the network that is being recorded. */
 export interface Value {
   readonly name: string;
-  /** Of one sample, or of the whole tensor if it is a weight. */
+  /** Shape of one sample, or of the whole tensor if it is a weight. */
   readonly shape: readonly number[];
-  /** Does the loss's gradient by a weight go through it? False for the samples, and for everything in a graph that only infers. */
+  /** Is its gradient needed, because it depends on a weight? False for the samples, and for everything in a graph that only infers. */
   readonly wanted: boolean;
 }
 
@@ -24,8 +24,8 @@ interface Recording {
 }
 
 /**
- * Reverse-mode differentiation: operations are recorded as they are added to the graph; `gradients` walks back over them and
- * adds the nodes of the chain rule, only where a weight lies behind (so the first layer's input has none).
+ * Reverse-mode differentiation: operations are recorded as they are added to the graph; `gradients` walks back over them and adds the nodes
+ * of the chain rule, only for values that depend on a weight (so the first layer's input has none).
  */
 export class Tape {
   readonly graph: GraphBuilder;
@@ -44,7 +44,7 @@ export class Tape {
     return output;
   }
 
-  /** From the name of each value to the name of its gradient, given that of `output`. */
+  /** Maps each value's name to the name of its gradient; `dy` is the gradient of `output`. */
   gradients(output: Value, dy: string): ReadonlyMap<string, string> {
     const sums = new Map([[output.name, dy]]);
     for (const { output: recorded, pullbacks } of this.#recordings.toReversed()) {

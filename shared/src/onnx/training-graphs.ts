@@ -13,7 +13,7 @@ import { Tape, type GraphDevice, type Value } from './tape.ts';
 import type { ValueInfo } from './writer.ts';
 
 /**
- * The graphs of a model's life: standard operators of opset 17, everything float32, N samples of any number.
+ * The graphs that train, evaluate and run a model: standard operators of opset 17, everything float32, any number N of samples.
  *
  * | input     | shape           |                                                          |
  * |-----------|-----------------|----------------------------------------------------------|
@@ -38,7 +38,7 @@ export function trainingStep(model: Model, { device }: { device: GraphDevice }):
   });
 }
 
-/** Outputs `loss` and `correct` as a step has them; nothing is dropped. */
+/** Outputs `loss` and `correct` as of `trainingStep`, without dropout. */
 export function evaluation(model: Model): Uint8Array<ArrayBuffer> {
   const tape = new Tape(new GraphBuilder(), 'gpu');
   addLoss(tape.graph, model, record(tape, model, { weights: slicedWeights(tape.graph, { model, wanted: false }) }));
@@ -114,7 +114,7 @@ function addLoss(graph: GraphBuilder, model: Model, output: Value): Loss {
   return loss;
 }
 
-/** Parameters in the order of the flat vector. */
+/** Concatenates the gradients of the parameters in the order of the flat vector. */
 function addFlatGradient(graph: GraphBuilder, weights: Weights, gradients: ReadonlyMap<string, string>): void {
   const parts = [...weights.values()].map(({ name }) => graph.add('Reshape', [gradientOf(name), graph.integers(-1)]));
   graph.addOutput('gradient', 'Concat', { inputs: parts, int: { axis: 0 } });

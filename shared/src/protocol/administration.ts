@@ -1,4 +1,4 @@
-/** What an admin may ask of a running head. Arguments and answers are plain JSON: the head checks the former, people read the latter. */
+/** What an admin may ask of a running head. Arguments and answers are plain JSON: the head checks arguments, answers are for people. */
 export const adminActions = [
   'token-create',
   'token-ls',

@@ -1,21 +1,21 @@
-/** What an audit of a task finds, as it travels from head to client. */
+/** Findings of a task's audit, as they travel from head to client. */
 import { z } from 'zod';
 import { taskStatus } from './status.ts';
 import { whole } from './numbers.ts';
 
 /**
- * Of one witness about one accepted subtask.
- * agrees   it tells the same as the journal (the journal itself: accepted exactly once)
- * missing  it has nothing of it
- * differs  it tells something else
+ * What one source (journal, broker or result file) says about one accepted subtask.
+ * agrees   the same as the journal (the journal itself: accepted exactly once)
+ * missing  it has no record
+ * differs  it has another record
  * twice    accepted more than once
- * unread   not asked, or there is nothing that it could tell
+ * unread   not read, or it has nothing to compare
  */
 export const findings = ['agrees', 'missing', 'differs', 'twice', 'unread'] as const;
 export type Finding = (typeof findings)[number];
 const finding = z.enum(findings);
 
-/** Subtasks [from, to): one, or as many in a row as were accepted alike and left no bytes. */
+/** Subtasks [from, to): one, or a run of them that were accepted alike and left no bytes. */
 export const auditRow = z.object({
   from: whole,
   to: whole,
@@ -24,7 +24,7 @@ export const auditRow = z.object({
   /** '' where nothing was accepted. */
   node: z.string(),
   name: z.string(),
-  /** 1 for the first lease of the subtask; 0 where it was not written down. */
+  /** 1 for the first lease of the subtask; 0 if it was not recorded. */
   attempt: whole,
   bytes: whole,
   /** BLAKE3 of the result, 32 hex digits; '' where no bytes are left. */
@@ -39,18 +39,18 @@ export const auditSummary = taskStatus.pick({ taskId: true, state: true, task: t
   subtasks: whole,
   /** Subtasks that the journal has as accepted. */
   accepted: whole,
-  /** The first 100, in words. */
+  /** The first 100 problems, as text. */
   problems: z.array(z.string()).max(100),
   problemCount: whole,
   broker: z.object({
     read: z.boolean(),
     /** Why it was not read. */
     reason: z.string(),
-    /** Subtasks that it has not got: a task under way, or one that ended while the broker was away. */
+    /** Accepted subtasks that it has no record of: the task is under way, or ended while the broker was away. */
     missing: whole,
-    /** Records that came a second time, alike: sent again after a connection was lost. */
+    /** Records found twice and identical: sent again after a connection was lost. */
     repeated: whole,
-    /** Records of an earlier life of the head, which a crash kept out of its journal. */
+    /** Records of an earlier epoch that a crash kept out of the head's journal. */
     superseded: whole,
   }),
   files: z.object({ read: whole, bytes: whole }),

@@ -1,5 +1,5 @@
 /**
- * Bytes to message and back: the one gate. A message is one frame, header and meta together; a raw frame with bulk bytes may
+ * Encodes and decodes messages; nothing else does. A message is one frame, header and meta together; a raw frame with bulk bytes may
  * follow it. The header, little endian:
  *
  *     0  u16 magic   2  u8 version   3  u8 type   4  u32 epoch   8  u32 seq   12  u32 crc32(meta)   16  u32 meta length
@@ -34,7 +34,7 @@ for (const type of [0x00, 0x42, 0x62, 0x65, 0x69, 0x70, 0x73, 0x74, 0x78, 0xff])
 
 const typeOfCode = new Map(Object.entries(messages).map(([type, { code }]) => [code, type as MessageType]));
 
-/** Which life of the head speaks, and the number of this message in its stream; both 0 where a channel has no use for them. */
+/** Epoch of the head, and number of this message in its stream; both 0 on channels that do not use them. */
 export interface Stamp {
   readonly epoch: number;
   readonly seq: number;

@@ -30,7 +30,7 @@ const providerOrNone = z.custom<ProviderId | ''>(
 const sessionId = z.custom<SessionId>((value) => typeof value === 'string' && isSessionId(value));
 const blockId = z.custom<BlockId>((value) => typeof value === 'string' && isBlockId(value));
 const text = z.string().max(1000);
-/** Terminals obey control characters, and people believe in marks that turn the direction of a text. */
+/** No control characters, which terminals obey, and no marks of text direction, which make a name look like another. */
 const name = z
   .string()
   .min(1)
@@ -43,7 +43,7 @@ const gflops = z.object({ float32: nonNegative, float64: nonNegative, int8: nonN
 
 /** What a provider can do, measured at its start. */
 export const deviceFacts = z.object({
-  /** What passed the self-test: an execution provider of ONNX Runtime (cpu, webgpu, cuda, dml, coreml), or tfjs. */
+  /** The device that passed the self-test: an execution provider of ONNX Runtime (cpu, webgpu, cuda, dml, coreml), or tfjs. */
   kind: name,
   label: text,
   threads: whole,
@@ -58,19 +58,19 @@ export type DeviceFacts = z.infer<typeof deviceFacts>;
 const ranges = z.array(whole).max(8192);
 
 /**
- * A lease that a provider still holds, being worked on or finished: what it offers when it comes back. The ranges let a head
- * that was restarted in between take the lease up again.
+ * A lease that a provider still holds, in progress or finished, and offers when it registers again. The ranges let a head that was
+ * restarted in between resume the lease.
  */
 const held = z.object({ task: taskId, lease: whole, attempt: whole, ranges });
 export type HeldLease = z.infer<typeof held>;
 
-/** Where a peer on the same machine and account finds the head's files, and the proof that it can read them. */
+/** Where a peer on the same machine and account finds the head's files, and the nonce that proves that it can read them. */
 const storeOffer = z.object({ directory: z.string(), probe: z.string(), nonce: z.string() });
 export type StoreOffer = z.infer<typeof storeOffer>;
 
 /**
- * The provider's own user of the broker, and the authority (PEM) that signed the broker's certificate; '' for none. With a password in it:
- * it goes over what is encrypted, or stays in this account.
+ * The provider's own user of the broker, and the authority (PEM) that signed the broker's certificate; '' for none. The URL holds a
+ * password: it is sent only over an encrypted route, or within this account.
  */
 export const brokerOffer = z.object({
   url: z.string().max(2000),
@@ -108,19 +108,19 @@ export const messages = {
     store: storeOffer,
     /** Leases among `held` that are still wanted; the provider drops the others. */
     keep: z.array(whole),
-    /** Leases with smaller numbers are from before: those that were not offered are void. */
+    /** Smaller lease numbers are from before this registration: those that were not offered are void. */
     firstLease: whole,
     broker: brokerOffer,
   }),
   /** Second step: the provider has seen `hello` on its topic and says whether it reads and writes the head's store by path. */
   ready: message(3, { session: sessionId, nonce: z.string(), sharesStore: z.boolean() }),
-  /** Graceful leave: these leases come back unworked. */
+  /** Graceful leave: these leases are handed back without a result. */
   bye: message(5, { session: sessionId, handBack: z.array(whole) }),
   ok: message(6, {}),
   refused: message(7, { error: wireError }),
-  /** With the key pair of a join token: take this key from now on. A client has no provider id: ''. */
+  /** Sent with the key pair of a join token: accept this key from now on. `provider` is '' for a client. */
   enrol: message(8, { version: whole, publicKey: text, name, provider: providerOrNone }),
-  /** One that is not approved yet is known, and let in when an admin says so. */
+  /** A key that is not approved yet is recorded, and let in once an admin approves it. */
   enrolled: message(9, { identity: name, role: z.enum(roles), cluster: name, approved: z.boolean() }),
 
   /** Tokens and nodes: an admin asks. */
@@ -133,7 +133,7 @@ export const messages = {
     seq: whole,
     running: z.array(whole).max(64),
     computedMs: nonNegative,
-    /** How fast bytes come from the head; 0 when it is not known. */
+    /** Measured rate from the head; 0 if unknown. */
     linkBytesPerMs: nonNegative,
   }),
   beat: message(17, { epoch: whole, seq: whole, known: z.boolean() }),
@@ -147,7 +147,7 @@ export const messages = {
   lease: message(33, {
     task: taskId,
     lease: whole,
-    /** Of its first subtask. */
+    /** Attempt of its first subtask. */
     attempt: whole,
     taskType: name,
     ranges,
@@ -156,14 +156,14 @@ export const messages = {
   }),
   /** The head has these results safely: the provider may forget them. */
   settled: message(34, { task: taskId, leases: z.array(whole) }),
-  /** Stop these leases; nobody waits for them any more. */
+  /** Stop these leases: their results are no longer wanted. */
   revoke: message(35, { task: taskId, leases: z.array(whole) }),
-  /** You are on this task's team: listen to its topic, which only its team can name. */
+  /** The provider takes part in this task: subscribe to its topic, whose key only its providers know. */
   open: message(38, { task: taskId, topicKey: z.string().regex(/^[0-9a-f]{32}$/) }),
   // task topic: to every provider of a task
   /** One chunk of a shared operand block; the bytes follow as a raw frame. */
   block: message(36, { block: blockId, offset: whole, total: whole }),
-  /** The task is over: drop what was kept for it only. */
+  /** The task is over: drop what was kept for this task only. */
   closed: message(37, { task: taskId }),
 
   // -- results (PUSH-PULL): provider to head --------------------------------------------------------------------------
@@ -215,7 +215,7 @@ export const messages = {
   }),
   /** The task is safe on the head's disk. */
   accepted: message(67, { request, task: taskId }),
-  /** This block of an operand has this id. The answer says whether its bytes are needed. */
+  /** Names the id of one block of an operand. The answer says whether its bytes are needed. */
   bind: message(68, {
     request,
     task: taskId,
@@ -233,20 +233,20 @@ export const messages = {
   fetch: message(72, { request, block: blockId, offset: whole, length: whole }),
   /** Client: bytes of an accepted subtask's result. */
   fetchResult: message(73, { request, task: taskId, index: whole, offset: whole, length: whole }),
-  /** Provider: so many bytes, whichever, to measure the link by. */
+  /** Provider: this many bytes of any content, to measure the link. */
   probe: message(87, { request, bytes: whole }),
   /** The answer to these three; the bytes follow as a raw frame. */
   chunk: message(74, { request, total: whole }),
-  /** Is all that was bound to this task safe on the head's disk? It is when the answer comes, if that is of the same life of the head. */
+  /** Asks that everything bound to this task be on the head's disk. The answer confirms it if its epoch has not changed. */
   sync: message(88, { request, task: taskId }),
   synced: message(89, { request, epoch: whole }),
-  /** Start (or go on) telling me about this task; tiles already accepted come again. */
+  /** Start (or resume) notifications about this task; tiles already accepted are sent again. */
   watch: message(75, { request, task: taskId }),
   cancel: message(76, { request, task: taskId }),
   show: message(77, { request, task: taskId }),
   listTasks: message(78, { request }),
   listNodes: message(84, { request }),
-  /** Lay journal, broker and results of a task side by side. May take as long as reading all of them. */
+  /** Compare journal, broker and results of a task. May take as long as reading all of them. */
   audit: message(85, { request, task: taskId }),
   task: message(79, { request, status: taskStatus }),
   tasks: message(80, { request, tasks: z.array(taskBrief).max(100) }),

@@ -1,4 +1,4 @@
-/** What the head tells about tasks and nodes: the objects behind `--json`, progress and the HTTP routes. */
+/** What the head reports about tasks and nodes: the objects behind `--json`, progress and the HTTP routes. */
 import { z } from 'zod';
 import { isErrorCode, type ErrorCode } from '../errors.ts';
 import { trainingReport } from './training-report.ts';
@@ -10,10 +10,10 @@ export const isTerminal = (state: TaskState): boolean =>
   state === 'done' || state === 'failed' || state === 'cancelled';
 
 /**
- * Where the messages of a task lie beside the head's journal.
- * mirrored  in the broker too; the end of the task is told when the broker has all of them, as long as it is there
- * strict    a subtask goes out when the broker has it; without the broker the task waits
- * local     in the journal alone
+ * Where the messages of a task are kept, besides the head's journal.
+ * mirrored  in the broker too; while the broker is up, the end of the task is reported only when it has all of them
+ * strict    in the broker first: a subtask is sent once the broker has it; without the broker the task waits
+ * local     in the journal only
  */
 export const durabilities = ['mirrored', 'strict', 'local'] as const;
 export type Durability = (typeof durabilities)[number];
@@ -41,7 +41,7 @@ export const nodeShare = z.object({
 });
 export type NodeShare = z.infer<typeof nodeShare>;
 
-/** Predicted time for a number of nodes, the fastest first. */
+/** Predicted time with the fastest `nodes` of the nodes. */
 export const forecastPoint = z.object({ nodes: whole, ms: nonNegative });
 export type ForecastPoint = z.infer<typeof forecastPoint>;
 
@@ -63,19 +63,19 @@ export const taskStatus = z.object({
   rejectedTiles: whole,
   /** Leases that were given again because a node failed, left or was late. */
   retries: whole,
-  /** Over sockets and shared files, as seen from the head: to providers, from providers. */
+  /** To and from providers, over sockets and shared files, as seen from the head. */
   bytesSent: whole,
   bytesReceived: whole,
   verifyMs: nonNegative,
   forecastMs: nonNegative,
   forecast: z.array(forecastPoint).max(64),
-  /** A sentence for the person, such as that fewer nodes would be faster; empty when there is nothing to say. */
+  /** A sentence for the user, such as that fewer nodes would be faster; empty if there is none. */
   advice: z.string(),
   /** Dispatch to acceptance of one lease, as the head saw it. */
   latencyMs: z.object({ p50: nonNegative, p99: nonNegative }),
-  /** What holds for this task: `local` also where there is no broker, or where it was away when the task ended. */
+  /** Durability in effect: `local` also if there is no broker, or if it was away when the task ended. */
   durability: z.enum(durabilities),
-  /** Of a training run that has begun. */
+  /** Null unless it is a training run that has begun. */
   training: trainingReport.nullable(),
   error: wireError.nullable(),
 });
@@ -96,26 +96,26 @@ export type TaskBrief = z.infer<typeof taskBrief>;
 /** The broker as the head sees it. */
 export const backboneStatus = z.object({
   state: z.enum(['off', 'connecting', 'up', 'blocked', 'down']),
-  /** Why, for people; empty when up or off. */
+  /** Human-readable reason; empty when up or off. */
   reason: z.string(),
-  /** Messages that it has not confirmed, and the age of the oldest; block chunks are not among them. */
+  /** Unconfirmed messages, their bytes and the age of the oldest; block chunks are not counted. */
   outboxMessages: whole,
   outboxBytes: whole,
   lagMs: nonNegative,
-  /** Queues that confirm nothing while others do; what waits for them does not count in `lagMs`. */
+  /** Queues that confirm nothing while others do; messages waiting for them are left out of `lagMs`. */
   muteQueues: whole,
-  /** Block chunks that it has not confirmed. */
+  /** Unconfirmed block chunks. */
   blockOutboxBytes: whole,
   confirmed: whole,
   resent: whole,
   unrouted: whole,
-  /** Messages that nobody could work off: they lie in the broker's queue `dead`, for people to look at. */
+  /** Messages in the broker's dead-letter queue `dead`, for an operator to inspect. */
   dead: whole,
   dropped: whole,
 });
 export type BackboneReport = z.infer<typeof backboneStatus>;
 
-/** Of a head without a broker. */
+/** Report of a head without a broker. */
 export const noBackbone: BackboneReport = {
   state: 'off',
   reason: '',
@@ -148,7 +148,7 @@ export const nodeStatus = z.object({
   rejected: whole,
   /** Reads and writes operands and results by path instead of over a socket. */
   sharesStore: z.boolean(),
-  /** As measured, from the head to the node; 0 when it is not known, or none is needed. */
+  /** Measured rate from the head to the node; 0 if unknown or not needed. */
   linkBytesPerMs: nonNegative,
   heartbeatAgeMs: nonNegative,
   refused: z.array(z.object({ ep: z.string(), reason: z.string() })),

@@ -1,14 +1,14 @@
-/** How a training run stands: part of the task's status, and what `--json` prints of it. */
+/** Progress of a training run: part of the task's status, and what `--json` prints of it. */
 import { z } from 'zod';
 import { nonNegative, whole } from './numbers.ts';
 
 const share = z.number().min(0).max(1);
 
-/** Mean times of an optimizer step in ms, as the head saw them; of nodes that step alone an equal part of a round. */
+/** Mean times of an optimizer step in ms, as seen by the head; where nodes step alone, a round divided by its steps. */
 export const stepSplit = z.object({
   /** The longest computation among the nodes. */
   computeMs: nonNegative,
-  /** From the longest computation to the last gradient, and the way of the weights. */
+  /** From the end of the longest computation to the last gradient, plus sending the weights. */
   transferMs: nonNegative,
   /** Checks and sum of the gradients, and the optimizer. */
   aggregateMs: nonNegative,
@@ -16,7 +16,7 @@ export const stepSplit = z.object({
 export type StepSplit = z.infer<typeof stepSplit>;
 
 export const trainingReport = z.object({
-  /** Optimizer steps done, of how many. */
+  /** Optimizer steps done, and in total. */
   step: whole,
   steps: whole,
   epoch: whole,
@@ -25,17 +25,17 @@ export const trainingReport = z.object({
   loss: z.number().nullable(),
   /** Share of right answers over the same steps, null for a regression. */
   trainAccuracy: share.nullable(),
-  /** Of the test set after the latest epoch. */
+  /** On the test set after the latest epoch. */
   testAccuracy: share.nullable(),
   testLoss: z.number().nullable(),
   learningRate: nonNegative,
   samplesPerSecond: nonNegative,
   split: stepSplit,
-  /** Shards that came after their step, were recomputed by the head, were found wrong. */
+  /** Shards that arrived after their step, that the head recomputed, and that were found wrong. */
   late: whole,
   audited: whole,
   disputed: whole,
-  /** The step of the checkpoint that a restart would begin with; its file's length. */
+  /** Step of the checkpoint that a restart would resume from, and the size of its file. */
   checkpointStep: whole,
   checkpointBytes: whole,
   /** SHA-256 of the weights, float32 little-endian in the order of the model's parameters; '' before the end. */

@@ -9,14 +9,14 @@ import { CsvRows, type CsvTable } from './csv-rows.ts';
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const LINE_MAX = 8 * 2 ** 20;
 const SHOWN_MAX = 40;
-/** So many digits fit a double exactly. */
+/** Integers of up to this many digits are exact in a double. */
 const DIGITS_MAX = 15;
 
 /** Takes a file piece by piece. */
 export class CsvReader {
   readonly #path: string;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true });
-  /** A line whose end is not there yet. */
+  /** The start of a line that is not complete yet. */
   #rest = '';
   #line = 0;
   #rows: CsvRows | undefined;
@@ -112,7 +112,7 @@ export class CsvReader {
   }
 }
 
-/** The number in a field, NaN for anything that is no finite float32. Most fields are a few digits, read without a string of their own. */
+/** The number in a field, NaN unless it is a finite float32. Most fields are a few digits, which are read without making a string. */
 function numberAt(line: string, from: number, to: number): number {
   let value = 0;
   for (let at = from; at < to; at++) {

@@ -30,7 +30,7 @@ export function parseIdx(bytes: Uint8Array, path: string): IdxArray {
   if (bytes.byteLength < end) throw truncated(path, end, bytes.byteLength);
   if (bytes.byteLength > end)
     throw badIdx(`${path} has bytes behind its last element`, `${end} are needed, it has ${bytes.byteLength}`);
-  // Not a Buffer, whose slice copies nothing.
+  // Not a Buffer: its `slice` is a view, not a copy.
   return { shape, elements: new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start) };
 }
 
@@ -53,7 +53,7 @@ function dimensionsOf(view: DataView, path: string): number {
   );
 }
 
-/** Side by side, so that sides made up to overflow never get multiplied out. */
+/** Checked after each factor, so that forged sides cannot overflow the product. */
 function elementCount(shape: readonly number[], path: string): number {
   let count = 1;
   for (const side of shape) {

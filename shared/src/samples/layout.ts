@@ -20,7 +20,7 @@ export const sampleLayout = z.object({
     /** `width` float32 a sample. */
     z.object({ kind: z.literal('values'), width: side }),
   ]),
-  /** Of every block but perhaps the last. */
+  /** Samples in every block; the last may have fewer. */
   samplesPerBlock: z.number().int().min(1).max(limits.chunkBytesMax.value),
 });
 
@@ -31,7 +31,7 @@ export type Features = Uint8Array | Float32Array;
 /** Labels, or `width` values a sample. */
 export type Targets = Uint16Array | Float32Array;
 
-/** All of a layout but the cut into blocks. */
+/** A layout without its cut into blocks. */
 export type SampleShape = Pick<SampleLayout, 'features' | 'featureType' | 'target'>;
 
 /** Throws USAGE with the field, TOO_LARGE when a block would be more than one chunk. */
@@ -74,7 +74,7 @@ export function samplesPerBlock(shape: SampleShape): number {
   });
 }
 
-/** Blocks of so many samples. */
+/** Number of blocks for this many samples. */
 export const sampleBlocks = ({ samplesPerBlock: each }: SampleLayout, samples: number): number =>
   Math.ceil(samples / each);
 

@@ -1,7 +1,7 @@
 /**
- * Digits drawn by pen strokes, for tests and trials where no data set is at hand. Only sums, products and quotients of doubles
- * go into a pixel, so that the same seed gives the same bytes on every machine. The background is 0 everywhere, so that the
- * ties of max pooling occur that real digits have.
+ * Digits drawn by pen strokes, for tests and trials where no data set is at hand. Only sums, products and quotients of doubles go into a
+ * pixel, so that the same seed gives the same bytes on every machine. The background is 0 everywhere, so that max pooling meets ties as in
+ * real digits.
  */
 import { seededRandom, type Random } from '../random.ts';
 
@@ -17,7 +17,7 @@ export interface SyntheticDigits {
   readonly labels: Uint16Array;
 }
 
-/** Taken once: tests run in a realm of their own, where each look-up of a global costs 100 ns. */
+/** Read once: tests run in a realm of their own, where each look-up of a global costs 100 ns. */
 const { floor, max, min } = Math;
 
 export const DIGIT_SIDE = 28;
@@ -144,7 +144,7 @@ const GLYPHS: readonly (readonly (readonly Point[])[])[] = [
   ],
 ];
 
-/** Half a side of the image that the largest digit fills, in pixels. */
+/** Half the width and height of the largest digit, in pixels. */
 const REACH = 11;
 const JITTER = 0.075;
 const SLANT = 0.45;
@@ -194,7 +194,7 @@ function placement(random: Random): (point: Point) => Point {
 }
 
 interface Pen {
-  /** Of the part that has full ink, in pixels. */
+  /** Radius of full ink, in pixels. */
   readonly radius: number;
   readonly ink: number;
 }
@@ -219,7 +219,7 @@ function drawSegment(image: Uint8Array, [[x0, y0], [x1, y1]]: readonly [Point, P
   }
 }
 
-/** [from, to) of the pixels in a stretch, cut off at the image. */
+/** [from, to) of the pixels in a stretch, clipped to the image. */
 const pixelsBetween = (low: number, high: number): readonly [number, number] => [
   max(0, floor(low)),
   min(DIGIT_SIDE, floor(high) + 1),

@@ -5,7 +5,7 @@
 import type { BlockId } from '../ids.ts';
 import type { NodeFacts, TaskPlan } from './task-type.ts';
 
-/** A block that the head itself brings to a round: the only one of its operand. */
+/** A block that the head itself makes for a round; the only block of its operand. */
 export interface RoundBlock {
   readonly operand: string;
   readonly id: BlockId;
@@ -14,16 +14,16 @@ export interface RoundBlock {
 
 /** What opens a round: plain data. */
 export interface RoundStart {
-  /** Ascending within one life of the head. */
+  /** Ascending within one epoch of the head. */
   readonly round: number;
   readonly blocks: readonly RoundBlock[];
-  /** What only the task type reads. */
+  /** Opaque to all but the task type. */
   readonly ask: unknown;
 }
 
 export interface RoundRules<Spec> {
-  /** Cuts a round for these nodes; their rates are those that they reach in this task, where they are known. */
+  /** Cuts a round for these nodes; their `gflops` are the rates reached in this task, where known. */
   plan(spec: Spec, start: RoundStart, nodes: readonly NodeFacts[]): TaskPlan;
-  /** Accepted subtasks that are enough for the end of a round whose other subtasks are late. */
+  /** Number of accepted subtasks with which a round may end while the others are late. */
   quorum(spec: Spec, plan: TaskPlan): number;
 }

@@ -22,13 +22,13 @@ export interface TaskPlan {
   readonly subtasks: number;
   /** Subtasks that may travel in one lease. */
   readonly batch: number;
-  /** For each subtask the position of the node (in the list given to `plan`) that it was cut for, or -1; empty when any node will do for all. */
+  /** For each subtask the index, in the list given to `plan`, of the node that it was cut for, or -1; empty if any node will do. */
   readonly homes: readonly number[];
   /** Nodes that the plan uses. */
   readonly nodes: number;
   readonly forecast: readonly ForecastPoint[];
   readonly advice: string;
-  /** What only the task type reads. */
+  /** Opaque to all but the task type. */
   readonly layout: unknown;
 }
 
@@ -37,19 +37,19 @@ export interface Operand {
   readonly blocks: number;
 }
 
-/** Work as a provider holds it. */
+/** A lease's work as a provider parsed it, and the blocks that it reads. */
 export interface LeasedBlocks {
   readonly work: unknown;
   readonly blocks: readonly BlockId[];
 }
 
-/** The answer of `bind` so far: ids of an operand's blocks, by block number. */
+/** Looks up the id of a bound block. */
 export type BlockTable = (need: BlockNeed) => BlockId;
 
 export interface LeaseTerms {
   readonly indices: readonly number[];
   readonly blocks: BlockTable;
-  /** Whose it is. */
+  /** The provider that gets the lease. */
   readonly node: ProviderId;
 }
 
@@ -67,11 +67,11 @@ export interface TaskType<Spec> {
   plan(spec: Spec, nodes: readonly NodeFacts[]): TaskPlan;
   /** Blocks that subtask `index` reads. */
   needs(spec: Spec, plan: TaskPlan, index: number): readonly BlockNeed[];
-  /** Of a kind that works in rounds; its `plan` is the time before the first one and has no subtasks. */
+  /** Null for kinds that do not work in rounds. For one that does, `plan` covers the time before its first round and has no subtasks. */
   readonly rounds: RoundRules<Spec> | null;
-  /** What the provider is told about the subtasks of one lease; small, msgpack-able. */
+  /** Work for the subtasks of one lease, as sent to the provider; small, msgpack-able. */
   work(spec: Spec, plan: TaskPlan, lease: LeaseTerms): unknown;
-  /** Checks what came of `work` at a provider, and names the blocks that it reads, each once. Throws ZodError. */
+  /** Parses at the provider what `work` returned, and lists the blocks that it reads, each once. Throws ZodError. */
   readWork(raw: unknown): LeasedBlocks;
   /** Bulk bytes that travel with a lease, or null. */
   payload(spec: Spec, indices: readonly number[]): Uint8Array | null;
@@ -79,13 +79,13 @@ export interface TaskType<Spec> {
   window(spec: Spec): number | null;
   /** Exact size of an operand block. */
   blockBytes(spec: Spec, need: BlockNeed): number;
-  /** Exact size of the result of subtask `index`, 0 where nothing is kept. */
+  /** Size of the result of subtask `index`: exact, or for training an upper bound; 0 if nothing is kept. */
   resultBytes(spec: Spec, plan: TaskPlan, index: number): number;
-  /** What is kept for the client when all is done, at most: of all results together, or of a checkpoint. */
+  /** Upper bound of what is kept for the client at the end: all results together, or a checkpoint. */
   keptBytes(spec: Spec): number;
   /** Floating-point (or integer) operations of one subtask. */
   flops(spec: Spec, plan: TaskPlan, index: number): number;
-  /** Where the result of subtask `index` lies in the whole: [row from, row to, column from, column to), or [] when it has no place. */
+  /** Region of subtask `index` in the whole result: [row from, row to, column from, column to), or [] if it has none. */
   region(spec: Spec, plan: TaskPlan, index: number): readonly number[];
   /** For the status: [m, k, n] or the like, and the element type or ''. */
   describe(spec: Spec): { readonly shape: readonly number[]; readonly dtype: string };

@@ -3,7 +3,7 @@ import type { Dtype, Elements } from './dtype.ts';
 
 /** A dense matrix in memory. */
 export interface Matrix<T extends Dtype = Dtype> {
-  /** rows * columns of them. */
+  /** rows * columns elements. */
   readonly elements: Elements<T>;
   readonly rows: number;
   readonly columns: number;
@@ -17,7 +17,10 @@ export interface Region {
   readonly columns: readonly [number, number];
 }
 
-/** A side of the squares in which a transposing copy goes: 32 x 32 float64 are 8 KiB on each side, both fit the first-level cache. */
+/**
+ * Side of the squares that a transposing copy goes by: 32 x 32 float64 are 8 KiB in source and target each, which fit the first-level
+ * cache.
+ */
 const SQUARE = 32;
 
 /** The region packed row-major into `into`, which is exactly as long as the region. */
@@ -40,7 +43,7 @@ function copyRows({ elements, columns }: Matrix, region: Region, into: Elements)
   }
 }
 
-/** Square by square, because one of the two sides is strided whatever the order of the loops. */
+/** Square by square, because one of the two sides is strided in any order of the loops. */
 function copyTransposed(source: Matrix, region: Region, into: Elements): void {
   const [top, bottom] = region.rows;
   const [left, right] = region.columns;
@@ -103,9 +106,9 @@ export interface StoredMatrix extends Omit<Matrix, 'elements'> {
 }
 
 /**
- * Where a region lies in a file: one piece when it is as wide as the lines of the file (rows, or columns in Fortran order), else
- * a piece per line. The pieces read one after the other are the region packed in the order of the file: done for C order,
- * to be turned by `copyBlock` from a Fortran-order matrix of the region's size otherwise.
+ * Where a region lies in a file: one piece when it is as wide as the lines of the file (rows, or columns in Fortran order), else a piece
+ * per line. Read one after the other, the pieces are the region packed in the order of the file. For Fortran order `copyBlock` then
+ * transposes it, as a matrix of the region's size.
  */
 export function blockByteRanges(stored: StoredMatrix, { rows, columns }: Region): ByteRanges {
   const [lines, within] = stored.fortran ? [columns, rows] : [rows, columns];

@@ -10,7 +10,7 @@ export type Numbers =
 export interface NumberArray {
   readonly shape: readonly number[];
   readonly elements: Numbers;
-  /** Are the elements of a type that only has whole numbers? */
+  /** Can the element type hold whole numbers only? */
   readonly whole: boolean;
 }
 
@@ -50,7 +50,7 @@ export function parseNpyArray(bytes: Uint8Array, path: string): NumberArray {
     );
   }
   checkLength({ expected: elementCount(shape) * each, found: bytes.byteLength - dataOffset }, path);
-  // Copied, as rarely anything in a file is aligned behind what the reader of the file put before it.
+  // Copied, because elements are rarely aligned in the memory that the file was read into.
   return { shape, elements: read(new Uint8Array(bytes.subarray(dataOffset)).buffer), whole };
 }
 

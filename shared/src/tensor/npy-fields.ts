@@ -1,4 +1,4 @@
-/** What stands in the header of a `.npy` file, of any shape and element type. */
+/** Fields of the header of a `.npy` file, of any shape and element type. */
 import { MusterError } from '../errors.ts';
 import { parsePythonLiteral, type PythonValue } from './python-literal.ts';
 
@@ -15,7 +15,7 @@ export interface NpyFields {
 export const NPY_MAGIC = '\u0093NUMPY';
 /** NumPy itself refuses to read a longer header. */
 const HEADER_TEXT_MAX_BYTES = 10_000;
-/** So many bytes from the start of a file always hold its whole header. */
+/** This many bytes from the start of a file always hold its whole header. */
 export const NPY_HEADER_MAX_BYTES = 12 + HEADER_TEXT_MAX_BYTES;
 
 /** Throws BAD_DATA for bytes that do not begin with a whole header; `path` only appears in the texts. */
@@ -26,7 +26,7 @@ export function readNpyFields(bytes: Uint8Array, path: string): NpyFields {
   return { descr: fields.get('descr'), shape, fortranOrder: fields.get('fortran_order') === true, dataOffset };
 }
 
-/** The element type, when the elements are no records and no Python objects: those are refused. */
+/** The element type. Throws BAD_DATA for records and for Python objects. */
 export function descrText(descr: PythonValue | undefined, path: string): string {
   if (descr === undefined) throw damaged(path, "the header has no 'descr'");
   if (typeof descr !== 'string') {

@@ -65,7 +65,7 @@ function dtypeOf(descr: PythonValue | undefined, path: string): Dtype {
   return known;
 }
 
-/** NumPy's letters for types that hold numbers in a way that Muster does not multiply. */
+/** NumPy's codes of numeric types that Muster does not multiply, and what to convert them to. */
 const OTHER_TYPES: Readonly<Record<string, { name: string; to: string }>> = {
   f2: { name: 'float16', to: '<f4' },
   f16: { name: 'long double', to: '<f8' },

@@ -157,7 +157,7 @@ function parseEntry(name: string, entry: unknown, path: string): Entry {
   return { dtype, shape, from, to };
 }
 
-/** Beyond 2^53 the product is not exact, but then no file is so long either. */
+/** Not exact beyond 2^53, but no file is that long. */
 const byteLengthOf = (dtype: SafetensorsDtype, shape: readonly number[]): number =>
   elementCount(shape) * safetensorsDtypes[dtype];
 

@@ -46,7 +46,7 @@ export const trainSpec = (options: object = {}, fields: object = {}): object => 
   ...fields,
 });
 
-/** Of that training, before its first step. */
+/** Report of that training before its first step. */
 export const trainingReport = (facts: Partial<TrainingReport> = {}): TrainingReport => ({
   step: 0,
   steps: 4,

@@ -4,13 +4,13 @@ import { basename, join } from 'node:path';
 import { LocalCluster, type LocalClusterOptions, type LocalProgram, type Outcome } from './local-cluster.ts';
 import { waitUntil } from './wait-until.ts';
 
-/** A process that lost its parent sees the end of its pipe and leaves. */
+/** Time for orphaned processes to see the end of their pipe and exit. */
 const ORPHANS_LEAVE_MS = 5000;
 
-/** A cluster of real processes that must leave nothing behind: its programs have a folder for temporary files of their own. */
+/** A cluster of real processes that must leave nothing behind: its programs have a TMPDIR of their own, which `end` checks. */
 export class ClusterUnderTest {
   readonly cluster: LocalCluster;
-  /** For operands and results; goes away at the end. */
+  /** Folder for operands and results; `end` deletes it. */
   readonly folder: string;
   readonly #temporary: string;
   readonly #clients = new Set<LocalProgram>();
@@ -55,14 +55,14 @@ export class ClusterUnderTest {
     return this.client(...args).ended();
   }
 
-  /** SIGKILL: no handler, no last word. Resolves when it is gone. */
+  /** SIGKILL: no handler runs. Resolves when the process is gone. */
   async kill(program: LocalProgram): Promise<void> {
     this.#killed.add(program);
     program.process.kill('SIGKILL');
     await program.ended();
   }
 
-  /** Stops everything, in the order in which a person would. Throws when a process, a lock or a temporary file is left. */
+  /** Stops everything in the usual order: clients, providers, head. Throws when a process, a lock or a temporary file is left. */
   async end(): Promise<void> {
     try {
       await Promise.all([...this.#clients].map((client) => client.stop()));
@@ -82,7 +82,7 @@ export class ClusterUnderTest {
     }
   }
 
-  /** Ours are those whose environment names our folder. Only Linux tells. */
+  /** Our processes, found by TMPDIR in their environment; Linux only. */
   #processes(): string[] {
     if (process.platform !== 'linux') return [];
     return readdirSync('/proc')
@@ -90,7 +90,7 @@ export class ClusterUnderTest {
       .map((pid) => `${pid} ${textOf(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')}`);
   }
 
-  /** What was killed cannot take its lock away. */
+  /** Locks that are left, except those of killed programs, which cannot remove them. */
   #locks(): string[] {
     const killed = new Set([...this.#killed].map(({ process: { pid } }) => pid));
     const files = readdirSync(this.cluster.directory, { recursive: true, encoding: 'utf8' });
@@ -101,7 +101,7 @@ export class ClusterUnderTest {
   }
 }
 
-/** '' for a process that is gone, is a zombie, or belongs to somebody else. */
+/** '' for a process that is gone, is a zombie, or belongs to another account. */
 function textOf(file: string): string {
   try {
     return readFileSync(file, 'latin1');

@@ -1,13 +1,13 @@
 /**
- * Matrices of few binary digits, so that float32 and float64 hold every sum of products exactly: the check of a product of any
- * size is then one of equality, in time proportional to the operands.
+ * Matrices of few binary digits, so that float32 and float64 hold every sum of products exactly: a product of any size can then be checked
+ * for equality, in time proportional to the operands.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { seededRandom } from '../random.ts';
 import { bytesOf, elementsOf, zeros, type Elements, type OperandDtype } from '../tensor/dtype.ts';
 import { npyHeader, parseNpyHeader } from '../tensor/npy.ts';
 
-/** Sums of so many products of two four-bit numbers need no more than the 24 bits of float32. */
+/** Sums of up to this many products of two four-bit numbers fit the 24 bits of a float32's significand. */
 const INNER_MAX = 2 ** 18;
 const STEPS = 16;
 
@@ -44,8 +44,8 @@ export interface ProductFiles {
 }
 
 /**
- * Rows of C that are not those of A * B, told by C x = A (B x). No element of x is zero, so that a row with one wrong element is
- * always among them.
+ * Rows of C that differ from those of A * B, found by C x = A (B x). No element of x is zero, so a row with a single wrong element is
+ * always found.
  */
 export function wrongRows({ a, b, c }: ProductFiles): number[] {
   const [left, right, product] = [a, b, c].map(readMatrix) as [Matrix, Matrix, Matrix];

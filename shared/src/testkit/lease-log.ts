@@ -1,7 +1,7 @@
-/** What a head that logs at level debug tells about its leases. */
+/** Leases in the log of a head at level debug. */
 
 export interface LeaseGiven {
-  /** By the wall clock, ms. */
+  /** Wall clock, ms. */
   readonly time: number;
   readonly task: string;
   readonly lease: number;
@@ -17,8 +17,8 @@ export function leasesGiven(log: string, task: string): LeaseGiven[] {
 }
 
 /**
- * For each subtask that the victim had and somebody else was given from `sinceMs` (wall clock) on: how long after, in ms, in the
- * order in which they were given.
+ * Delays in ms after `sinceMs` (wall clock) at which leases of the victim were given to other nodes, in that order. Leases are matched by
+ * their first subtask.
  */
 export function givenAgain(
   leases: readonly LeaseGiven[],

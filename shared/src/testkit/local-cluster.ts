@@ -1,6 +1,6 @@
 /**
- * A whole cluster of real processes on this machine, from the built programs: for the demo, benchmarks and chaos tests.
- * Everything it makes lies in one temporary folder and goes away with `stop`.
+ * A whole cluster of real processes on this machine, from the built programs: for the demo, benchmarks and chaos tests. All its files lie
+ * in one temporary folder, which `stop` deletes.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,9 +15,9 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 export type Program = 'head-node' | 'provider-node' | 'user-client';
 
-/** Where a program may run instead of beside this one, as in a network namespace. */
+/** Another place to run a program in, such as a network namespace. */
 export interface Place {
-  /** `command` as one that runs there. The process is that of the command. */
+  /** The command line that runs `command` there, as the spawned process itself. */
   inside(command: readonly string[]): readonly string[];
 }
 
@@ -36,7 +36,7 @@ export interface LocalClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Stops everything when it aborts, also in the middle of the start. */
   readonly signal?: AbortSignal;
-  /** Told whatever the programs say on standard error. */
+  /** Called with each line that a program writes to standard error. */
   readonly onLine?: (program: string, line: string) => void;
 }
 
@@ -44,7 +44,7 @@ export interface LocalClusterOptions {
 export class LocalProgram {
   readonly name: string;
   readonly process: ChildProcess;
-  /** The process has ended and its last word is read. */
+  /** Resolves when the process has ended and its output is read. */
   readonly #closed: Promise<void>;
   #stderr = '';
   #stdout = '';
@@ -68,7 +68,7 @@ export class LocalProgram {
     return this.process.exitCode === null && this.process.signalCode === null;
   }
 
-  /** Resolves when it has said `text` on standard error. Rejects when it ends without, or after `withinMs`. */
+  /** Resolves when `text` has appeared on standard error. Rejects when the program ends without it, or after `withinMs`. */
   async said(text: string, withinMs = 30_000): Promise<void> {
     const deadline = performance.now() + withinMs;
     while (!this.#stderr.includes(text)) {
@@ -83,7 +83,7 @@ export class LocalProgram {
     return { code: this.process.exitCode, stdout: this.#stdout, stderr: this.#stderr };
   }
 
-  /** SIGTERM, and SIGKILL for one that does not listen. */
+  /** SIGTERM, then SIGKILL after 8 s. */
   async stop(): Promise<void> {
     if (!this.alive) return;
     this.process.kill('SIGTERM');
@@ -134,7 +134,7 @@ export class LocalCluster {
     return provider;
   }
 
-  /** After the head was killed: the same state, the same ports. */
+  /** Restarts a killed head with the same state and ports. */
   async restartHead(): Promise<void> {
     this.head = this.#startHead();
     await this.head.said('head-node ready');
@@ -154,11 +154,11 @@ export class LocalCluster {
     return new LocalProgram(program, child, this.#options.onLine ?? (() => undefined));
   }
 
-  /** Every time all that was started until then. */
+  /** May be called again: stops everything that was started until then. */
   async stop(): Promise<void> {
     await Promise.all(this.providers.map((provider) => provider.stop()));
     await this.head.stop();
-    // One that was killed has left it.
+    // A killed head leaves its credential behind.
     removeLocalCredential(this.portBase, readLocalCredential(this.portBase)?.headId ?? '');
     rmSync(this.directory, { recursive: true, force: true });
   }
@@ -171,14 +171,14 @@ export class LocalCluster {
 
 const PORT_FIRST = 20_000;
 const PORT_ROWS = 2500;
-/** By programs that run tests at the same time, told apart by what Jest calls each of them. */
+/** Disjoint rows of ports for Jest workers that run at the same time. */
 const LANES = 4;
 const lane = Number(process.env['JEST_WORKER_ID'] ?? 0) % LANES;
 const given = new Set<number>();
 
 /**
- * The first of five ports in a row that nobody listens on, below those that systems give to outgoing connections (from 32768 on): such
- * a one would take it before we do. Not one that was given before: whoever has it may be about to listen, or about to come back.
+ * First of five free ports in a row, below the ephemeral range (from 32768), where an outgoing connection could take one before we do.
+ * Never one that was returned before: its user may not listen yet, or may listen again.
  */
 export async function freePortBase(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt += 1) {

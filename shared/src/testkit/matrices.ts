@@ -1,7 +1,7 @@
 import type { Random } from '../random.ts';
 import { zeros, type Dtype, type Elements } from '../tensor/dtype.ts';
 
-/** Taken once: a look-up of a global is slow in the realm of a test. */
+/** Read once: a look-up of a global is slow in the realm of a test. */
 const { abs, floor } = Math;
 const { isNaN } = Number;
 

@@ -4,7 +4,7 @@ const LOOPBACK = '127.0.0.1';
 const GROUP = '224.0.0.251';
 const ANSWER_MS = 1000;
 
-/** Does what is sent to the group of mDNS come back by the loopback interface? Not on every system, nor in every container. */
+/** Do datagrams to the mDNS group come back by the loopback interface? Not on every system, nor in every container. */
 export function hasMulticast(): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createSocket({ type: 'udp4', reuseAddr: true });

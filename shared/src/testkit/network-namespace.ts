@@ -1,9 +1,9 @@
-/** A machine of its own for one program: a network namespace with one link to this one, which can be cut without a trace. */
+/** A separate machine for one program: a network namespace with one link to this machine, which can be cut without notice. */
 import { spawnSync } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
 import type { Place } from './local-cluster.ts';
 
-/** Private networks (RFC 1918), in parts that few use: one for the link, that no address of this machine is near to. */
+/** Private networks (RFC 1918) that are rarely used: the link gets one that no address of this machine is near to. */
 const NETWORKS = ['10.213.77', '172.29.77', '192.168.213'];
 
 const CHAINS = ['INPUT', 'OUTPUT'];
@@ -19,7 +19,7 @@ export class NetworkNamespace implements Place {
     return `${this.#network}.1`;
   }
 
-  /** Why there can be none; '' when there can. */
+  /** Why no namespace can be made; '' if one can. */
   static missing(): string {
     if (process.platform !== 'linux') return 'needs network namespaces, which only Linux has';
     if (process.getuid?.() !== 0) return 'needs root, for a network namespace';
@@ -50,12 +50,12 @@ export class NetworkNamespace implements Place {
     this.#network = network;
   }
 
-  /** Nothing comes or goes any more, and nobody is told: as when a cable is pulled or a machine loses power. */
+  /** Drops every packet silently, as when a cable is pulled or a machine loses power. */
   cut(): void {
     for (const chain of CHAINS) run(this.inside(['iptables', '-A', chain, '-j', 'DROP']));
   }
 
-  /** What was sent meanwhile comes as soon as TCP sends it again. */
+  /** Data sent meanwhile arrives as soon as TCP retransmits it. */
   heal(): void {
     for (const chain of CHAINS) run(this.inside(['iptables', '-F', chain]));
   }
@@ -78,7 +78,7 @@ export class NetworkNamespace implements Place {
   }
 }
 
-/** Root of a container may not be allowed to. */
+/** Tries it, because root in a container may lack the rights. */
 function whyRefused(): string {
   try {
     const trial = NetworkNamespace.open();
@@ -93,7 +93,7 @@ function whyRefused(): string {
   }
 }
 
-/** A link whose addresses are those of another network would take that one's traffic. */
+/** A link whose addresses overlap another network would take that network's traffic. */
 function freeNetwork(): string | undefined {
   const ours = Object.values(networkInterfaces()).flatMap((addresses) =>
     (addresses ?? []).map(({ address }) => address),

@@ -4,8 +4,8 @@ type TestBody = () => Promise<unknown> | undefined | void;
 export type RegisterTest = (name: string, body: TestBody, timeoutMs?: number) => void;
 
 /**
- * The only way to skip a test: what is missing stands in the test's name, and `npm test` prints it.
- * Reads the global `test`, so that the rest of the test kit stays usable outside Jest.
+ * The only way to skip a test: the reason is part of the test's name, and `npm test` prints it. Reads the global `test`, so that the rest
+ * of the test kit stays usable outside Jest.
  *
  * @example const gpuTest = hasGpu ? test : skipBecause('no GPU on this machine');
  */

@@ -1,4 +1,4 @@
-/** A link that fails on command: a row of ports that leads to another row, in this process. No rights are needed for it. */
+/** A link that fails on command: forwards a row of ports to another row, in this process and without special rights. */
 import { leaveLocalCredential, readLocalCredential, removeLocalCredential } from '../io/local-credential.ts';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
@@ -13,12 +13,12 @@ export interface ProxyOptions {
 
 /**
  * open    everything passes, after the latency
- * cut     connections are reset, and new ones as soon as they are made
- * silent  connections stay and nothing passes; what was sent meanwhile comes with `heal`, as TCP would send it again
+ * cut     connections are reset, new ones as soon as they are made
+ * silent  connections stay open but nothing passes; `heal` delivers what was sent meanwhile, as TCP would
  */
 type Passage = 'open' | 'cut' | 'silent';
 
-/** What one direction keeps before its sender is held back. */
+/** Bytes that one direction buffers before it pauses the sender. */
 const WINDOW_BYTES = 4 * 2 ** 20;
 
 interface Link {
@@ -38,7 +38,7 @@ export class TcpProxy {
     this.#from = from;
   }
 
-  /** As which it leaves what the head has left for its own account: programs look for that by the port that they dial. */
+  /** Owner of the copied local credential, which programs look up by the port that they dial. */
   get #name(): string {
     return `proxy ${this.#from}`;
   }
@@ -71,7 +71,7 @@ export class TcpProxy {
     for (const lane of this.#lanes) lane.flush();
   }
 
-  /** In each direction, for what comes from now on. */
+  /** Sets the latency of each direction, for data from now on. */
   delay(latencyMs: number): void {
     this.#link.latencyMs = latencyMs;
   }
@@ -107,7 +107,7 @@ interface Chunk {
   readonly dueMs: number;
 }
 
-/** One direction of one connection: in order, whatever becomes of the latency. */
+/** One direction of one connection. Keeps the order even when the latency changes. */
 class Lane {
   readonly #source: Socket;
   readonly #target: Socket;
@@ -164,7 +164,7 @@ class Lane {
     this.#target.write(bytes);
   }
 
-  /** Through a link that carries nothing not even a reset is seen, before it is healed. */
+  /** A silent link passes not even a reset before it is healed. */
   #closed(failed: boolean): void {
     if (failed && this.#link.passage !== 'silent') this.#target.resetAndDestroy();
     else this.#end();

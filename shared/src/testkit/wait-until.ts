@@ -1,6 +1,6 @@
 const POLL_MS = 5;
 
-/** What stands in the failure, and how long to wait at most. */
+/** `what` is part of the error message; `timeoutMs` is 10 s by default. */
 export interface Wait {
   readonly what: string;
   readonly timeoutMs?: number;

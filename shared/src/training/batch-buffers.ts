@@ -10,7 +10,7 @@ import type { GraphTensor } from './graph-runner.ts';
 
 /** Where samples come from. */
 export interface SampleSource {
-  /** Names what is behind `blockAt`: what was gathered of one set is nothing of another, although its samples have the same numbers. */
+  /** Name of the set behind `blockAt`: samples gathered from one set must not serve another, which has the same sample numbers. */
   readonly set: string;
   readonly blockAt: (number: number) => BlockView;
 }
@@ -20,18 +20,18 @@ export interface BatchSource extends SampleSource {
   readonly indices: Uint32Array;
 }
 
-/** What the inputs of a step are named, ready for a runner. */
+/** Inputs of a step by name, ready for a runner. */
 export type BatchInputs = Record<string, GraphTensor>;
 
-/** Memory for the batches of a model, used again for each: as large as the largest so far. */
+/** Reusable memory for the batches of a model, as large as the largest so far. */
 export class BatchBuffers {
   readonly #model: Model;
   readonly #layout: SampleLayout;
   readonly #dropouts: readonly Dropout[];
   readonly #buffers = new Map<string, Float32Array>();
-  /** What `X` and `Y` hold; part of the order of an epoch. */
+  /** Sample numbers that `X` and `Y` hold; a view of an epoch's order. */
   #gathered: Uint32Array = NOTHING;
-  /** ... of this set. */
+  /** Set that they were gathered from. */
   #set = '';
 
   constructor(model: Model, layout: SampleLayout) {
@@ -40,7 +40,7 @@ export class BatchBuffers {
     this.#dropouts = dropouts(model);
   }
 
-  /** `X` and `Y`; they hold until the next call. Of samples that were gathered ahead they are there. */
+  /** `X` and `Y`, valid until the next call. Samples that were gathered ahead are reused. */
   samples(source: BatchSource): BatchInputs {
     const { indices, set } = source;
     if (set !== this.#set || !isWithin(indices, this.#gathered)) this.gather(source);
@@ -51,7 +51,7 @@ export class BatchBuffers {
     };
   }
 
-  /** Fills `X` and `Y`, from which `samples` may want a part later. */
+  /** Fills `X` and `Y` ahead; `samples` may use a part of them. */
   gather(source: BatchSource): void {
     const rows = { first: 0, samples: source.indices.length };
     const X = this.#tensor('X', this.#model.input, rows).elements;
@@ -61,7 +61,7 @@ export class BatchBuffers {
     [this.#gathered, this.#set] = [source.indices, source.set];
   }
 
-  /** `mask:0`, `mask:1`, ... of this step; they hold until the next call. */
+  /** `mask:0`, `mask:1`, ... of this step, valid until the next call. */
   masks(key: { readonly seed: number; readonly step: number }, indices: Uint32Array): BatchInputs {
     const inputs: BatchInputs = {};
     for (const [layer, { shape, rate }] of this.#dropouts.entries()) {
@@ -88,7 +88,7 @@ interface Rows {
 
 const NOTHING = new Uint32Array();
 
-/** Is it a part of the other, in the same memory? Then it holds the same, for nobody writes to an order. */
+/** Is `part` a view within `whole`? Then it has the same numbers, because an order is never written to. */
 const isWithin = (part: Uint32Array, whole: Uint32Array): boolean =>
   part.buffer === whole.buffer &&
   part.byteOffset >= whole.byteOffset &&

@@ -5,10 +5,10 @@ export interface ShardRange {
 }
 
 /**
- * Cuts the samples [0, batch) into one range a node, in node order, proportional to measured samples a second
- * (largest remainder, so that they add up). A node whose share would be below `minimum` gets `minimum`, because small
- * batches lose efficiency; where the batch is too small for that, the slowest nodes get an empty range. A speed that is 0 or not finite
- * gets one too, unless no speed is known: then all get the same.
+ * Cuts the samples [0, batch) into one range for each node, in node order, proportional to measured samples a second (largest remainder, so
+ * that they add up). A node whose share would be below `minimum` gets `minimum`, because small batches lose efficiency; if the batch is too
+ * small for that, the slowest nodes get an empty range. So does a node whose speed is 0 or not finite, unless no speed is known: then all
+ * get the same.
  */
 export function cutBatch(
   batch: number,
@@ -30,7 +30,7 @@ function fastest(rates: readonly number[], places: number): number[] {
   return rates.map((rate, node) => (chosen.has(node) ? rate : 0));
 }
 
-/** Nodes below the minimum are set to it, and the others share what is left, until nobody is below. */
+/** Nodes below the minimum are set to it, and the others share what is left, until none is below. */
 function sharesOf(batch: number, rates: readonly number[], minimum: number): number[] {
   const atMinimum = new Set<number>();
   for (;;) {
@@ -66,7 +66,10 @@ function rangesOf(shares: readonly number[]): ShardRange[] {
   });
 }
 
-/** The samples [0, batch) in `count` shards that depend on nothing else, sizes equal within one and none empty: fewer shards where there are fewer samples. */
+/**
+ * Cuts the samples [0, batch) into `count` shards by these two numbers alone. Sizes differ by at most one and none is empty: a batch
+ * smaller than `count` has fewer shards.
+ */
 export function virtualShards(batch: number, count: number): ShardRange[] {
   const shards = Math.min(batch, count);
   return Array.from({ length: shards }, (_, shard) => ({

@@ -17,14 +17,14 @@ export interface ParameterPlace {
   readonly offset: number;
 }
 
-/** The samples that a place in the data is a place in. */
+/** The data set that the cursor refers to. */
 export interface TrainedOn {
   readonly samples: number;
-  /** Of their blocks, in order: the same samples in the same form have the same. */
+  /** Digest of its blocks in order: equal for the same samples in the same form. */
   readonly digest: string;
 }
 
-/** Everything that is needed to go on as if nothing had happened, besides the data set. */
+/** Everything needed to resume a run exactly, except the data set. */
 export interface Checkpoint {
   readonly weights: Float32Array;
   readonly optimizer: OptimizerState;
@@ -41,11 +41,11 @@ export interface Checkpoint {
   readonly data: TrainedOn | null;
   /** Canonical JSON of the model; two models are the same if this is. */
   readonly model: string;
-  /** Of programs, by name. */
+  /** Versions of programs, by name. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** In front of the names of moments: `muster.optimizer.first.dense.weight`. No parameter may be named so. */
+/** Prefix of the names of moments: `muster.optimizer.first.dense.weight`. No parameter's name may begin with it. */
 const RESERVED = 'muster.';
 const GROUPS = ['optimizer', 'outer'] as const;
 
@@ -98,7 +98,7 @@ function metadataOf({ step, epoch, cursor, options, data, model, versions }: Che
   };
 }
 
-/** Every value of the weights in one parameter, in order: else a checkpoint would lose some. */
+/** Parameters must cover the weights in order and without gaps: else a checkpoint would lose values. */
 function checkLayout(layout: readonly ParameterPlace[], parameters: number): void {
   let end = 0;
   for (const { name, shape, offset } of layout) {
@@ -139,14 +139,14 @@ const storedMetadata = z.object({
   versions: json.pipe(z.record(z.string(), z.string())),
 });
 
-/** What a checkpoint must be of. */
+/** The model that a checkpoint must belong to. */
 export interface CheckpointOf {
   readonly model: string;
   readonly layout: readonly ParameterPlace[];
 }
 
 /**
- * The inverse of `checkpointTensors`, into arrays of its own.
+ * The inverse of `checkpointTensors`, into new arrays.
  * @throws CHECKPOINT_MISMATCH for another format version or another model; BAD_DATA for what is no checkpoint.
  */
 export function parseCheckpoint({ tensors, metadata }: Safetensors, { model, layout }: CheckpointOf): Checkpoint {
@@ -163,7 +163,7 @@ export function parseCheckpoint({ tensors, metadata }: Safetensors, { model, lay
   return { ...facts, data, options: parsed, weights, optimizer: optimizer!, outer: outer! };
 }
 
-/** What `--out` of a run writes, or another program. */
+/** The file holds weights without training state, as `--out` of a run or another program writes. */
 const weightsOnly = (): MusterError =>
   new MusterError('BAD_DATA', 'these are weights, and no checkpoint', {
     why: 'a run goes on from more: what its optimizer remembers, its step and its place in the data',

@@ -11,8 +11,8 @@ export function globalNorm(values: Float32Array): number {
 }
 
 /**
- * Scales the gradient, in place, to a norm of `maxNorm` where it is larger (0: never); Pascanu et al. 2013.
- * @returns the norm before. One that is not finite leaves the gradient as it is: the caller must not step with it.
+ * Scales the gradient, in place, to a norm of `maxNorm` if it is larger (0: never); Pascanu et al. 2013.
+ * @returns the norm before. If that is not finite the gradient is unchanged, and the caller must not step with it.
  */
 export function clipByGlobalNorm(gradient: Float32Array, maxNorm: number): number {
   const norm = globalNorm(gradient);

@@ -1,4 +1,4 @@
-/** How gradients travel: 4, 2, about 1 or 8 * topk bytes a parameter. `topk` is the fraction of parameters that is sent, in (0, 1]. */
+/** Encoding of gradients: 4, 2, about 1 or 8 * topk bytes a parameter. `topk` is the fraction of parameters that is sent, in (0, 1]. */
 export type Compression = 'none' | 'bf16' | 'int8' | { readonly topk: number };
 
 const PERCENT = /^topk:(\d+(?:\.\d+)?)%$/;

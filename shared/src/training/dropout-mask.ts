@@ -14,9 +14,8 @@ export interface MaskKey {
 }
 
 /**
- * Inverted dropout for `samples` (numbers in the data set), one row of `out` each, out.length / samples.length units:
- * 0 with probability `rate`, else 1 / (1 - rate). A row depends on key and sample number alone, so it is the same on whichever node
- * and in whatever shard the sample is computed.
+ * Inverted dropout for `samples` (numbers in the data set), one row of `out` each, out.length / samples.length units: 0 with probability
+ * `rate`, else 1 / (1 - rate). A row depends on key and sample number alone, so it is the same on any node and in any shard.
  */
 export function fillMask(key: MaskKey, samples: Uint32Array, out: Float32Array): void {
   const units = out.length / samples.length;

@@ -2,8 +2,8 @@ import { seededRandom } from '../random.ts';
 import { hashWords } from './hash-words.ts';
 
 /**
- * The order of one epoch's samples: a permutation that depends on seed, epoch and number of samples only, so a node
- * that joins, or a head that comes back, finds sample for sample what the others have.
+ * The order of one epoch's samples: a permutation that depends on seed, epoch and number of samples only, so that a node that joins, or a
+ * head that restarts, uses the same order as the others.
  */
 export class EpochOrder {
   /** Sample numbers in the order of use. */
@@ -26,7 +26,10 @@ export class EpochOrder {
   }
 }
 
-/** Fisher and Yates. A float of 32 bits times a whole number below 2^21 is exact, and above no longer than one rounding: the same on every machine. */
+/**
+ * Fisher-Yates shuffle. A fraction of 32 bits times a whole number below 2^21 is exact in a double, and above that rounded once: the same
+ * on every machine.
+ */
 function shuffle(order: Uint32Array, seed: number): void {
   const random = seededRandom(seed);
   for (let last = order.length - 1; last > 0; last -= 1) {

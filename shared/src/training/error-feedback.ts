@@ -10,21 +10,21 @@ export interface StepBegun {
 }
 
 /**
- * What a lossy codec left out of one gradient is added to the next one (Seide et al. 2014; Karimireddy et al. 2019).
- * Lives on the node, for as long as the node keeps its place in the training.
+ * What a lossy codec left out of one gradient is added to the next one (Seide et al. 2014; Karimireddy et al. 2019). Lives on the node, as
+ * long as the node keeps its place in the training.
  */
 export class ErrorFeedback {
   readonly #codec: Compression;
   readonly #wanted: Float32Array;
   #residual: Float32Array;
-  /** As it was before the latest gradient. */
+  /** Residual before the latest gradient. */
   #before: Float32Array;
   #latest = 0;
   #latestBefore = 0;
   #number: number;
   #step = -1;
 
-  /** Gradients are numbered from the one after `number`, never twice. */
+  /** The first gradient gets the number after `number`; no number is used twice. */
   constructor(codec: Compression, parameters: number, number = 0) {
     this.#codec = codec;
     this.#residual = new Float32Array(parameters);
@@ -33,12 +33,15 @@ export class ErrorFeedback {
     this.#number = number;
   }
 
-  /** Number of the gradient that left the residual; 0 where there is none. */
+  /** Number of the gradient that left the residual; 0 if there is no residual. */
   get latest(): number {
     return this.#latest;
   }
 
-  /** Encodes gradient + residual and keeps the difference; `gradient` stays as it is. @throws as `encodeGradient`, with the residual kept. */
+  /**
+   * Encodes gradient + residual and keeps the difference; `gradient` is not changed.
+   * @throws as `encodeGradient`, with the residual unchanged.
+   */
   encode(gradient: Float32Array): Uint8Array {
     const [residual, wanted, next] = [this.#residual, this.#wanted, this.#before];
     for (let i = 0; i < wanted.length; i += 1) wanted[i] = gradient[i]! + residual[i]!;
@@ -52,17 +55,17 @@ export class ErrorFeedback {
   }
 
   /**
-   * To be called before a gradient is encoded. `taken`: the latest of before this step that counts, 0: none does, null: that is not known.
-   * One that was encoded after it did not come, or came too late: the residual is again what it was before, as if that gradient had never
-   * been. Of two of them that cannot be known, and nothing is left. A second gradient of a step follows the first, whether that one counts
-   * or not, unless none was taken before: then nobody could tell whether the second is right.
+   * To be called before a gradient is encoded. `taken` is the number of this node's latest gradient that the head received in time before
+   * this step; 0: none; null: unknown. If one gradient was encoded after it, that one was lost or late, and the residual from before it is
+   * restored. Only one can be taken back: otherwise the residual is dropped. A second gradient of a step follows the first, whether that
+   * one counts or not, unless `taken` is 0: then nobody could verify the second.
    */
   begin({ step, taken }: StepBegun): void {
     if (taken !== null && (taken === 0 || step !== this.#step)) this.#goBackTo(taken);
     this.#step = step;
   }
 
-  /** After reassignment: what is left belongs to weights that this node no longer follows. */
+  /** Forgets the residual after a reassignment: it belongs to weights that this node no longer follows. */
   drop(): void {
     this.#residual.fill(0);
     this.#latest = 0;

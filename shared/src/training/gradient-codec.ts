@@ -43,7 +43,7 @@ export interface DecodeTarget {
   readonly add?: boolean;
 }
 
-/** @throws PROTOCOL for a payload that `encodeGradient` cannot have made for as many values, with `out` as it was. */
+/** @throws PROTOCOL for a payload that `encodeGradient` cannot have made for as many values; `out` is then unchanged. */
 export function decodeGradient(codec: Compression, bytes: Uint8Array, { out, add = false }: DecodeTarget): void {
   const expected = encodedBytes(codec, out.length);
   if (bytes.length !== expected) throw wrongPayload(`${bytes.length} bytes, ${out.length} values take ${expected}`);

@@ -12,23 +12,23 @@ export interface SampleMean {
   /** Samples that the mean is over. */
   readonly samples: number;
   readonly loss: number;
-  /** Shards that had no part in it, ascending. */
+  /** Shards that were left out, ascending. */
   readonly missing: readonly number[];
 }
 
 /**
- * Adds the gradient sums of one step's shards along a fixed binary tree over shard numbers: two neighbours as soon as
- * both are there, early arrivals held. Float addition is not associative, so a running total would depend on who was
- * first; here the bits depend only on which shards are counted. A shard that is missing at the end is left out of sum and count: the mean
- * over K of N is then exactly the mean over the samples of those K.
+ * Adds the gradient sums of one step's shards along a fixed binary tree over shard numbers: two neighbours as soon as both are there, early
+ * arrivals held. Float addition is not associative, so a running total would depend on the order of arrival; here the bits depend only on
+ * which shards are counted. A shard that is missing at the end is left out of sum and count: the mean over K of N is then exactly the mean
+ * over the samples of those K.
  *
- * Holds at most one array per shard, each handed over by `add` and given out again by `spare`.
+ * Holds at most one array per shard: `add` takes it over, and `spare` hands it out again.
  */
 export class GradientSum {
   readonly #shards: number;
   readonly #parameters: number;
   readonly #spare: Float32Array[] = [];
-  /** By level, then by place in the level; a node is here while its sibling is not. */
+  /** By level, then by position in the level; a sum is held here until its sibling arrives. */
   readonly #held: (SampleSum | undefined)[][];
   readonly #counted: boolean[];
 
@@ -40,7 +40,7 @@ export class GradientSum {
     this.#counted = Array.from({ length: shards }, () => false);
   }
 
-  /** An array to decode into and to hand over; its values are old ones. */
+  /** An array to decode into and to pass to `add`; its values are stale. */
   spare(): Float32Array {
     return this.#spare.pop() ?? new Float32Array(this.#parameters);
   }
@@ -51,8 +51,8 @@ export class GradientSum {
   }
 
   /**
-   * Takes `sum.gradient` over and writes to it.
-   * @returns false if the shard is counted already: a copy came second, nothing is changed and the array is the caller's.
+   * Takes ownership of `sum.gradient` and writes to it.
+   * @returns false for a shard that is counted already: nothing is changed and the array stays the caller's.
    * @throws PROTOCOL for a number that is none of these shards, a gradient of another length, or a count that is not positive.
    */
   add(shard: number, sum: SampleSum): boolean {
@@ -63,14 +63,14 @@ export class GradientSum {
     return true;
   }
 
-  /** The sum of what is counted, undefined if nothing is; the array is the caller's. The next step begins. */
+  /** The sum of what is counted, undefined if nothing is; the array becomes the caller's. Resets for the next step. */
   sum(): SampleSum | undefined {
     const total = this.#collect(this.#held.length - 1, 0);
     this.#counted.fill(false);
     return total;
   }
 
-  /** Writes the mean gradient of what is counted to `out`; the next step begins. @throws BUG if nothing is counted. */
+  /** Writes the mean gradient of what is counted to `out`, and resets for the next step. @throws BUG if nothing is counted. */
   mean(out: Float32Array): SampleMean {
     const missing = this.missing();
     const total = this.sum();

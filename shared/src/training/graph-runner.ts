@@ -1,4 +1,4 @@
-/** The port between training arithmetic and whatever runs the graphs of onnx/training-graphs.ts. */
+/** The port between training arithmetic and the runtime that runs the graphs of onnx/training-graphs.ts. */
 
 /** float32, row-major. */
 export interface GraphTensor {

@@ -17,7 +17,10 @@ const blocksIn = (count: number): number => Math.ceil(count / BLOCK);
 
 export const int8Bytes = (count: number): number => 4 * blocksIn(count) + count;
 
-/** One float32 scale per block of 1024, then one int8 a value: value = scale * int8. @throws BAD_DATA for a value that is not finite, or beyond 2^127. */
+/**
+ * One float32 scale per block of 1024, then one int8 a value: value = scale * int8.
+ * @throws BAD_DATA for a value that is not finite, or beyond 2^127.
+ */
 export function encodeInt8(values: Float32Array): Uint8Array {
   const bytes = new Uint8Array(int8Bytes(values.length));
   const scales = new Float32Array(bytes.buffer, 0, blocksIn(values.length));
@@ -51,7 +54,10 @@ function quantize(values: Float32Array, inverse: number, levels: Int8Array): voi
   for (let i = 0; i < levels.length; i += 1) levels[i] = values[i]! * inverse + ROUNDER - ROUNDER;
 }
 
-/** `bytes.length` is int8Bytes(out.length). @throws PROTOCOL for a scale that is negative or not finite, with `out` as it was. */
+/**
+ * `bytes.length` is int8Bytes(out.length).
+ * @throws PROTOCOL for a scale that is negative or not finite; `out` is then unchanged.
+ */
 export function decodeInt8(bytes: Uint8Array, out: Float32Array, add: boolean): void {
   const blocks = blocksIn(out.length);
   const scales = elementsOf('float32', bytes.subarray(0, 4 * blocks));

@@ -4,14 +4,14 @@ import { elementCount } from '../tensor/shape.ts';
 import { virtualShards } from './batch-cut.ts';
 import type { ShardRange } from './batch-cut.ts';
 
-/** More at once is not faster. */
+/** Larger micro-batches are not faster. */
 const SAMPLES_MAX = 1024;
 /** Values of all layers' outputs: a training step keeps about three times as many, 48 MiB. */
 const VALUES_MAX = 2 ** 22;
 
 /**
- * The samples [0, samples) in equal parts that are computed one after the other, so that memory is bounded. A function of model
- * and count alone: whoever computes a shard adds its sums in the same order.
+ * The samples [0, samples) in equal parts that are computed one after the other, so that memory is bounded. Depends on model and count
+ * alone, so that nodes and head add a shard's sums in the same order.
  */
 export const microBatches = (model: Model, samples: number): ShardRange[] =>
   virtualShards(samples, Math.ceil(samples / microBatchMax(model)));

@@ -2,7 +2,7 @@ import { createOptimizer } from './optimizer.ts';
 import type { TrainingOptions } from './options.ts';
 import { OuterOptimizer } from './outer-optimizer.ts';
 
-/** Names of what the head remembers of a run beside its weights, sorted: a run can go on with what another has left if they are the same. */
+/** Sorted names of the moments that the head keeps for a run: a run can resume from another's checkpoint if they are equal. */
 export function momentNames(options: TrainingOptions): string[] {
   const alone = options.localSteps > 1;
   const state = alone ? new OuterOptimizer(options, 0).state() : createOptimizer(options, 0).state();

@@ -16,7 +16,7 @@ export interface Optimizer {
   load(state: OptimizerState): void;
 }
 
-/** What of a run's options an optimizer depends on. */
+/** The options of a run that its optimizer depends on. */
 export type OptimizerRates = Pick<
   TrainingOptions,
   'optimizer' | 'momentum' | 'beta1' | 'beta2' | 'epsilon' | 'weightDecay'

@@ -39,7 +39,7 @@ const trainingOptions = z.strictObject({
   /** Largest global norm of the mean gradient; 0: never clipped. */
   clipNorm: z.number().min(0).max(1e30).default(0),
   seed: count(0, 2 ** 32 - 1).default(0),
-  /** Same bits whatever the nodes, as long as they compute with one backend on one family of processors. */
+  /** Same bits for any set of nodes, as long as they compute with one backend on one family of processors. */
   deterministic: z.boolean().default(false),
   compression: givenCompression,
   /** Steps that a node makes alone between two exchanges; 1: every gradient is exchanged. */
@@ -56,7 +56,9 @@ const trainingOptions = z.strictObject({
 
 type Parsed = z.infer<typeof trainingOptions>;
 
-/** Options of a training task: all optional for users, total and frozen inside. What `parseTrainingOptions` returns is valid input for it. */
+/**
+ * Options of a training task: all optional for users, total and frozen inside. The result of `parseTrainingOptions` is valid input for it.
+ */
 export type TrainingOptions = Readonly<
   Omit<Parsed, 'learningRate' | 'weightDecay'> & { learningRate: number; weightDecay: number }
 >;
@@ -68,7 +70,7 @@ interface Conflict {
   readonly fix: string;
 }
 
-/** Below, a batch would be cut into more shards than there can be nodes. */
+/** Below this, a batch would be cut into more shards than there can be nodes. */
 const TRIM_MIN = 0.02;
 
 const drops = ({ aggregator }: TrainingOptions): boolean => aggregator === 'trimmed-mean';
@@ -136,7 +138,7 @@ function resolved(parsed: Parsed): TrainingOptions {
   });
 }
 
-/** Momentum 0.9 makes steps ten times as long, which only a rate that falls to zero forgives. */
+/** Momentum 0.9 makes steps ten times as long, which is stable only with a rate that falls to zero. */
 function defaultLearningRate({ optimizer, schedule }: Parsed): number {
   if (optimizer === 'adam' || optimizer === 'adamw') return 0.001;
   return optimizer === 'sgd' || schedule === 'cosine' ? 0.1 : 0.01;

@@ -4,8 +4,8 @@ import type { TrainingOptions } from './options.ts';
 type OuterOptions = Pick<TrainingOptions, 'outerLearningRate' | 'outerMomentum'>;
 
 /**
- * The head's step after `localSteps` steps on every node: Nesterov momentum over the mean of what the nodes moved the
- * weights by (DiLoCo, Douillard et al. 2023). With rate 1 and momentum 0 it is plain local SGD.
+ * The head's step after `localSteps` steps on every node: Nesterov momentum over the nodes' mean weight change (DiLoCo, Douillard et al.
+ * 2023). With rate 1 and momentum 0 it is plain local SGD.
  */
 export class OuterOptimizer {
   readonly #rate: number;

@@ -12,9 +12,9 @@ export interface RobustAggregator {
 }
 
 /**
- * The coordinate-wise trimmed mean or median of one *mean* gradient per shard (Yin et al. 2018), every shard with the same
- * weight: what a minority of wrong shards says is without effect. A NaN counts as +Infinity, so that it is
- * dropped like any other extreme. The order of `gradients` does not change a bit.
+ * The coordinate-wise trimmed mean or median of one *mean* gradient per shard (Yin et al. 2018), every shard with the same weight: up to as
+ * many wrong shards as are dropped at each end cannot move a value outside the range of the others. A NaN counts as +Infinity, so that it
+ * is dropped like any other extreme. The result has the same bits for any order of `gradients`.
  */
 export function robustMean(robust: RobustAggregator, gradients: readonly Float32Array[], out: Float32Array): void {
   const unequal = gradients.some(({ length }) => length !== out.length);
@@ -25,12 +25,12 @@ export function robustMean(robust: RobustAggregator, gradients: readonly Float32
   sortedMeans(gradients, droppedAtEachEnd(robust, gradients.length), out);
 }
 
-/** Of `shards` values of a coordinate, how many are dropped at each end: at least one is left. */
+/** Values of a coordinate that are dropped at each end, of one per shard: at least one is left. */
 function droppedAtEachEnd({ aggregator, trim }: RobustAggregator, shards: number): number {
   return aggregator === 'median' ? floor((shards - 1) / 2) : floor(trim * shards);
 }
 
-/** Fewest shards of which one is dropped at each end: of fewer a robust aggregator is the mean. */
+/** Fewest shards of which one is dropped at each end: with fewer, a robust aggregator is the mean. */
 export function shardsNeeded({ aggregator, trim }: Pick<TrainingOptions, 'aggregator' | 'trim'>): number {
   if (aggregator === 'mean') return 1;
   return aggregator === 'median' ? 3 : Math.ceil(1 / trim);
@@ -66,7 +66,9 @@ function load(values: Float32Array, row: Int32Array): void {
   }
 }
 
-/** Without a branch on values that nobody can predict: 2.4 ns a pair; a comparison of floats took 6.2 ns, Math.min with Math.max 9. */
+/**
+ * Branch-free, because the comparisons cannot be predicted: 2.4 ns a pair; a comparison of floats took 6.2 ns, Math.min with Math.max 9.
+ */
 function exchange(low: Int32Array, high: Int32Array): void {
   for (let i = 0; i < low.length; i += 1) {
     const a = low[i]!;
@@ -92,7 +94,7 @@ function addRow(row: Int32Array, sums: Float64Array, columns: number): void {
   }
 }
 
-/** The exchanges that the rows between the dropped ones depend on. */
+/** The exchanges that affect the rows that are kept. */
 function needed(exchanges: [number, number][], dropped: number, rows: number): [number, number][] {
   const used = new Set(Array.from({ length: rows - 2 * dropped }, (_, row) => row + dropped));
   const reversed = exchanges.toReversed().filter((pair) => {

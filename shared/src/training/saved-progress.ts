@@ -1,12 +1,12 @@
 import { z } from 'zod';
 
-/** Steps that the loss of a run is a mean over, or an epoch's where those are fewer; whole rounds, where nodes step alone. */
+/** A run's loss is a mean over the samples of this many steps, or of an epoch if that has fewer, in whole rounds. */
 export const PROGRESS_WINDOW = 100;
 
 const count = z.number().int().nonnegative();
 const totals = z.object({ samples: count, correct: count, loss: z.number() });
 
-/** What a checkpoint keeps of a run's history. */
+/** The part of a run's history that a checkpoint keeps. */
 const savedProgress = z.object({
   latest: z.array(totals).max(PROGRESS_WINDOW),
   test: totals.nullable(),
@@ -20,7 +20,7 @@ const savedProgress = z.object({
 });
 export type SavedProgress = z.infer<typeof savedProgress>;
 
-/** What the metadata of a checkpoint say under `progress`; null when they do not. */
+/** Parses `progress` in the metadata of a checkpoint; null if it is missing or invalid. */
 export function parseSavedProgress(text: string | undefined): SavedProgress | null {
   try {
     return savedProgress.safeParse(JSON.parse(text ?? 'null')).data ?? null;

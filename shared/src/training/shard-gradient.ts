@@ -1,4 +1,4 @@
-/** What a shard of a round comes to. Nodes compute it, and the head computes some of it again: both with this. */
+/** Computes a shard of a round. Nodes use it, and so does the head to recompute some shards. */
 import { MusterError } from '../errors.ts';
 import type { Model } from '../model/description.ts';
 import { parameterCount } from '../model/parameters.ts';
@@ -13,7 +13,7 @@ import { microBatches, microBatchMax } from './micro-batches.ts';
 import { createOptimizer, type OptimizerRates } from './optimizer.ts';
 import type { TrainingOptions } from './options.ts';
 
-/** The part of a train work (tasks/train/work.ts) that says which samples, and what is to be done with them. */
+/** The part of a lease's work (tasks/train/work.ts) that says which samples to compute, and what. */
 export interface ShardWork {
   readonly kind: 'gradient' | 'evaluate';
   readonly seed: number;
@@ -27,13 +27,13 @@ export interface ShardWork {
   readonly local: LocalSteps | null;
 }
 
-/** The optimizer of the run, which each node has for itself. */
+/** Optimizer of the steps that a node makes alone. */
 export interface LocalSteps extends OptimizerRates, Pick<TrainingOptions, 'clipNorm'> {
   readonly steps: number;
   readonly learningRate: number;
 }
 
-/** Where the shard is computed, and of what: blocks are asked for where they hold samples of the shard. */
+/** The weights to compute at, and the source of samples: only blocks that hold samples of the shard are asked for. */
 export interface ShardInputs extends SampleSource {
   readonly weights: Float32Array;
 }
@@ -44,8 +44,8 @@ export interface ShardSums {
   /** Sum over the samples; with local steps at the weights that each step began with. */
   readonly loss: number;
   /**
-   * Sum of the gradients over the samples. With local steps the weights at the start less those at the end: not a sum, and uphill
-   * like a gradient. Empty for an evaluation. It belongs to the caller.
+   * Sum of the gradients over the samples. With local steps the weights at the start minus those at the end: not a sum, but uphill like a
+   * gradient. Empty for an evaluation. It belongs to the caller.
    */
   readonly vector: Float32Array;
 }
@@ -53,13 +53,13 @@ export interface ShardSums {
 export interface ShardGraphs {
   readonly model: Model;
   readonly layout: SampleLayout;
-  /** Called once for each kind, when it is needed first. */
+  /** Called once for each kind, on first use. */
   readonly open: (kind: ShardWork['kind']) => Promise<GraphRunner>;
 }
 
 type Position = Pick<ShardWork, 'seed' | 'step'>;
 
-/** One shard at a time: the buffers of its batches are used by the next. */
+/** One shard at a time: the next one reuses the buffers. */
 export class ShardGradient {
   readonly #model: Model;
   readonly #parameters: number;
@@ -67,7 +67,7 @@ export class ShardGradient {
   readonly #runners = new Map<ShardWork['kind'], Promise<GraphRunner>>();
   readonly #buffers: BatchBuffers;
   #order: KnownOrder = { seed: 0, epoch: 0, order: new Uint32Array() };
-  /** The latest shard with a gradient, and how far behind the one before it in the same epoch it began; 0 where it did not. */
+  /** Latest shard with a gradient, and how far behind the start of the one before in the same epoch it began; 0 if there is none. */
   #latest: ShardWork | null = null;
   #stride = 0;
 
@@ -78,7 +78,7 @@ export class ShardGradient {
     this.#buffers = new BatchBuffers(model, layout);
   }
 
-  /** Rejects with SHAPE_MISMATCH for weights of another model, and with whatever the runner rejects with. */
+  /** Rejects with SHAPE_MISMATCH for weights of another model, and with the errors of the runner. */
   async run(shard: ShardWork, inputs: ShardInputs): Promise<ShardSums> {
     this.#checkWeights(inputs.weights);
     const { kind, local, from, to } = shard;
@@ -90,9 +90,9 @@ export class ShardGradient {
   }
 
   /**
-   * To be called between shards, while there is nothing else to do: gathers what the next one is likely to begin with, as far behind the
-   * latest as that was behind the one before, and some samples around it, because shards are cut anew for each step. Throws what `blockAt`
-   * throws; the next shard is computed all the same.
+   * To be called between shards while idle: gathers the samples that the next shard probably begins with, assuming the same distance as
+   * between the last two, with a margin because shards are cut anew for each step. Throws what `blockAt` throws; the next shard is computed
+   * all the same.
    */
   gatherAhead({ set, blockAt }: SampleSource): void {
     const { order } = this.#order;
@@ -123,7 +123,7 @@ export class ShardGradient {
   /** Each step over an equal part of the shard. */
   async #walk(local: LocalSteps, { shard, indices, inputs }: WalkOf): Promise<ShardSums> {
     const weights = inputs.weights.slice();
-    // Its moments do not outlive the shard.
+    // Fresh for each shard: its moments are not kept.
     const optimizer = createOptimizer(local, weights.length);
     let [correct, loss] = [0, 0];
     for (const [at, { from, to }] of virtualShards(indices.length, local.steps).entries()) {
@@ -183,7 +183,7 @@ export class ShardGradient {
 
 const sourceOf = ({ set, blockAt }: ShardInputs): SampleSource => ({ set, blockAt });
 
-/** Shards move by less than this part of their length from step to step. */
+/** The bounds of a shard move by less than this fraction of its length, 1/32, from step to step. */
 const AROUND = 32;
 
 const strideTo = (shard: ShardWork, before: ShardWork | null): number =>
@@ -201,7 +201,7 @@ interface KnownOrder extends Pick<ShardWork, 'seed' | 'epoch'> {
   readonly order: Uint32Array;
 }
 
-/** Into the array of the first part. */
+/** Adds into the array of the first part. */
 function added(sums: ShardSums, { loss, correct, gradient }: StepOutputs, samples: number): ShardSums {
   let { vector } = sums;
   if (gradient && sums.samples === 0) vector = gradient;

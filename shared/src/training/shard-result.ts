@@ -1,11 +1,11 @@
 /**
- * What comes of one shard: 32 bytes of header and the encoded vector, which is empty for an evaluation. Little-endian:
+ * Result of one shard: 32 bytes of header and the encoded vector, which is empty for an evaluation. Little-endian:
  *
  *   0  u32  magic 'MSR2'
  *   4  u32  samples
  *   8  u32  right answers
- *  12  u32  its number among those of the node, none of which comes twice; 0 where nothing is kept of it
- *  16  u32  number of the shard whose leftovers went into it; 0 where there were none
+ *  12  u32  number of the shard, unique among those of the node; 0 if no residual of it is kept
+ *  16  u32  number of the shard whose error-feedback residual went into it; 0 for none
  *  20  u32  0
  *  24  f64  sum of the losses
  */
@@ -16,9 +16,9 @@ export interface ShardResult {
   readonly correct: number;
   /** Sum over the samples. */
   readonly loss: number;
-  /** 0 where nothing that is left out of it goes into another. */
+  /** 0 if no residual of it goes into another shard. */
   readonly number: number;
-  /** The shard of the same node whose leftovers went into it, 0 for none: it can only be told right from wrong by who knows that one. */
+  /** Shard whose error-feedback residual went into this one, 0 for none. Auditing this shard needs that one. */
   readonly after: number;
   /** Encoded as the task's compression says; a view of the given bytes. */
   readonly payload: Uint8Array;
@@ -26,10 +26,10 @@ export interface ShardResult {
 
 export const SHARD_HEADER_BYTES = 32;
 const MAGIC = 0x3252534d;
-/** Sums of as many as there may be are numbers. */
+/** Small enough that the sum over all shards of a run stays finite. */
 const LOSS_MAX = 1e280;
 
-/** Without `number` and `after` nothing is kept from shard to shard. */
+/** `number` and `after` are left out if no residual is kept from shard to shard. */
 export type ShardHeader = Pick<ShardResult, 'samples' | 'correct' | 'loss'> &
   Partial<Pick<ShardResult, 'number' | 'after'>>;
 
@@ -45,7 +45,10 @@ export function shardHeader({ samples, correct, loss, number = 0, after = 0 }: S
   return new Uint8Array(view.buffer);
 }
 
-/** Throws BAD_DATA for what is no shard result of so many samples. The loss may be no number: that is the run's problem, not the node's. */
+/**
+ * Throws BAD_DATA for anything but a shard result of this many samples. The loss may be NaN or infinite: that is the run's problem, not the
+ * node's.
+ */
 export function readShardResult(bytes: Uint8Array, samples: number): ShardResult {
   if (bytes.length < SHARD_HEADER_BYTES) throw badResult(`it has ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -59,7 +62,7 @@ export function readShardResult(bytes: Uint8Array, samples: number): ShardResult
   return { samples, correct, loss, number, after, payload: bytes.subarray(SHARD_HEADER_BYTES) };
 }
 
-/** No codec takes more than four bytes a parameter and a thousandth beside them, but top-k, which may take eight. */
+/** Upper bound: top-k may take eight bytes a parameter, the other codecs at most four and a thousandth. */
 export const shardResultBytesMax = (parameters: number): number => SHARD_HEADER_BYTES + 8 * parameters + 64;
 
 const badResult = (why: string): MusterError =>

@@ -50,7 +50,7 @@ function candidates(bits: Uint32Array, kept: number): Entries {
   return entries;
 }
 
-/** A magnitude that half as many again as wanted reach, with room for the error of a small sample; 0 where sampling does not pay. */
+/** A magnitude that about 1.5 times as many values as wanted reach, with room for the sampling error; 0 if sampling does not pay. */
 function guessedThreshold(bits: Uint32Array, share: number): number {
   const stride = Math.floor(bits.length / SAMPLES);
   const rank = Math.ceil(1.5 * share * SAMPLES) + 16;
@@ -125,13 +125,13 @@ export interface TopKEntries {
   readonly values: Float32Array;
 }
 
-/** Of bytes that `decodeTopK` takes; views of them where they are aligned. */
+/** The entries of bytes that `decodeTopK` takes; views of them where they are aligned. */
 export function topKEntries(bytes: Uint8Array): TopKEntries {
   const half = bytes.length / 2;
   return { indices: elementsOf('int32', bytes.subarray(0, half)), values: elementsOf('float32', bytes.subarray(half)) };
 }
 
-/** @throws PROTOCOL for indices out of range or not ascending, or values that are not finite, with `out` as it was. */
+/** @throws PROTOCOL for indices out of range or not ascending, or values that are not finite; `out` is then unchanged. */
 export function decodeTopK(bytes: Uint8Array, out: Float32Array, add: boolean): void {
   const { indices, values } = topKEntries(bytes);
   checkPairs(indices, values, out.length);

@@ -1,6 +1,6 @@
 /**
- * What a head says of itself on the local network, and which of such words concern a token. Anybody can say anything there, so nothing of
- * it is believed: it is an address to try, and a head that has not the key in the token cannot finish the handshake.
+ * What a head announces on the local network, and which announcements match a token. They are not authenticated, so they only yield
+ * addresses to try: a head without the key that the token names cannot finish the handshake.
  */
 import { PORT_BASE_RANGE, type Endpoint } from '../protocol/channels.ts';
 import { limits } from '../protocol/limits.ts';
@@ -12,7 +12,7 @@ const VERSION = '1';
 const TEXT_BYTES_MAX = 255;
 
 export interface Announced {
-  /** For people: who has two heads, or whose neighbour has one, tells them apart by it. */
+  /** Name by which people tell several heads of a network apart. */
   readonly cluster: string;
   /** CURVE public key, Z85. */
   readonly headKey: string;
@@ -28,7 +28,7 @@ export function announcementText({ cluster, headKey, hosts }: Announced): Record
   return { v: VERSION, cluster, key: fingerprintOf(headKey), hosts: text };
 }
 
-/** As it came: from whom, and what it says. */
+/** An announcement as received, unchecked. */
 export interface Sighting {
   readonly text: Readonly<Record<string, unknown>>;
   readonly port: number;
@@ -38,12 +38,12 @@ export interface Sighting {
 
 export interface FoundHead {
   readonly cluster: string;
-  /** Of the head's key. */
+  /** Fingerprint of the head's key. */
   readonly fingerprint: string;
   readonly endpoints: readonly Endpoint[];
 }
 
-/** Null for what no head of ours says. */
+/** Null unless it is a valid announcement of this version. */
 export function readSighting({ text, port, from }: Sighting, isAddress: (host: string) => boolean): FoundHead | null {
   const { v, cluster, key, hosts = '' } = text;
   if (v !== VERSION || typeof cluster !== 'string' || typeof key !== 'string' || typeof hosts !== 'string') return null;
@@ -57,7 +57,7 @@ export function readSighting({ text, port, from }: Sighting, isAddress: (host: s
 export const isHeadOf = ({ headKey }: Pick<JoinToken, 'headKey'>, { fingerprint }: FoundHead): boolean =>
   fingerprint === fingerprintOf(headKey);
 
-/** Where the head of this token may be, if one of these is it. Heads of other clusters are passed over. */
+/** Addresses at which these announcements claim to have the head of the token. Heads of other clusters are passed over. */
 export function endpointsFor(token: Pick<JoinToken, 'headKey'>, found: readonly FoundHead[]): Endpoint[] {
   const all = found.filter((head) => isHeadOf(token, head)).flatMap(({ endpoints }) => endpoints);
   return all.slice(0, limits.joinAddressesMax.value);

@@ -33,11 +33,11 @@ export interface JoinToken {
   readonly expiresWallMs: number;
   /** CURVE public key of the head, Z85. */
   readonly headKey: string;
-  /** Where the head may be reached, the best first. */
+  /** Addresses of the head, the best first. */
   readonly endpoints: readonly Endpoint[];
 }
 
-/** The key pair with which its bearer comes to be enrolled. The head keeps the public half only. */
+/** The key pair that the token's bearer enrols with. The head keeps the public half only. */
 export const enrolmentKeys = ({ secret }: Pick<JoinToken, 'secret'>): KeyPair =>
   derivedKeyPair(Buffer.from(secret, 'hex'), 'muster enrolment 1');
 

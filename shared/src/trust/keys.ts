@@ -19,8 +19,8 @@ const PUBLIC_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
 export const isKey = (text: string): boolean => decodeZ85(text)?.length === KEY_BYTES;
 
 /**
- * Can it be somebody's public key? Some have no secret half: what they agree on is zero with everybody. And of two that differ in the
- * highest bit, which Curve25519 ignores, only one is taken, so that no key stands for another.
+ * Is it acceptable as a public key? Refused are points of low order, which give the same shared secret, zero, with every key; and keys with
+ * the highest bit set, which Curve25519 ignores, so that no key has two spellings.
  */
 export function isPublicKey(text: string): boolean {
   const key = decodeZ85(text);
@@ -34,19 +34,19 @@ export function isPublicKey(text: string): boolean {
 
 export const newKeyPair = (): KeyPair => keyPairOf(randomBytes(KEY_BYTES));
 
-/** The key pair whose secret half these 32 bytes are. */
+/** The key pair that has these 32 bytes as its secret half. */
 export function keyPairOf(secret: Uint8Array): KeyPair {
   const spki = createPublicKey(privateKey(secret)).export({ format: 'der', type: 'spki' });
   return { publicKey: encodeZ85(spki.subarray(-KEY_BYTES)), secretKey: encodeZ85(secret) };
 }
 
-/** A key pair that follows from a secret, the same wherever it is derived; `purpose` keeps different uses apart. */
+/** A key pair derived from a secret, always the same; `purpose` keeps different uses apart. */
 export const derivedKeyPair = (secret: Uint8Array, purpose: string): KeyPair => keyPairOf(derived(secret, purpose));
 
 /**
- * What proves to a head, in every message, that the sender holds an enrolled key: ZeroMQ tells no application whose key a message came
- * with. Eight bytes that only the owners of either secret key can compute (X25519, then HKDF-SHA256); they travel encrypted, and guessing
- * them takes an enrolled key and 2^64 messages.
+ * Proof in every message to a head that the sender holds an enrolled key, because ZeroMQ tells no application whose key a message came
+ * with. Eight bytes, in hex, that only the owners of either secret key can compute (X25519, then HKDF-SHA256); they travel encrypted, and
+ * guessing them takes an enrolled key and 2^64 messages.
  */
 export function sealBetween(ownSecretKey: string, otherPublicKey: string): string {
   const privateHalf = privateKey(rawKey(ownSecretKey));
@@ -56,7 +56,7 @@ export function sealBetween(ownSecretKey: string, otherPublicKey: string): strin
   return derived(common, 'muster seal 1').subarray(0, limits.sealBytes.value).toString('hex');
 }
 
-/** For people and logs: the first 16 hex digits of the key's SHA-256. */
+/** For display and logs: the first 16 hex digits of the key's SHA-256. */
 export const fingerprintOf = (publicKey: string): string =>
   createHash('sha256').update(rawKey(publicKey)).digest('hex').slice(0, 16);
 

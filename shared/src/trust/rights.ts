@@ -1,12 +1,12 @@
-/** Who may do what, in one table for ZeroMQ and one for HTTP. Both name every message and every route: the compiler sees to it. */
+/** Which role may do what: one table for ZeroMQ and one for HTTP. The compiler checks that every message and every route is in them. */
 import type { MessageType } from '../protocol/messages.ts';
 import type { Role } from './role.ts';
 
-/** Of which tasks, or of which sessions: of any, or only of one's own. */
+/** Which tasks or sessions a right covers: any, or only the peer's own. */
 export type Reach = 'any' | 'own';
 export type Rights = Readonly<Partial<Record<Role, Reach>>>;
 
-/** Only the head says it, or it only goes through the broker. */
+/** Sent by the head only, or only through the broker. */
 const nobody: Rights = {};
 const everybody: Rights = { admin: 'any', submitter: 'any', provider: 'any', viewer: 'any' };
 const providers: Rights = { provider: 'own' };
@@ -14,7 +14,7 @@ const submitters: Rights = { admin: 'any', submitter: 'own' };
 const readers: Rights = { admin: 'any', submitter: 'own', viewer: 'any' };
 const admins: Rights = { admin: 'any' };
 
-/** Who may send a message to the head. */
+/** Roles that may send a message to the head. */
 export const messageRights: Readonly<Record<MessageType, Rights>> = {
   register: providers,
   ready: providers,
@@ -38,7 +38,7 @@ export const messageRights: Readonly<Record<MessageType, Rights>> = {
   listNodes: { admin: 'any', submitter: 'any', viewer: 'any' },
   audit: submitters,
   administer: admins,
-  // With the key of a join token, which has no role and may say nothing else.
+  // Sent with the key of a join token, which has no role and may send nothing else.
   enrol: nobody,
   enrolled: nobody,
   registered: nobody,
@@ -73,10 +73,10 @@ export const messageRights: Readonly<Record<MessageType, Rights>> = {
   ended: nobody,
 };
 
-/** Of who asks the HTTP server: the role of the key that is shown, or that of no key. */
+/** Role of an HTTP request: that of the key it shows, or anonymous without one. */
 export type HttpRole = Role | 'anonymous';
 
-/** The server listens on loopback only: health and metrics are for whoever is on this machine, as a scraper is. */
+/** The server listens on loopback only: health and metrics are open to any program on this machine, such as a scraper. */
 export const routeRoles = {
   '/healthz': ['admin', 'submitter', 'provider', 'viewer', 'anonymous'],
   '/readyz': ['admin', 'submitter', 'provider', 'viewer', 'anonymous'],
@@ -85,7 +85,7 @@ export const routeRoles = {
 
 export type HttpRoute = keyof typeof routeRoles;
 
-/** What these roles together may do with a message; null: nothing. */
+/** The reach of these roles together for a message; null: not allowed. */
 export function reachOf(type: MessageType, held: readonly Role[]): Reach | null {
   const reaches = held.map((role) => messageRights[type][role]);
   if (reaches.includes('any')) return 'any';

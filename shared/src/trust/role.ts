@@ -1,4 +1,4 @@
-/** admin: everything; submitter: own tasks; provider: works on leases; viewer: looks on. */
+/** admin: everything; submitter: own tasks; provider: works on leases; viewer: reads only. */
 export const roles = ['admin', 'submitter', 'provider', 'viewer'] as const;
 export type Role = (typeof roles)[number];
 

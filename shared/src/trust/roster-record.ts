@@ -1,4 +1,4 @@
-/** Members, join tokens and API tokens as the head keeps them, and as an admin sees them: there is no secret in any. */
+/** Members, join tokens and API tokens as the head keeps them and as an admin sees them: none of them holds a secret. */
 import { z } from 'zod';
 import { roles } from './role.ts';
 
@@ -21,7 +21,7 @@ export type Member = z.infer<typeof memberRecord>;
 export const tokenRecord = z.object({
   id: z.string(),
   role: z.enum(roles),
-  /** Of the key pair that follows from the token's secret. */
+  /** Public half of the key pair derived from the token's secret. */
   publicKey: z.string(),
   createdWallMs: z.number(),
   expiresWallMs: z.number(),
@@ -34,10 +34,10 @@ export type IssuedToken = z.infer<typeof tokenRecord>;
 export const apiTokenRecord = z.object({
   /** 16 hex digits; the first part of the token. */
   id: z.string(),
-  /** Who it was made for, as people say it. */
+  /** Name of the person or program that it was made for. */
   name: z.string(),
   role: z.enum(roles),
-  /** SHA-256 of the secret part, in hex. It has 256 random bits, so there is nothing to guess and nothing to slow down. */
+  /** SHA-256 of the secret part, in hex. That has 256 random bits, so a slow hash is not needed. */
   secretHash: z.string(),
   createdWallMs: z.number(),
   expiresWallMs: z.number(),

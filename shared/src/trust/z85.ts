@@ -20,7 +20,7 @@ function wordOf(value: number): string {
   return word;
 }
 
-/** Null for what is no Z85. */
+/** Null if `text` is not Z85. */
 export function decodeZ85(text: string): Buffer | null {
   if (text.length % DIGITS_PER_WORD !== 0) return null;
   const bytes = Buffer.alloc((text.length / DIGITS_PER_WORD) * 4);

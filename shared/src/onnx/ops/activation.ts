@@ -23,7 +23,7 @@ function relu(graph: GraphBuilder, x: string): Applied {
   return { y, slope: (dy) => graph.add('Where', [graph.add('Greater', [y, zero]), dy, zero]) };
 }
 
-/** The exact one: y = x * cdf(x), y' = cdf(x) + x * density(x), of the standard normal distribution (arXiv 1606.08415). */
+/** Exact GELU: y = x * cdf(x), y' = cdf(x) + x * density(x), of the standard normal distribution (arXiv 1606.08415). */
 function gelu(graph: GraphBuilder, x: string): Applied {
   const scaled = graph.add('Mul', [x, graph.scalar(Math.SQRT1_2)]);
   const shifted = graph.add('Add', [graph.add('Erf', [scaled]), graph.scalar(1)]);

@@ -36,7 +36,7 @@ function weightGradient({ graph }: Tape, { x, dy, windows }: { x: Value; dy: str
   const ints = { dilations: each(windows, 'stride'), pads: pads(windows) };
   const wide = swap(graph.add('Conv', [swap(x.name), swap(dy)], { ints }));
   if (windows.every(({ rest }) => rest === 0)) return wide;
-  // Values that no window reaches add places at the end that are no part of the kernel.
+  // Input values that no window reaches yield extra positions at the end, beyond the kernel.
   const sizes = graph.integers(...each(windows, 'size'));
   return graph.add('Slice', [wide, graph.integers(0, 0), sizes, graph.integers(2, 3)]);
 }

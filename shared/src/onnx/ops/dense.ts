@@ -20,10 +20,10 @@ export function dense(tape: Tape, x: Value, { weight, bias }: AffineWeights): Va
   );
 }
 
-/** Empty without a bias, as an optional input at the end of a node. */
+/** Empty without a bias: an optional input at the end of a node is left out. */
 export const nameOf = (bias: Value | undefined): string[] => (bias === undefined ? [] : [bias.name]);
 
-/** A bias that is added along `axes` collects the gradient over them. */
+/** The gradient of a bias that is broadcast along `axes` is the sum of dy over them. */
 export function biasPullback({ graph }: Tape, bias: Value | undefined, axes: readonly number[]): Pullback[] {
   if (bias === undefined) return [];
   const gradient = (dy: string): string =>

@@ -8,8 +8,8 @@ export interface NormWeights {
 }
 
 /**
- * y = n * scale + bias, n = (x - mean) / sqrt(variance + 1e-5), over all values of a sample (Ba et al. 2016, arXiv 1607.06450).
- * In parts, because the gradient needs n and the deviation, which the one operator does not give on WebGPU.
+ * y = n * scale + bias, n = (x - mean) / sqrt(variance + 1e-5), over all values of a sample (Ba et al. 2016, arXiv 1607.06450). Composed of
+ * basic operators, because the gradient needs n and the deviation, which LayerNormalization does not output on WebGPU.
  */
 export function layerNorm(tape: Tape, x: Value, { scale, bias }: NormWeights): Value {
   const { graph } = tape;

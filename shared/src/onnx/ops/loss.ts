@@ -7,7 +7,7 @@ import { firstMaximum } from './first-maximum.ts';
 export interface Loss {
   /** Sum over the samples. */
   readonly loss: string;
-  /** Number of samples whose largest output is at the largest target. */
+  /** Number of samples where output and target have their maximum at the same place. */
   readonly correct: string;
   /** Gradient of `loss` by the output. */
   readonly gradient: () => string;
@@ -21,8 +21,8 @@ export const losses: Record<Model['loss'], (graph: GraphBuilder, output: Value) 
 const TARGET = 'Y';
 
 /**
- * -sum(Y * log softmax(output)). Log-softmax in parts because the operator falls to the CPU on WebGPU; sum(Y) in the gradient
- * makes a sample whose targets are all 0 count for nothing, so that a batch can be filled up to a fixed size.
+ * -sum(Y * log softmax(output)). Log-softmax is composed of basic operators because the operator falls back to the CPU on WebGPU. Through
+ * sum(Y) in the gradient a sample whose targets are all 0 contributes nothing, so that a batch can be padded to a fixed size.
  */
 function crossEntropy(graph: GraphBuilder, output: Value): Loss {
   const maximum = rowMaximum(graph, output.name);
@@ -37,7 +37,7 @@ function crossEntropy(graph: GraphBuilder, output: Value): Loss {
   return { loss: total(graph, perValue), correct: correctCount(graph, output, maximum), gradient };
 }
 
-/** Sum over the samples of the mean over the outputs of (output - Y)^2; nothing is right or wrong about it. */
+/** Sum over the samples of the mean over the outputs of (output - Y)^2; `correct` is 0, as a regression has no right answers. */
 function meanSquaredError(graph: GraphBuilder, { name, shape: [outputs = 1] }: Value): Loss {
   const difference = graph.add('Sub', [name, TARGET]);
   const share = graph.add('Mul', [difference, graph.scalar(1 / outputs)]);
@@ -48,7 +48,9 @@ function meanSquaredError(graph: GraphBuilder, { name, shape: [outputs = 1] }: V
   };
 }
 
-/** Both by the first maximum, as arg max does: a network whose outputs are all equal is right only where the target is the first. */
+/**
+ * Output and target are compared by their first maximum, as arg max does: if all outputs are equal, only a target at the first is right.
+ */
 function correctCount(graph: GraphBuilder, output: Value, maximum: string): string {
   const along = { axes: [1], dims: [1, ...output.shape] };
   const chosen = firstMaximum(graph, output.name, { ...along, maximum });

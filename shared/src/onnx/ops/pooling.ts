@@ -42,7 +42,7 @@ export function globalAveragePool(tape: Tape, x: Value): Value {
   return tape.record(y, [channels], [{ input: x, gradient }]);
 }
 
-/** Where the maxima were is kept: a third less time for a LeNet step than comparing, but neither WebGPU nor CUDA can do it. */
+/** Keeps the indices of the maxima: a LeNet step takes a third less time than by comparing, but neither WebGPU nor CUDA supports it. */
 function maxPoolWithIndices(tape: Tape, x: Value, windows: WindowPair): Value {
   const { graph } = tape;
   const ints = poolAttributes(windows);
@@ -90,7 +90,7 @@ function scatterInWindows(graph: GraphBuilder, { x, y, dy, windows }: Pooled): s
   return spread(graph, graph.add('Where', [first, single(dy), graph.scalar(0)]), { x, kernel, windows });
 }
 
-/** Adds to every value of x, channel by channel, what the windows over it hold for it. */
+/** Sums for every value of x, channel by channel, the contributions of the windows over it. */
 function spread(
   graph: GraphBuilder,
   planes: string,

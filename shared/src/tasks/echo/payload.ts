@@ -1,8 +1,8 @@
 import type { EchoSpec } from './spec.ts';
 
 /**
- * Bytes of the subtasks `indices`, one after the other. Word w of subtask i is a 32-bit mix of both, so that no two
- * subtasks of a task look alike and a byte that lands in the wrong place is seen.
+ * Bytes of the subtasks `indices`, one after the other. Word w of subtask i is a 32-bit mix of both, so that no two subtasks of a task look
+ * alike and a byte in the wrong place is detected.
  */
 export function echoPayload({ bytes }: EchoSpec, indices: readonly number[]): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(Math.ceil(bytes / 4));
@@ -15,7 +15,10 @@ export function echoPayload({ bytes }: EchoSpec, indices: readonly number[]): Ui
   return payload;
 }
 
-/** The finalizer of MurmurHash3 (Appleby), over a Weyl sequence started at the index. Little-endian, as every platform that Node supports. */
+/**
+ * The finalizer of MurmurHash3 (Appleby), over a Weyl sequence started at the index. In the machine's byte order, which does not matter:
+ * the head both makes and checks the bytes.
+ */
 function fill(words: Uint32Array, index: number): void {
   let state = Math.imul(index + 1, 0x9e3779b1);
   for (let at = 0; at < words.length; at++) {

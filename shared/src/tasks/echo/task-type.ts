@@ -3,9 +3,9 @@ import type { NodeFacts, TaskPlan, TaskType } from '../task-type.ts';
 import { echoPayload } from './payload.ts';
 import { parseEchoSpec, type EchoSpec } from './spec.ts';
 
-/** What a provider is told about a lease; the bytes to send back follow it as a raw frame. */
+/** Work of a lease; the bytes to send back follow it as a raw frame. */
 export interface EchoWork {
-  /** Of each subtask. */
+  /** Size of each subtask. */
   readonly bytes: number;
 }
 

@@ -9,7 +9,7 @@ const dtype = z.enum(['float32', 'float64', 'int32', 'int8', 'uint8']);
 
 const port = z.object({
   name: z.string().min(1).max(200),
-  /** Of one row, without the batch. */
+  /** Shape of one row, without the batch. */
   shape: z.array(atLeastOne.max(limits.dimensionMax.value)).max(7),
   dtype,
 });
@@ -38,7 +38,7 @@ export const inferElementBytes: Readonly<Record<InferDtype, number>> = {
 
 export const rowBytes = ({ shape, dtype: type }: InferPort): number => elementCount(shape) * inferElementBytes[type];
 
-/** Throws USAGE, or TOO_LARGE when a block of the input or of the output is, or when there are too many. */
+/** Throws USAGE, or TOO_LARGE when a block of the input or output is too large, or when there are too many blocks. */
 export function parseInferSpec(raw: unknown): InferSpec {
   const spec = parseOrThrow(inferSpec, raw, 'the inference');
   checkBlockBytes(spec);

@@ -35,7 +35,7 @@ export const infer: TaskType<InferSpec> = {
     operand === 'model' ? spec.modelBytes : rowsOf(spec, block) * rowBytes(spec.input),
   resultBytes: (spec, _, index) => rowsOf(spec, index) * rowBytes(spec.output),
   keptBytes: ({ rows, output }) => rows * rowBytes(output),
-  // Nobody knows what a model takes, and a wrong guess would spoil what is known of the nodes' speed.
+  // The cost of a user's model is unknown, and a wrong guess would distort the measured speed of the nodes.
   flops: () => 0,
   region: (spec, _, index) => {
     const from = index * spec.rowsPerBlock;

@@ -1,4 +1,4 @@
-/** What a provider is told about one block of rows. */
+/** Work of a lease: one block of rows. */
 import { z } from 'zod';
 import { isBlockId, type BlockId } from '../../ids.ts';
 import { limits } from '../../protocol/limits.ts';

@@ -21,10 +21,10 @@ const TASK_OVERHEAD_MS = 6;
 /** Lease, result and settlement of one tile. */
 const TILE_OVERHEAD_MS = 1;
 
-/** What the model says of one cut. Times in ms. */
+/** Prediction for one cut. Times in ms. */
 export interface CutForecast {
   readonly ms: number;
-  /** Of the node that computes longest. */
+  /** Time of the node that computes longest. */
   readonly computeMs: number;
   /** The head's link: operands to every node and results back, one after the other. */
   readonly transferMs: number;
@@ -32,8 +32,8 @@ export interface CutForecast {
 }
 
 /**
- * Compute and transfer overlap but for the first pair of blocks, which every node waits for. The head's link is shared, so
- * bytes of different nodes never overlap; a node with shared files counts at its read rate, which makes it nearly free.
+ * Compute and transfer overlap except for the first pair of blocks, which every node waits for. The head's link is shared, so bytes of
+ * different nodes never overlap; a node with shared files counts at its read rate, which makes it nearly free.
  */
 export function forecastCut(product: Product, cut: Cut, nodes: readonly NodeFacts[]): CutForecast {
   const stripesMax = stripesMaxFor(product, cut, nodes);
@@ -80,13 +80,13 @@ function forecastPart({ product, part, stripesMax }: PartContext, facts: NodeFac
   return { computeMs, transferMs: bytes / link, firstMs: firstBytes / link, bytes };
 }
 
-/** Positions and speeds of the nodes, the fastest first; equals keep their order, so that a plan is reproducible. */
+/** Indices and speeds of the nodes, the fastest first; equals keep their order, so that a plan is reproducible. */
 export function fastestFirst(product: Product, nodes: readonly NodeFacts[]): Weight[] {
   const weights = nodes.map((facts, node) => ({ node, speed: flopsPerMs(product, facts) }));
   return weights.toSorted((x, y) => y.speed - x.speed);
 }
 
-/** A cut and what the model says of it. */
+/** A cut and its prediction. */
 export interface ChosenCut {
   readonly cut: Cut;
   readonly forecast: CutForecast;
@@ -110,7 +110,7 @@ function candidatesFor(product: Product, nodes: readonly NodeFacts[]): Candidate
   return { nodes, weights, sizes: bandSizes(weights, product.b.stripes) };
 }
 
-/** A cut may leave this share of the nodes that another cut would use without work; the user asked for all of them. */
+/** Share of the nodes used by the widest cut that another may leave idle; the user asked for all of them. */
 const IDLE_SHARE_MAX = 0.1;
 
 function chooseAmong(product: Product, { nodes, weights, sizes, grid }: Candidates & { grid: string }): ChosenCut {

@@ -5,7 +5,7 @@ import { stripingOfA, stripingOfB, type MatrixMultSpec } from './spec.ts';
 /** [from, to). */
 export type Range = readonly [number, number];
 
-/** A product with what the planner asks about it again and again. */
+/** A product with derived facts that the planner needs again and again. */
 export interface Product {
   readonly spec: MatrixMultSpec;
   /** Row stripes of A, and so of C. */

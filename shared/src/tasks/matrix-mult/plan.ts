@@ -12,7 +12,7 @@ export interface MatrixMultLayout {
   readonly tiles: readonly Tile[];
 }
 
-/** Fewer nodes are advised only for a difference that a person would notice. */
+/** Fewer nodes are advised only if they are predicted to take less than this share of the time. */
 const ADVICE_RATIO = 0.9;
 
 /**
@@ -58,7 +58,7 @@ interface Outcome {
   readonly given: number;
 }
 
-/** What a person should know of the plan, in words; empty when there is nothing to say. */
+/** Advice on the plan for the user; empty if there is none. */
 function adviceFor(product: Product, outcome: Outcome): string {
   const sentences = [gridAdvice(product, outcome), idleAdvice(product, outcome), fewerAdvice(outcome)];
   return sentences.filter((sentence) => sentence !== '').join('; ');

@@ -5,11 +5,11 @@ import { extent, ranges, type Part, type Product, type Range } from './grid.ts';
 /** [row stripe from, row stripe to, column stripe): some row stripes of A times one column stripe of B. */
 export type Tile = readonly [number, number, number];
 
-/** Below this a tile's dispatch, output copies and check are no longer small beside its arithmetic. */
+/** Below this, a tile's dispatch, output copies and check are no longer small compared with its arithmetic. */
 const TILE_MIN_MS = 8;
 /** Above this a lost tile costs too much and progress looks stuck. */
 const TILE_MAX_MS = 2000;
-/** Tiles of one node: 1/8 of its work is the most that a wrong speed leaves for the end; idle nodes share even that. */
+/** Tiles per node: a misjudged speed then leaves at most 1/8 of the node's work for the end, and idle nodes share even that. */
 const TILES_PER_NODE = 8;
 /** The ids of a tile's blocks, 34 bytes each, must leave room in a lease's header of 64 KiB. */
 const TILE_BLOCKS_MAX = 1024;
@@ -37,7 +37,7 @@ export function workingSetBytes(product: Product, rows: number, columns: number)
   return (rows + columns) * a.chunkDepth * operandBytes + 2 * rows * columns * resultBytes;
 }
 
-/** Row stripes that a tile may have on a node with this much memory; one stripe is the least there is. */
+/** Row stripes that a tile may have on a node with this much memory, at least one. */
 export function stripesPerTileMax(product: Product, memoryBytes: number): number {
   const { a, b, resultBytes } = product;
   const fits = (stripes: number): boolean => {

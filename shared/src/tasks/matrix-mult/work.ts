@@ -1,4 +1,4 @@
-/** What a provider is told about one tile, and what the verifier checks it against. */
+/** Work of a lease, one tile, which the verifier also checks the result against. */
 import { z } from 'zod';
 import { isBlockId, type BlockId } from '../../ids.ts';
 import { whole } from '../../protocol/numbers.ts';

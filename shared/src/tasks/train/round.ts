@@ -9,7 +9,7 @@ import type { TrainSpec } from './spec.ts';
 
 export interface TrainRound {
   /**
-   * gradient  an optimizer step, or as many as the nodes make alone
+   * gradient  one optimizer step, or as many as each node makes alone
    * evaluate  loss and right answers of the test set
    */
   readonly kind: 'gradient' | 'evaluate';
@@ -21,8 +21,8 @@ export interface TrainRound {
   readonly to: number;
   readonly learningRate: number;
   /**
-   * Only where compression leaves out what nodes must not lose: of each node the number of its latest shard that came. Nodes that are not
-   * here begin with nothing left.
+   * Only with top-k, whose residuals must not be lost: for each node the number of its latest shard that arrived in time. A node that is
+   * not listed starts with an empty residual.
    */
   readonly taken?: Readonly<Record<ProviderId, number>>;
 }
@@ -35,10 +35,10 @@ export interface TrainLayout {
   readonly shards: readonly Shard[];
 }
 
-/** Fewer samples in a shard waste the time of a node. */
+/** With fewer samples in a shard a node computes inefficiently. */
 const SHARD_MIN = 16;
 
-/** One shard for each node, as large as it is fast; or the same shards whatever the nodes are. */
+/** One shard per node, in proportion to its speed; equal shards in deterministic training, or if a robust aggregator needs more. */
 export function planRound({ options }: TrainSpec, { ask }: RoundStart, nodes: readonly NodeFacts[]): TaskPlan {
   const round = ask as TrainRound;
   const samples = round.to - round.from;
@@ -89,8 +89,8 @@ const roundPlan = (layout: TrainLayout, homes: readonly number[], nodes: number)
 });
 
 /**
- * Half of the samples of a step are enough, because sums are weighted by what they are sums of, and what a robust aggregator needs to be
- * one; a test set is wanted whole.
+ * Half of a step's shards are enough, because the mean is weighted by samples, but no fewer than a robust aggregator needs. Deterministic
+ * training and a test set need all of them.
  */
 export function quorumOf({ options }: TrainSpec, plan: TaskPlan): number {
   const { round, shards } = plan.layout as TrainLayout;

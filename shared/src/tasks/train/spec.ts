@@ -15,7 +15,7 @@ const trainSpec = z.object({
   trainSamples: samples.min(1),
   testSamples: samples,
   options: z.unknown(),
-  /** Of the checkpoint that the run goes on from, 0 for none. */
+  /** Size of the checkpoint that the run resumes from, 0 for none. */
   checkpointBytes: z.number().int().nonnegative().max(limits.checkpointBytesMax.value),
 });
 

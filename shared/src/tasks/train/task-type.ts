@@ -10,13 +10,13 @@ import { blocksOfShard } from './shard-blocks.ts';
 import { parseTrainSpec, type TrainSpec } from './spec.ts';
 import { trainWork, type TrainWork } from './work.ts';
 
-/** Blocks that the head brings to each round. */
+/** Operands whose blocks the head makes for each round. */
 export const MODEL_OPERAND = 'model';
 export const WEIGHTS_OPERAND = 'weights';
 
 /**
- * Data-parallel training: each round a step (or some steps that nodes make alone), or a look at the test set. Operands 'train', 'test'
- * and 'checkpoint' come from the client; a subtask is a shard of the round's samples.
+ * Data-parallel training: each round is a step (or some steps that nodes make alone), or an evaluation of the test set. Operands 'train',
+ * 'test' and 'checkpoint' come from the client; a subtask is a shard of the round's samples.
  */
 export const train: TaskType<TrainSpec> = {
   name: 'train',
@@ -46,7 +46,7 @@ export const train: TaskType<TrainSpec> = {
   describe: (spec) => ({ shape: [...spec.layout.features], dtype: 'float32' }),
 };
 
-/** Of each parameter: the weight, two moments of an optimizer and one of the outer optimizer, float32. */
+/** For each parameter: the weight, two moments of an optimizer and one of the outer optimizer, float32. */
 const CHECKPOINT_BYTES_EACH = 16;
 
 function operands({ layout, trainSamples, testSamples, checkpointBytes }: TrainSpec): Operand[] {
@@ -126,7 +126,7 @@ function blockBytes({ layout, trainSamples, testSamples, checkpointBytes }: Trai
   return Math.max(0, to - from) * sampleBytes(layout);
 }
 
-/** Forward, and twice as much backward. */
+/** The backward pass takes twice the operations of the forward pass. */
 function flops(spec: TrainSpec, plan: TaskPlan, index: number): number {
   const [from, to] = shardAt(plan, index);
   const { kind } = (plan.layout as TrainLayout).round;

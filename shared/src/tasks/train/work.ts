@@ -1,4 +1,4 @@
-/** What a provider is told about one shard of a round. */
+/** Work of a lease: one shard of a round. */
 import { z } from 'zod';
 import { isBlockId, type BlockId } from '../../ids.ts';
 import { whole } from '../../protocol/numbers.ts';
@@ -12,7 +12,7 @@ const share = z.number().min(0).lt(1);
 const isBlock = (value: unknown): value is BlockId => typeof value === 'string' && isBlockId(value);
 const blockId = z.custom<BlockId>(isBlock);
 
-/** One check for the whole list: a shuffled shard names every block of its set, and 2 us for each are too many in a step of some ms. */
+/** One check for the whole list: a shuffled shard names every block of its set, and 2 us for each are too much in a step of some ms. */
 const listOf = <T>(isOne: (value: unknown) => value is T): z.ZodType<T[]> =>
   z.custom<T[]>(
     (value) => Array.isArray(value) && value.length <= limits.sampleBlocksMax.value && value.every((one) => isOne(one)),
@@ -28,7 +28,7 @@ const localSteps = z.object({
   beta2: share,
   epsilon: z.number().positive(),
   weightDecay: z.number().nonnegative(),
-  /** Of the mean gradient of a step; 0: never. */
+  /** Largest norm of a step's mean gradient; 0: never clipped. */
   clipNorm: z.number().nonnegative(),
 });
 
@@ -40,7 +40,7 @@ const fields = z.object({
   layout: sampleLayout,
   /** Samples of the whole set. */
   samples: sampleCount,
-  /** Of the order of samples and of dropout. */
+  /** Seed of the sample order and of dropout. */
   seed: whole,
   epoch: whole,
   step: whole,
@@ -51,11 +51,14 @@ const fields = z.object({
   numbers: listOf(isNumber),
   blocks: listOf(isBlock),
   compression: z.custom<Compression>((value) => parseCompression(value) !== undefined),
-  /** Is what compression loses kept for the next shard of this task? */
+  /** Is the compression residual kept for the next shard of this task? */
   keepsResidual: z.boolean(),
-  /** The number of this node's latest shard that came: only what that one left goes into this; 0: none. Null: what was left is right as it is. */
+  /**
+   * Number of this node's latest shard that arrived in time: only the residual that one left goes into this shard; 0: none. Null: the
+   * residual is used as it is.
+   */
   taken: whole.max(2 ** 32 - 1).nullable(),
-  /** Must every node of its kind come to the same bits? */
+  /** Must all nodes of one kind compute the same bits? */
   deterministic: z.boolean(),
   /** Steps that the node makes alone, each over an equal part of the shard; null for a plain gradient. */
   local: localSteps.nullable(),
