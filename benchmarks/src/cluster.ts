@@ -6,15 +6,15 @@ export interface ClusterOptions {
   readonly providers: number;
   /** 'auto': operands and results through files that all share; 'wire': through sockets, as between machines. */
   readonly blocks: 'auto' | 'wire';
-  /** The broker of head and providers; none by default. */
+  /** Broker of head and providers; none by default. */
   readonly amqpUrl?: string;
   readonly headArguments?: readonly string[];
-  /** Where the head listens and the others dial; 127.0.0.1 by default. */
+  /** Address on which the head listens and which the others dial; 127.0.0.1 by default. */
   readonly host?: string;
   readonly signal: AbortSignal;
 }
 
-/** Real processes on this machine, each provider with one thread. They are gone when this resolves or rejects. */
+/** Starts real processes on this machine, each provider with one thread. They are gone when this resolves or rejects. */
 export async function withCluster<T>(
   options: ClusterOptions,
   body: (client: ClusterClient, cluster: LocalCluster) => Promise<T>,
@@ -51,7 +51,7 @@ async function withClient<T>(
   }
 }
 
-/** A figure must not say 'shared files' when it was measured over sockets. */
+/** Throws BUG if a figure for shared files would be measured over sockets, or the other way round. */
 function checkStore({ sharesStore }: ClusterClient, blocks: 'auto' | 'wire'): void {
   if (sharesStore === (blocks === 'auto')) return;
   throw new MusterError('BUG', `the client ${sharesStore ? 'shares' : 'does not share'} the head's files`, {

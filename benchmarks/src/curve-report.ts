@@ -59,7 +59,7 @@ function echoCells({ mode, way, providers, count, subtasksPerSecond, p50Ms, p99M
   ];
 }
 
-/** Of the largest products. */
+/** Chart of the largest products. */
 export function curveChart({ machine, rows }: Report<CurveRow>): string {
   const products = rows.filter(isProduct);
   const n = Math.max(...products.map((row) => row.n));

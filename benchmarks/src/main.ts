@@ -130,7 +130,7 @@ async function dispatch(flags: Flags): Promise<void> {
   });
 }
 
-/** The machine is divided among more processes than it has cores already: one number of providers. */
+/** Only one number of providers: there are more processes than cores already. */
 async function mirror(flags: Flags): Promise<void> {
   const { quick = false, providers } = flags;
   const rows = await measureMirror({
@@ -208,7 +208,7 @@ async function train(flags: Flags): Promise<void> {
   });
 }
 
-/** Every way has a cluster of its own: one number of providers. */
+/** Only one number of providers, because every way has a cluster of its own. */
 async function curve(flags: Flags): Promise<void> {
   const { quick = false, providers, sizes = quick ? [1000] : [4096] } = flags;
   const rows = await measureCurve({

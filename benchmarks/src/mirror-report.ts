@@ -66,7 +66,7 @@ function blocksCells({ mirrorBlocks, n, bytes, productMs, confirmedMBps, confirm
   ];
 }
 
-/** Latencies of the paced load: the rates differ by more than one axis can show. */
+/** Chart of the latencies under paced load; the rates differ by more than one axis can show. */
 export function mirrorChart({ machine, rows }: Report<MirrorRow>): string {
   const paced = rows.filter(isEcho).filter(({ load }) => load === 'paced');
   return barChart({

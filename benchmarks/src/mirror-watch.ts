@@ -1,10 +1,10 @@
-/** Looks at the broker behind the head while a load runs. */
+/** Observes the broker behind the head while a load runs. */
 import { MusterError, type BackboneReport } from '@muster/shared';
 import { waitUntil } from '@muster/shared/testkit';
 import type { ClusterClient } from '@muster/user-client';
 import { setTimeout } from 'node:timers/promises';
 
-/** The age of the oldest message grows evenly, so its peak is missed by this much at most. */
+/** The lag grows steadily, so its peak is missed by this much at most. */
 const EVERY_MS = 20;
 const CATCH_UP_MS = 60_000;
 
@@ -33,16 +33,16 @@ export class MirrorWatch {
   constructor(client: ClusterClient) {
     this.#client = client;
     this.#looking = this.#look();
-    // Whoever stops hears of it.
+    // `caughtUp` reports the error.
     this.#looking.catch(() => undefined);
   }
 
-  /** No task comes behind this one: when it is accepted whole, the mirror has nothing more to come. */
+  /** Names the last task: once all of it is accepted, nothing more is sent to the mirror. */
   last(task: string): void {
     this.#last = task;
   }
 
-  /** Resolves when the broker has everything. Throws for a mirror that did not get there: none of its figures counts. */
+  /** Resolves when the broker has everything. Throws BUG for a mirror that did not get there: none of its figures counts. */
   async caughtUp(): Promise<MirrorPeaks> {
     const timer = global.setTimeout(() => (this.#stopped = true), CATCH_UP_MS);
     await this.#looking;
@@ -52,7 +52,7 @@ export class MirrorWatch {
     return { worstLagMs, worstOutbox, caughtUpMs: emptyAtMs - acceptedAtMs };
   }
 
-  /** Ends the watch whatever the mirror does. */
+  /** Ends the watch in any case. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#looking.catch(() => undefined);
@@ -67,7 +67,7 @@ export class MirrorWatch {
 
   async #sample(): Promise<void> {
     const peaks = this.#peaks;
-    // The task first: what is empty after the last acceptance stays empty.
+    // The task first: an outbox that is empty after the last acceptance stays empty.
     if (this.#last !== null && peaks.acceptedAtMs === null) {
       const { acceptedTiles, tiles } = await this.#client.task(this.#last);
       if (acceptedTiles === tiles) peaks.acceptedAtMs = performance.now();
@@ -79,7 +79,7 @@ export class MirrorWatch {
   }
 }
 
-/** Resolves when the broker has everything that it was ever given. Throws when something is missing for good, or after a minute. */
+/** Resolves when the broker has everything that it was ever given. Throws when something is lost, or after a minute. */
 export async function checkComplete(client: ClusterClient): Promise<void> {
   const backboneNow = async (): Promise<BackboneReport> => (await client.cluster()).backbone;
   await waitUntil(async () => isEmpty(await backboneNow()), {

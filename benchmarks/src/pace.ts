@@ -1,12 +1,12 @@
-/** A load that comes at a steady rate instead of as fast as it can. */
+/** A load at a steady rate instead of as fast as possible. */
 import { setTimeout } from 'node:timers/promises';
 
 export interface Pace {
   /** Subtasks per second. */
   readonly perSecond: number;
-  /** Subtasks that come together. */
+  /** Subtasks that are sent together. */
   readonly slice: number;
-  /** Subtasks in all; a multiple of `slice` is reached. */
+  /** Subtasks in all, rounded up to a multiple of `slice`. */
   readonly count: number;
 }
 
@@ -17,14 +17,14 @@ export function dueTimesMs({ perSecond, slice, count }: Pace): number[] {
 }
 
 /**
- * Calls `send` at each due time. One that is late does not move those behind it: they come at once until the schedule is caught up with,
- * so that a slow receiver cannot lower the rate unseen.
+ * Calls `send` at each due time. A late call does not delay the next ones: they follow at once until the schedule is caught up with, so
+ * that a slow receiver cannot lower the rate unnoticed.
  */
 export async function paced(dueMs: readonly number[], send: () => void): Promise<void> {
   const startMs = performance.now();
   for (const due of dueMs) {
     const waitMs = startMs + due - performance.now();
-    // A timer counts whole milliseconds.
+    // Timers count whole milliseconds.
     if (waitMs >= 1) await setTimeout(Math.floor(waitMs));
     send();
   }

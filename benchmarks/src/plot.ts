@@ -1,4 +1,4 @@
-/** Grouped bars as an SVG that reads on a light and on a dark page: no background, middle tones only. */
+/** Grouped bars as an SVG that is legible on light and on dark pages: no background, middle tones only. */
 
 export interface BarSeries {
   readonly name: string;
@@ -12,7 +12,7 @@ export interface BarChart {
   readonly valueAxis: string;
   readonly groups: readonly string[];
   readonly series: readonly BarSeries[];
-  /** A dashed line across the chart, where a value means something of its own. */
+  /** A dashed line across the chart at a value of special meaning. */
   readonly reference?: { readonly value: number; readonly name: string };
   readonly format: (value: number) => string;
 }
@@ -25,7 +25,7 @@ const TEXT = '#7a828e';
 const GRID = '#7a828e40';
 /** In pairs: related series share a hue. */
 const COLORS = ['#8fb3e8', '#3f7fd9', '#f0b072', '#db7413', '#8cc9a1', '#2f9e5b'] as const;
-/** Of a group's width, left free between groups. */
+/** Share of a group's width that is left free between groups. */
 const GAP = 0.24;
 
 export function barChart(chart: BarChart): string {
@@ -123,7 +123,7 @@ function reference({ reference: line }: BarChart, scale: Scale): string[] {
   ];
 }
 
-/** The figures in words, for those who do not see the bars. */
+/** The figures as text, for readers who cannot see the bars. */
 function description({ groups, series, format }: BarChart): string {
   const said = groups.map((group, at) => {
     const values = series.map(
@@ -163,7 +163,7 @@ const rectangle = ({ x, y, width, height }: Box, color: string): string =>
 
 const colorOf = (series: number): string => COLORS[series % COLORS.length] ?? TEXT;
 
-/** A tenth of a pixel is enough, and keeps the file from changing where nobody can see it. */
+/** Rounded to a tenth of a pixel, so that invisible differences do not change the file. */
 const px = (length: number): string => String(Math.round(length * 10) / 10);
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };

@@ -46,7 +46,7 @@ export function recoveryChart({ machine, rows }: Report<RecoveryRow>): string {
   });
 }
 
-/** As many characters as fit under a group of bars. */
+/** Shortened to fit under a group of bars. */
 const shortName = (fault: string): string =>
   fault
     .replace('provider told to leave', 'provider leaves')

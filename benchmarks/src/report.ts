@@ -124,7 +124,7 @@ export const describe = ({ cpu, cores, memoryBytes, node, os, date }: Machine): 
 export const milliseconds = (ms: number): string => ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0);
 export const percent = (share: number): string => `${Math.round(share * 100)}%`;
 
-/** Figures to the right: columns in which no cell but the title begins with a letter. */
+/** Right-aligns columns of figures: those in which no cell below the title begins with a letter. */
 export function figures(rows: readonly (readonly string[])[]): string[] {
   const [titles = [], ...cells] = rows;
   const isText = (column: number): boolean => cells.some((row) => /^[a-z]/i.test(row[column] ?? ''));

@@ -12,7 +12,7 @@ export function median(samples: readonly number[]): number {
   return (lower + upper) / 2;
 }
 
-/** The sample of which `key` is the median (the lower one of two). Throws for none. */
+/** The sample whose `key` is the median (the lower one of two). Throws RangeError without samples. */
 export function medianBy<T>(samples: readonly T[], key: (sample: T) => number): T {
   const ascending = samples.toSorted((one, other) => key(one) - key(other));
   const middle = ascending[(ascending.length - 1) >> 1];

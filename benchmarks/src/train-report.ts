@@ -64,7 +64,7 @@ function measuredCells(row: TrainRow, all: readonly TrainRow[]): string[] {
   ];
 }
 
-/** How much faster than one provider; null for one itself, and where that was not measured. */
+/** Speedup over one provider; null for one provider itself, and if that was not measured. */
 export function overOne(row: TrainRow, all: readonly TrainRow[]): number | null {
   if (row.providers === 1) return null;
   const one = all.find(

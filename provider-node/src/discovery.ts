@@ -1,4 +1,4 @@
-/** Heads that announce themselves on this network: to look at, or as addresses to try for a token. They are believed nothing. */
+/** Heads that announce themselves on this network: to list, or as addresses to try for a token. Announcements are not trusted. */
 import { endpointsFor, isHeadOf, readJoinToken, table, type Endpoint, type FoundHead } from '@muster/shared';
 import { discoverHeads, printResult, type MdnsOptions } from '@muster/shared/io';
 
@@ -26,7 +26,7 @@ export function headLines(heads: readonly FoundHead[]): string[] {
   ];
 }
 
-/** Where the head of this token may be; says to people what was seen. Throws TOKEN_INVALID. */
+/** Addresses at which the head of this token announces itself; tells the user through `say` what was found. Throws TOKEN_INVALID. */
 export async function discoverFor(line: string, say: (news: string) => void, mdns?: MdnsOptions): Promise<Endpoint[]> {
   const token = readJoinToken(line);
   say("looking for the token's head on this network...");

@@ -1,4 +1,4 @@
-/** The one interpreter of the provider's effects: fetches, computes, sends; every completion goes back in as an event. */
+/** The only interpreter of the provider's effects: fetches, computes, sends; every completion returns as an event. */
 import {
   encode,
   limits,
@@ -27,21 +27,21 @@ export interface DriverPorts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly compute: Compute;
-  /** Where operands and unsent results lie when the head's store is out of reach. */
+  /** Holds operands and unsent results when the head's store is out of reach. */
   readonly blocks: BlockStore;
   readonly spool: Spool;
   readonly broker: BrokerLink;
 }
 
-/** The store that a session reads operands from and writes results to: the head's own, or ours. */
+/** The store that a session reads operands from and writes results to: the head's or ours. */
 export interface SessionStore {
   pathOf(id: BlockId): string;
   incomingPath(name: string): string;
 }
 
 /**
- * Compute that nobody wants any more is left to end by itself for this long, or as long as the next process would need to start, then
- * killed: sooner costs more than it saves, and on a busy machine nodes would do nothing but start.
+ * A revoked computation may run on for this long, or for as long as a new process needs to start if that is longer, before it is killed:
+ * killing it sooner costs more than it saves, and on a busy machine nodes would do nothing but restart processes.
  */
 const ABORT_AFTER_MS = 1000;
 
@@ -49,12 +49,12 @@ export class Driver {
   readonly state: ProviderState;
   readonly #ports: DriverPorts;
   #link: HeadLink | null = null;
-  /** Aborted when a head is there: then blocks come from it. */
+  /** Aborted when a head attaches: blocks then come from it instead of the broker. */
   #away = new AbortController();
   #store: SessionStore;
   /** Leases whose blocks are pinned. */
   readonly #pinned = new Set<number>();
-  /** As the compute process has them: the first one runs. */
+  /** In the order in which the compute process has them: the first one runs. */
   readonly #computing = new Set<number>();
   computedMs = 0;
 
@@ -76,7 +76,7 @@ export class Driver {
     this.post({ type: 'disconnected' });
   }
 
-  /** Results whose files are gone: the head has cleared them away, or a disk did. */
+  /** Leases whose result files are gone, removed by the head or lost with a disk. */
   missing(): number[] {
     return [...this.state.held.values()].filter(isGone).map(({ lease }) => lease);
   }
@@ -90,7 +90,7 @@ export class Driver {
     for (const effect of handle(this.state, event, this.#ports.clock.nowMs())) this.#attempt(effect);
   }
 
-  /** True when it is held from here on, or was. */
+  /** Returns whether the lease is held now; if not, its copy is of no use. */
   brokered({ lease, payload, epoch, again }: BrokeredLease): boolean {
     this.#leased(lease, payload, { broker: true, epoch, again });
     return this.state.held.has(lease.lease);
@@ -115,12 +115,12 @@ export class Driver {
     }
   }
 
-  /** Whether this session's operands and results stay in the head's own store is decided when it is attached. */
+  /** Whether this session's operands and results stay in the head's store; decided by `attach`. */
   get #sharesStore(): boolean {
     return this.#store !== this.#ports.blocks;
   }
 
-  /** On what goes straight to the head; on what goes by the broker is the epoch that its lease is from. */
+  /** For messages straight to the head. Those by the broker carry the epoch of their lease instead. */
   get #stamp(): Stamp {
     return { epoch: this.state.epoch, seq: 0 };
   }
@@ -141,7 +141,7 @@ export class Driver {
     if (bytes !== null && !this.#sharesStore && !blocks.has(block)) blocks.receive({ id: block, offset, total, bytes });
   }
 
-  /** A disk that is full or a file that somebody holds must not cost the effects behind it. */
+  /** A full disk or a locked file must not stop the effects that follow. */
   #attempt(effect: ProviderEffect): void {
     try {
       this.#perform(effect);
@@ -181,7 +181,7 @@ export class Driver {
     }
   }
 
-  /** Pinned before they are fetched, so that one lease's operands do not push out another's. */
+  /** Pinned before they are fetched, so that the operands of one lease do not evict those of another. */
   async #fetchBlocks({ task, lease, blocks: ids }: HeldWork): Promise<void> {
     this.#pinned.add(lease);
     for (const id of ids) this.#ports.blocks.pin(id);
@@ -191,7 +191,7 @@ export class Driver {
         if (link !== null) await link.fetcher.fetch(ids);
         else await this.#ports.broker.fetch(task, ids, this.#away.signal);
       } catch (error) {
-        // The head that was asked is gone, or one is back: the other way may bring them.
+        // The head that was asked is gone, or one has come back: try again the other way.
         if (link === this.#link || !this.#ports.broker.isThere) throw error;
       }
     }
@@ -225,18 +225,18 @@ export class Driver {
     const way = this.#wayOf(session, held);
     if (session !== null) this.#sendStraight(session, held, way);
     if (held.mirrored) this.#ports.broker.deliver(held, way);
-    // A round does not wait for those who come back.
+    // Training shards are not spooled: a round does not wait for a node to come back.
     if (way !== 'inline' && !isOfRound(held)) this.#outlive(session, held);
   }
 
-  /** Without a head nobody is about to settle it. */
+  /** Without a head the result cannot be settled soon, so it is spooled at once. */
   #outlive(session: SessionId | null, held: HeldWork): void {
     const { spool } = this.#ports;
     if (session === null) spool.put(held);
     else spool.putSoon(held);
   }
 
-  /** A process before this one may have left it in the store of a head that is not here yet. */
+  /** Without a session, a result may also lie in the head's store, where an earlier process left it. */
   #wayOf(session: SessionId | null, { task, lease, result }: HeldWork): ResultWay {
     if (result === null || result.path === '') return 'inline';
     const name = incomingResultName(task, lease);
@@ -262,23 +262,23 @@ export class Driver {
     }
   }
 
-  /** What the head wanted of the result it has taken by now: in its own store by renaming the file. */
+  /** By now the head has taken what it wants of the result: from its own store by renaming the file. */
   #release(held: HeldWork): void {
     const { task, lease, mirrored, blocks, result } = held;
     this.#ports.broker.release(lease);
     if (blocks.length === 0) return;
     if (this.#pinned.delete(lease)) for (const id of blocks) this.#ports.blocks.unpin(id);
-    // Also of a result that was begun anew.
+    // Also when the result was lost and the work began again.
     this.#ports.spool.drop(lease);
     if (result === null) return;
     const name = incomingResultName(task, lease);
     const own = result.path === this.#ports.blocks.incomingPath(name);
-    // The next round has results of the same size. What goes to the broker may still be read.
+    // Results of the next round have the same size, so the file is reused. Not if mirrored: the broker link may still read it.
     if (own && !mirrored && isOfRound(held)) this.#ports.blocks.recycleIncoming(name);
     else removeFile(result.path);
   }
 
-  /** An abort hits what runs: a lease that waits behind another is looked at again. */
+  /** An abort kills whatever runs, so a lease that waits behind another is only checked again later. */
   #abortSoon(lease: number): void {
     const { compute } = this.#ports;
     setTimeout(

@@ -7,8 +7,8 @@ import { loadIdentity } from './io/identity.ts';
 import { resolveProviderNodeOptions, type ProviderNodeOptions } from './options.ts';
 
 /**
- * Joins the cluster of a token and remembers it in the state directory: from then on the token is not needed. Returns a line for people.
- * Throws what `enrol` throws. `found`: where the head may be, beside the addresses in the token.
+ * Joins the token's cluster and saves the membership in the state directory, after which the token is no longer needed. Returns a line
+ * for people. Throws as `enrol` does. `found`: addresses to try before those in the token.
  */
 export async function joinCluster(
   options: ProviderNodeOptions,
@@ -18,7 +18,7 @@ export async function joinCluster(
   const { stateDirectory, name, head: host, portBase } = resolveProviderNodeOptions(options);
   const at = options.head === undefined ? found : [{ host, portBase }, ...found];
   makeStateDirectory(stateDirectory);
-  // On disk before it is enrolled, and the same when the answer was lost and the token is used again.
+  // Saved before enrolling, under the token's id: if the answer is lost, using the token again presents the same key.
   const keys = loadKeyPair(join(stateDirectory, `key-${readJoinToken(line).id}.json`));
   const provider = loadIdentity(stateDirectory);
   const { membership, approved } = await enrol(Request, line, { name, provider, keys, at });

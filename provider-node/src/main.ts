@@ -38,9 +38,9 @@ interface Flags extends BrokerTlsFlags {
   readonly logLevel: string;
 }
 
-/** For tiles of one stripe, their operands and the runtime. */
+/** Enough for tiles of one stripe, their operands and the runtime. */
 const MEMORY_MIN_BYTES = 64 * 2 ** 20;
-/** For the operands of a few of them. */
+/** Enough for the operands of a few such tiles. */
 const DISK_MIN_BYTES = 64 * 2 ** 20;
 
 const program = new Command('provider-node')
@@ -114,7 +114,7 @@ await runProgram(program, () => action());
 
 async function work(): Promise<void> {
   const flags = program.opts<Flags>();
-  // From the start: what is begun must be put away again.
+  // Installed first, so that a signal during start-up still ends in an orderly stop.
   const signal = untilSignal();
   const options = optionsFrom(flags);
   await joinIfAsked(options);
@@ -126,7 +126,7 @@ async function work(): Promise<void> {
   await provider.stop();
 }
 
-/** By the command, or by a token in the environment for a provider that has joined nothing yet. */
+/** Joins with the token of the command, or with one in the environment if this provider has joined nothing yet. */
 async function joinIfAsked(options: ProviderNodeOptions): Promise<void> {
   if (joining !== null) {
     const line = expectJoinToken(joining.token);
@@ -138,7 +138,7 @@ async function joinIfAsked(options: ProviderNodeOptions): Promise<void> {
   if (line !== null) say(await joinCluster(options, line));
 }
 
-/** What is found out at the start, where nobody says otherwise. */
+/** Values in effect for options that nothing sets, for the `config` command. */
 function holding(): Record<string, { readonly value: string; readonly from: string }> {
   const { membership, ...found } = resolveProviderNodeOptions(placeFrom(program.opts<Flags>()));
   const from = membership === null ? 'default' : 'membership';

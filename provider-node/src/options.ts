@@ -8,9 +8,9 @@ import type { DeviceChoice } from './compute/compute-protocol.ts';
 export interface ProviderNodeOptions {
   /** Host name or address of the head. Default: the head that was joined, or 127.0.0.1. */
   readonly head?: string;
-  /** First of the head's five ports. Default: as of the head that was joined, or 5555. */
+  /** First of the head's five ports. Default: that of the head that was joined, or 5555. */
   readonly portBase?: number;
-  /** How people see this node. Default the host's name. */
+  /** The node's name for people. Default: the host's name. */
   readonly name?: string;
   /** Identity, cached operands and unsent results live here. Default `~/.local/state/muster/provider-<name>`. */
   readonly stateDirectory?: string;
@@ -21,18 +21,18 @@ export interface ProviderNodeOptions {
   readonly maxMemoryBytes?: number;
   /** Disk for cached operands. Default 16 GiB. */
   readonly maxDiskBytes?: number;
-  /** 'auto' reads the head's store by path where that is proven to work, 'wire' never does. */
+  /** 'auto' reads the head's store by path if that is proven to work, 'wire' never does. */
   readonly blocks?: 'auto' | 'wire';
   /** Broker that keeps a copy of all task and result traffic: `amqp://user:password@host:5672/vhost`; null: as the head says. Default null. */
   readonly amqpUrl?: string | null;
-  /** Of `amqps://`; wins over the authority that the head hands out. */
+  /** For `amqps://`; takes precedence over the certificate authority that the head hands out. */
   readonly amqpTls?: BrokerTls;
   readonly logger?: Logger;
   /** Called with a line for people: joined, lost the head, left. */
   readonly onStatus?: (line: string) => void;
   /** For tests of the head's verification: makes the compute process return wrong results. No command line sets it. */
   readonly tamper?: string;
-  /** For measurements of the head: computes in the place of a device. No command line sets it. */
+  /** For measurements of the head: replaces the device. No command line sets it. */
   readonly compute?: Compute;
 }
 
@@ -42,7 +42,7 @@ export type ResolvedProviderNodeOptions = {
     undefined
   >;
 } & Pick<ProviderNodeOptions, 'tamper' | 'compute'> & {
-    /** Of the cluster that this state directory has joined; null for none. */
+    /** The cluster that this state directory has joined; null for none. */
     readonly membership: Membership | null;
   };
 
@@ -76,7 +76,7 @@ export function resolveProviderNodeOptions(options: ProviderNodeOptions): Resolv
   });
 }
 
-/** What is said on the command line wins over what was joined. */
+/** An address given explicitly wins over the joined one. */
 function headOf(
   { head, portBase }: ProviderNodeOptions,
   membership: Membership | null,

@@ -15,9 +15,9 @@ export interface ProviderNode {
   readonly id: ProviderId;
   readonly options: ResolvedProviderNodeOptions;
   readonly device: Compute['device'];
-  /** Resolves at the first successful registration. Rejects when the head refuses us for good. */
+  /** Resolves at the first successful registration. Rejects with VERSION_MISMATCH; other refusals are tried again. */
   readonly joined: Promise<void>;
-  /** Hands its work back, leaves the head and ends its compute process. */
+  /** Hands its work back, leaves the cluster and ends its compute process. */
   stop(): Promise<void>;
 }
 
@@ -51,7 +51,7 @@ export async function startProviderNode(raw: ProviderNodeOptions): Promise<Provi
   });
 }
 
-/** Results of an earlier life stay where they are. */
+/** Results of an earlier process stay where they are. */
 function openStore(options: ResolvedProviderNodeOptions, finished: readonly HeldWork[]): Promise<BlockStore> {
   const kept = new Set(finished.map(({ result }) => basename(result?.path ?? '')));
   const directory = join(options.stateDirectory, 'store');

@@ -32,7 +32,7 @@ import type { ResolvedProviderNodeOptions } from './options.ts';
 const CREDIT = 16;
 const HELLO_MS = 5000;
 const RETRY_MS = 300;
-/** A key may be approved, or the head may be back where another was. */
+/** Refusals are retried too: an admin may approve the key, or the right head may come back at this address. */
 const REFUSED_RETRY_MS = 2000;
 /** How long a provider that was told to stop waits for its last results to leave. */
 const LEAVE_MS = 2000;
@@ -53,10 +53,10 @@ interface Session {
 }
 
 export class SessionLoop {
-  /** The first successful registration. Rejects when the head refuses us for good. */
+  /** Resolves at the first successful registration. Rejects with VERSION_MISMATCH; other refusals are tried again. */
   readonly joined: Promise<void>;
   readonly #parts: MembershipParts;
-  /** How the head is asked to be registered, and by which way. */
+  /** The client that registers us with the head, and the route that it uses. */
   #registration: { readonly client: RequestClient; readonly route: HeadRoute } | null = null;
   readonly #first = deferred<void>();
   readonly #running: Promise<void>;
@@ -64,7 +64,7 @@ export class SessionLoop {
   #session: Session | null = null;
   #leaving = false;
   #complained = false;
-  /** From the head to here, as measured in this session or an earlier one. */
+  /** Bandwidth from the head to here, measured in this session or an earlier one; 0 when unknown. */
   #linkBytesPerMs = 0;
 
   constructor(parts: MembershipParts) {
@@ -74,7 +74,7 @@ export class SessionLoop {
     this.#running = this.#run();
   }
 
-  /** Hands unfinished leases back and waits for finished ones to leave. */
+  /** Hands unfinished leases back, after giving finished results up to LEAVE_MS to be sent. */
   async leave(): Promise<void> {
     this.#leaving = true;
     this.#left.resolve();
@@ -106,7 +106,7 @@ export class SessionLoop {
     }
   }
 
-  /** To people once for each time that the head is away, to the log every time. */
+  /** Shown to people once per outage, logged every time. */
   #complain(error: unknown): void {
     const { options } = this.#parts;
     const why = isMusterError(error) ? `${error.message}: ${error.why}` : String(error);
@@ -122,7 +122,7 @@ export class SessionLoop {
     const introduction = this.#introduction();
     const { client, route } = this.#openRegistration();
     const registered = expectType(await client.ask('register', introduction), 'registered');
-    // `leave` may have come in the meantime, and found no session to end.
+    // `leave` may have been called meanwhile and found no session to end.
     if (this.#leaving) return this.#decline(client, registered);
     broker.offered(registered.broker, options.head);
     const store = this.#sharedStore(registered);
@@ -167,7 +167,7 @@ export class SessionLoop {
     }
   }
 
-  /** The way may be another than at the last attempt: the head was not there yet, or this machine has joined it meanwhile. */
+  /** The route may differ from that of the last attempt: the head was not there yet, or this machine has joined it meanwhile. */
   #openRegistration(): { readonly client: RequestClient; readonly route: HeadRoute } {
     const { head, portBase, blocks, membership } = this.#parts.options;
     const route = routeToHead({ endpoint: { host: head, portBase }, wire: blocks === 'wire', membership });
@@ -211,13 +211,16 @@ export class SessionLoop {
     };
   }
 
-  /** Heartbeats go by a timer of their own, not behind compute. */
+  /** Heartbeats have a timer of their own, independent of compute. */
   async #untilOver(over: Promise<string>, everyMs: number): Promise<string> {
     const timer = setInterval(() => void this.#beat(), everyMs);
     return over.finally(() => clearInterval(timer));
   }
 
-  /** Once, and beside its work: many that come back at once must not keep the link from it. The head need not wait for the next heartbeat. */
+  /**
+   * Probes once, in the background: many providers that return at once must not keep the link from its work. Beats at the end, so that
+   * the head learns the rate at once.
+   */
   async #measureLink({ fetcher }: HeadLink): Promise<void> {
     if (this.#linkBytesPerMs === 0) await fetcher.probe().catch(() => undefined);
     await this.#beat();

@@ -1,22 +1,22 @@
 import { isMusterError, type TaskId } from '@muster/shared';
 
-/** What became of the tasks that this process gave up. */
+/** Outcome of the cancellations that this process requested. */
 export interface GivenUp {
-  /** The head knows. */
+  /** The head has answered. */
   readonly cancelled: readonly TaskId[];
-  /** The head did not answer: these may go on. */
+  /** The head did not answer: these tasks may go on. */
   readonly unheard: readonly TaskId[];
 }
 
-/** Closing waits for them: what ZeroMQ has not sent by then is lost. */
+/** Closing the client waits for these requests, because ZeroMQ drops what it has not sent by then. */
 export class Cancellations {
   readonly #heard = new Map<TaskId, Promise<boolean>>();
 
-  /** `answer` has a time limit of its own. */
+  /** `answer` must settle within a time limit of its own. */
   add(task: TaskId, answer: Promise<unknown>): void {
     const heard = answer.then(
       () => true,
-      // A task that the head refuses to cancel is not there, or not ours.
+      // A refusal means that the task does not exist or is not ours.
       (error: unknown) => isMusterError(error) && error.code !== 'HEAD_UNREACHABLE' && error.code !== 'INTERRUPTED',
     );
     this.#heard.set(task, heard);

@@ -39,7 +39,7 @@ import { TaskBoard, type Submission } from './task-board.ts';
 import type { TaskHandle } from './task-handle.ts';
 import { Transport } from './transport.ts';
 
-/** The head answers these from memory. */
+/** Time limit of requests that the head answers from memory. */
 const REQUEST_MS = 10_000;
 const WAIT_NODES_MS = 30_000;
 const TIMEOUT_MS = 600_000;
@@ -48,56 +48,61 @@ const TRAINING_TIMEOUT_MS = 24 * 3_600_000;
 export interface ClientOptions {
   readonly host: string;
   readonly portBase: number;
-  /** 4000 by default. */
+  /** Default 4000. */
   readonly connectTimeoutMs?: number | undefined;
   /** 'auto' moves blocks through the head's files where this process can reach them; 'wire' always uses the socket. */
   readonly blocks?: 'auto' | 'wire' | undefined;
-  /** Of the cluster of this head. By default what an earlier `login` left for this address; none is needed on the head's own account. */
+  /**
+   * Membership in the head's cluster. Default: what an earlier `login` stored for this address; none is needed on the head's own account.
+   */
   readonly membership?: Membership | null | undefined;
   readonly logger?: Logger | undefined;
-  /** Gives up connecting when it aborts. */
+  /** Aborts connecting; the call then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What every task may say. */
+/** Terms common to all tasks. */
 export interface TaskRequest {
-  /** Nodes that must be ready; as many as are ready now when it is not given. */
+  /** Nodes that must be ready. Default: as many as are ready now. */
   readonly nodes?: number | undefined;
-  /** How long to wait for them; 30 s by default. */
+  /** How long to wait for them, in ms. Default 30 s. */
   readonly waitNodesMs?: number | undefined;
-  /** From submission to the end; 10 min by default. */
+  /** From submission to the end, in ms. Default 10 min, for training 24 h. */
   readonly timeoutMs?: number | undefined;
-  /** Where its messages are kept beside the head's journal; `mirrored` by default, which is `local` where the head has no broker. */
+  /**
+   * Whether a broker keeps the task's messages beside the head's journal. Default `mirrored`, which means `local` if the head has no
+   * broker.
+   */
   readonly durability?: Durability | undefined;
   /** Cancels the task on the head when it aborts. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface MultiplyRequest extends TaskRequest, ProductOperands {
-  /** Without one the result stays on the head, to be fetched by `attach`. */
+  /** Receives the result; without one it stays on the head, to be fetched by `attach`. */
   readonly sink?: MatrixSink | undefined;
 }
 
 export interface EchoRequest extends TaskRequest {
   readonly count: number;
-  /** In each subtask; 64 by default. */
+  /** Payload of each subtask. Default 64. */
   readonly bytes?: number | undefined;
-  /** Subtasks in a lease; 64 by default. */
+  /** Subtasks per lease. Default 64. */
   readonly batch?: number | undefined;
-  /** Leases under way at one node; the head's own window by default. */
+  /** Leases in flight per node. Default: the head's own window. */
   readonly window?: number | undefined;
 }
 
 export interface TrainRequest extends TaskRequest, TrainingRequest {}
 
 export interface InferRequest extends TaskRequest, InferenceRequest {
-  /** Without one the result stays on the head, to be fetched by `attachRows`. */
+  /** Receives the result; without one it stays on the head, to be fetched by `attachRows`. */
   readonly sink?: RowSink | undefined;
 }
 
 /**
- * Throws HEAD_UNREACHABLE within `connectTimeoutMs`, VERSION_MISMATCH, UNAUTHORIZED (not joined, or not any more), WRONG_HEAD, or USAGE
- * for an address that cannot be one.
+ * Throws HEAD_UNREACHABLE after `connectTimeoutMs` at the latest, VERSION_MISMATCH, UNAUTHORIZED (not a member, or no longer),
+ * WRONG_HEAD, or USAGE for an invalid address.
  */
 export async function connectClient(options: ClientOptions): Promise<ClusterClient> {
   const { host, portBase, connectTimeoutMs = 4000, blocks = 'auto', logger = silentLogger, signal } = options;
@@ -127,7 +132,7 @@ interface ClusterClientOptions {
   readonly logger: Logger;
 }
 
-/** A connection to a head. Any number of tasks may be under way on it; one process needs one. */
+/** A connection to a head. It carries any number of tasks; one per process is enough. */
 export class ClusterClient {
   readonly #transport: Transport;
   readonly #board: TaskBoard;
@@ -152,20 +157,20 @@ export class ClusterClient {
     this.#adoptStore(store);
   }
 
-  /** True when operands and results move through files that this process and the head share. */
+  /** Whether operands and results move through files that this process shares with the head. */
   get sharesStore(): boolean {
     return this.#transport.store !== null;
   }
 
-  /** Gives the head a matrix that several products use. The reference is good for the side that it was put for. */
+  /** Uploads a matrix that several products use. The reference is valid only for the side that it was put for. */
   putMatrix(source: MatrixSource, role: OperandSide): Promise<MatrixRef> {
     return putMatrix(this.#transport, source, role);
   }
 
   /**
-   * C = A * B, with A m x k, B k x n and C m x n, row-major; float32 and float64 keep their type, int8 gives int32. Resolves when the task
-   * is safe on the head; operands may still be on their way then (`uploaded`). Throws SHAPE_MISMATCH, BAD_DATA, TOO_LARGE, USAGE, QUOTA,
-   * DISK_FULL and HEAD_UNREACHABLE; what goes wrong later rejects the handle's `wait`.
+   * C = A * B, with A m x k, B k x n and C m x n, row-major; float32 and float64 keep their type, int8 gives int32. Resolves when the
+   * task is durable on the head; operands may still be in transfer (see `uploaded`). Throws SHAPE_MISMATCH, BAD_DATA, TOO_LARGE, USAGE,
+   * QUOTA, DISK_FULL and HEAD_UNREACHABLE; later failures reject the handle's `wait`.
    */
   async multiply({ a, b, grid, sink, ...request }: MultiplyRequest): Promise<TaskHandle> {
     const spec = specOfProduct({ a, b, grid });
@@ -182,8 +187,8 @@ export class ClusterClient {
   }
 
   /**
-   * Trains a network on all nodes, 24 h at most unless told otherwise. Resolves when the task is safe on the head; samples may still
-   * be on their way then (`uploaded`).
+   * Trains a network; the time limit is 24 h by default. Resolves when the task is durable on the head; samples may still be in transfer
+   * (see `uploaded`). Throws USAGE, BAD_MODEL, BAD_DATA, SHAPE_MISMATCH, TOO_LARGE, CHECKPOINT_MISMATCH, QUOTA and DISK_FULL.
    */
   async train({ model, data, options, checkpoint, ...request }: TrainRequest): Promise<TrainingHandle> {
     const { spec, blocks } = trainingSubmission({ model, data, options, checkpoint });
@@ -194,9 +199,9 @@ export class ClusterClient {
   }
 
   /**
-   * Y = model(X), row by row: X is rows x the input's shape, Y rows x the output's, as the ONNX model says or `outputShape` does. Resolves
-   * when the task is safe on the head; rows may still be on their way then (`uploaded`). Throws BAD_MODEL, BAD_DATA, SHAPE_MISMATCH,
-   * TOO_LARGE, USAGE, QUOTA and DISK_FULL.
+   * Y = model(X), row by row: X is rows x the input's shape, Y is rows x the output's, as declared by the ONNX model or `outputShape`.
+   * Resolves when the task is durable on the head; rows may still be in transfer (see `uploaded`). Throws BAD_MODEL, BAD_DATA,
+   * SHAPE_MISMATCH, TOO_LARGE, USAGE, QUOTA and DISK_FULL.
    */
   async infer({ model, input, outputShape, rowsPerBlock, sink, ...request }: InferRequest): Promise<TaskHandle> {
     const asked = { model, input, outputShape, rowsPerBlock };
@@ -206,7 +211,10 @@ export class ClusterClient {
     return this.#board.submit({ type: 'infer', spec, blocks, result, ...(await this.#terms(request)) });
   }
 
-  /** The latest checkpoint of a training run, in whatever state that is. Throws TASK_UNKNOWN, and TASK_NOT_DONE before the first. */
+  /**
+   * The latest checkpoint of a training run in any state. Throws TASK_UNKNOWN, USAGE for a task of another type, BLOCK_MISSING before the
+   * first checkpoint, and TASK_NOT_DONE when it changes faster than it can be fetched.
+   */
   async readCheckpoint(taskId: string): Promise<CheckpointFile> {
     return readCheckpoint(
       await fetchCheckpoint(this.#transport, checkedId(taskId)),
@@ -214,39 +222,42 @@ export class ClusterClient {
     );
   }
 
-  /** Writes it to a file, whole or not at all. */
+  /** Writes the latest checkpoint to a file, atomically. Throws as `readCheckpoint` does, BAD_DATA and DISK_FULL. */
   async checkpoint(taskId: string, path: string): Promise<void> {
     writeCheckpoint(path, await fetchCheckpoint(this.#transport, checkedId(taskId)));
   }
 
-  /** Follows a task that is on the head already, and fetches its result when a sink is given. Throws TASK_UNKNOWN. */
+  /**
+   * Follows a task that is already on the head, and fetches its result if a sink is given. Throws TASK_UNKNOWN, and with a sink USAGE for
+   * a task that is not a product.
+   */
   async attach(taskId: string, sink?: MatrixSink): Promise<TaskHandle> {
     const status = await this.task(taskId);
     const result = sink === undefined ? null : matrixResult(resultShapeOf(status), sink);
     return this.#board.follow({ taskId: checkedId(taskId), result, timeoutMs: null, signal: null });
   }
 
-  /** Follows an inference that is on the head already, and fetches its rows. Throws TASK_UNKNOWN, and USAGE for a task of another type. */
+  /** Follows an inference that is already on the head, and fetches its rows. Throws TASK_UNKNOWN, and USAGE for a task of another type. */
   async attachRows(taskId: string, sink: RowSink): Promise<TaskHandle> {
     const result = rowResult(rowShapeOf(await this.task(taskId)), sink);
     return this.#board.follow({ taskId: checkedId(taskId), result, timeoutMs: null, signal: null });
   }
 
-  /** The latest 100 tasks that this client may see, the newest first. Throws HEAD_UNREACHABLE after 10 s, as all questions below. */
+  /** The latest 100 tasks that this client may see, newest first. Throws HEAD_UNREACHABLE after 10 s, as the other requests below do. */
   async tasks(): Promise<TaskBrief[]> {
     const { message } = await this.#transport.link.ask('listTasks', {}, { timeoutMs: REQUEST_MS });
     return message.tasks;
   }
 
-  /** Throws TASK_UNKNOWN, also for a task of somebody else. */
+  /** Throws TASK_UNKNOWN, also for a task of another member. */
   async task(taskId: string): Promise<TaskStatus> {
     const { message } = await this.#transport.link.ask('show', { task: checkedId(taskId) }, { timeoutMs: REQUEST_MS });
     return message.status;
   }
 
   /**
-   * Lays the head's journal, the broker's event stream and the results side by side; what does not agree is in `problems`. Throws
-   * TASK_UNKNOWN, TIMEOUT after `timeoutMs` (10 min by default) and HEAD_UNREACHABLE.
+   * Compares the head's journal, the broker's event stream and the results; disagreements are in `problems`. Throws TASK_UNKNOWN, TIMEOUT
+   * after `timeoutMs` (10 min by default) and HEAD_UNREACHABLE.
    */
   audit(
     taskId: string,
@@ -255,28 +266,28 @@ export class ClusterClient {
     return auditTask(this.#transport, checkedId(taskId), timeoutMs);
   }
 
-  /** Throws FORBIDDEN for a provider, which may not ask. */
+  /** Throws FORBIDDEN for a provider, which may not list nodes. */
   async nodes(): Promise<NodeStatus[]> {
     return (await this.cluster()).nodes;
   }
 
-  /** The nodes, and the broker behind the head. */
+  /** The nodes, and the state of the broker behind the head. */
   async cluster(): Promise<{ readonly nodes: NodeStatus[]; readonly backbone: BackboneReport }> {
     const { message } = await this.#transport.link.ask('listNodes', {}, { timeoutMs: REQUEST_MS });
     return message;
   }
 
-  /** Nothing happens to a task that has ended. Throws TASK_UNKNOWN, also for a task of somebody else. */
+  /** No effect on a task that has ended. Throws TASK_UNKNOWN, also for a task of another member. */
   async cancel(taskId: string): Promise<void> {
     await this.#transport.link.ask('cancel', { task: checkedId(taskId) }, { timeoutMs: REQUEST_MS });
   }
 
-  /** Milliseconds since the head was last heard. While a task runs it says something four times a second. */
+  /** Milliseconds since the head was last heard. While a task runs, the head sends something four times a second. */
   get silentMs(): number {
     return this.#transport.link.silentMs;
   }
 
-  /** Tasks that were accepted go on without this client, but for those that it gave up. Handles that have not ended reject. */
+  /** Accepted tasks go on without this client, except those it gave up, which are returned. Open handles reject with INTERRUPTED. */
   async close(): Promise<GivenUp> {
     this.#board.failAll(new MusterError('INTERRUPTED', 'the client was closed'));
     const givenUp = await this.#transport.cancellations.outcome();
@@ -295,7 +306,7 @@ export class ClusterClient {
     return { nodes: count, waitNodesMs, timeoutMs, durability, signal: signal ?? null };
   }
 
-  /** Nodes that are ready or busy, but at least one: a task may wait for its first node. */
+  /** Nodes that are ready or busy, but at least one, because a task may wait for its first node. */
   async readyNodes(): Promise<number> {
     const nodes = await this.nodes();
     return Math.max(1, nodes.filter(({ state }) => state === 'ready' || state === 'busy').length);

@@ -10,7 +10,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a directory',
 };
 
-/** What the operating system said about a file, as BAD_DATA or DISK_FULL. A Muster error stays as it is. */
+/** An operating system's error about a file, as DISK_FULL or BAD_DATA. A Muster error is returned unchanged. */
 export function fileError(error: unknown, what: string): MusterError {
   if (isMusterError(error)) return error;
   const code = systemCodeOf(error);

@@ -5,8 +5,8 @@ import { Request } from 'zeromq';
 import { rememberMembership } from './memberships.ts';
 
 /**
- * Joins the cluster of a token under this account's name and remembers it: from then on no token is needed. `at`: where the head is
- * reached, if not where the token says. Throws TOKEN_INVALID, TOKEN_REFUSED, WRONG_HEAD and HEAD_UNREACHABLE.
+ * Joins the token's cluster under this account's name and stores the membership, after which no token is needed. `at`: an address of the
+ * head to try before those in the token. Throws TOKEN_INVALID, TOKEN_REFUSED, WRONG_HEAD and HEAD_UNREACHABLE.
  */
 export async function login(token: string, at?: Endpoint): Promise<Enrolment> {
   const name = `${userInfo().username}@${hostname()}`.slice(0, 64);

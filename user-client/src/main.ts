@@ -5,13 +5,13 @@ import { buildProgram, type Action } from './cli/program.ts';
 import { processTerminal } from './cli/terminal.ts';
 import { currentMembership } from './memberships.ts';
 
-// `user-client tasks ls | head -1` closes the pipe early: nobody reads on, so there is nothing more to do.
+// `user-client tasks ls | head -1` closes the pipe early: no one reads the rest.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
 });
 
-/** What that does to a task, who has submitted one adds. */
+/** `withClient` adds what became of a submitted task. */
 const interrupted = (signal: string): MusterError =>
   new MusterError('INTERRUPTED', 'interrupted', { why: `${signal} came` });
 

@@ -14,20 +14,20 @@ import { join } from 'node:path';
 const folder = (): string => defaultStateDirectory('client');
 const currentFile = (): string => join(folder(), 'current');
 
-/** The cluster that is meant when nobody says which. */
+/** Stores the membership and makes its cluster the default. */
 export function rememberMembership(membership: Membership): void {
   const name = fingerprintOf(membership.headKey);
   saveMembership(join(folder(), name), membership);
   writePrivateFile(currentFile(), name);
 }
 
-/** Of the latest login; null when there was none. */
+/** The membership of the latest login; null when there was none. */
 export function currentMembership(): Membership | null {
   const name = readPrivateFile(currentFile())?.trim();
   return name === undefined ? null : loadMembership(join(folder(), name));
 }
 
-/** Of the head at this address; null when it was not joined. */
+/** The membership for the head at this address; null if it was not joined. */
 export function membershipAt({ host, portBase }: Endpoint): Membership | null {
   if (!existsSync(folder())) return null;
   const entries = readdirSync(folder(), { withFileTypes: true }).filter((entry) => entry.isDirectory());

@@ -55,7 +55,7 @@ export const resultShape = ({ m, n, dtype }: MatrixMultSpec): ResultShape => ({
   dtype: productDtype(dtype),
 });
 
-/** The shape of a task's result, from what the head tells about the task. */
+/** Shape of a product's result, from the task's status. Throws USAGE for a task of another type. */
 export function resultShapeOf({ taskId, task, shape, dtype }: TaskStatus): ResultShape {
   const [rows, , columns] = shape;
   if (rows !== undefined && columns !== undefined && isOperandDtype(dtype))
@@ -66,7 +66,7 @@ export function resultShapeOf({ taskId, task, shape, dtype }: TaskStatus): Resul
   });
 }
 
-/** What comes of a row, and how many there are, from what the head tells about an inference. */
+/** Number of rows and shape of an output row, from the status of an inference. Throws USAGE for a task of another type. */
 export function rowShapeOf({
   taskId,
   task,

@@ -3,7 +3,10 @@ import { blockPath, incomingPath, provesShared, withDiskErrors, writeOverSpare }
 import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 
-/** The head's files, seen from a client on the same machine and account. Calls are synchronous: they move at most 16 MB to or from the page cache, but for the one block of a model or checkpoint. */
+/**
+ * The head's files, for a client on the same machine and account. Calls are synchronous: they move at most 16 MB to or from the page
+ * cache, except for the single block of a model or checkpoint.
+ */
 export class SharedBlocks {
   readonly #directory: string;
   #names = 0;
@@ -12,13 +15,13 @@ export class SharedBlocks {
     this.#directory = directory;
   }
 
-  /** The block's path when its file is there, of whatever age: the head checks what it has not seen. */
+  /** The block's path if its file exists, whatever its age: the head verifies files that it has not seen. */
   find(id: BlockId): string | null {
     const path = blockPath(this.#directory, id);
     return existsSync(path) ? path : null;
   }
 
-  /** The block's path; '' when it could not be written there, so that it must go over the socket. Throws DISK_FULL. */
+  /** Writes the block and returns its path; '' if that failed, so that it must go over the socket. Throws DISK_FULL. */
   write(id: BlockId, bytes: Uint8Array): string {
     const path = blockPath(this.#directory, id);
     if (statSync(path, { throwIfNoEntry: false })?.size === bytes.length) return path;
@@ -33,7 +36,7 @@ export class SharedBlocks {
     }
   }
 
-  /** False when the file is not there, is shorter, or is none of the head's. */
+  /** False when the file is missing, too short, or outside the head's store. */
   readInto(path: string, into: Uint8Array): boolean {
     if (!path.startsWith(this.#directory + sep)) return false;
     let file: number;
@@ -50,13 +53,13 @@ export class SharedBlocks {
   }
 }
 
-/** A head that is starting empties the folder under us; one without room would have none for the socket either. */
+/** A head that is starting empties the folder, so the socket is used instead. A full disk is thrown: the socket leads to the same disk. */
 function giveUp(incoming: string, error: unknown): '' {
   rmSync(incoming, { force: true });
   if (isMusterError(error)) throw error;
   return '';
 }
 
-/** null when the offer names files of another machine or account. */
+/** null when the offer is of another machine or account. */
 export const openSharedBlocks = (offer: StoreOffer): SharedBlocks | null =>
   provesShared(offer) ? new SharedBlocks(offer.directory) : null;

@@ -9,11 +9,11 @@ import {
 } from '@muster/shared';
 import type { Transport } from './transport.ts';
 
-/** A head that is there answers something at least so often, however long the audit takes. */
+/** A reachable head sends something at least this often, however long the audit takes. */
 const SILENCE_MS = 10_000;
 const LOOK_MS = 1000;
 
-/** The audit of one task: the head does the work, and its rows are fetched piece by piece. */
+/** Audits one task: the head does the work, and its rows are fetched in pieces. Rejects with TIMEOUT, HEAD_UNREACHABLE or PROTOCOL. */
 export async function auditTask(transport: Transport, task: TaskId, timeoutMs: number): Promise<AuditReport> {
   const { link } = transport;
   const scope = `audit ${task}`;

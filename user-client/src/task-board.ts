@@ -14,7 +14,7 @@ export interface Submission {
   readonly waitNodesMs: number;
   readonly durability: Durability;
   readonly timeoutMs: number;
-  /** Of its operands, in the order in which they are sent. */
+  /** Blocks of the operands, in the order of sending. */
   readonly blocks: readonly SourceBlock[];
   readonly result: TaskResult | null;
   readonly signal: AbortSignal | null;
@@ -32,7 +32,7 @@ interface Followed {
   upload: OperandUpload | null;
 }
 
-/** The tasks that this client follows: what the head pushes goes to their handles, and they are taken up again when it returns. */
+/** The tasks that this client follows: the head's pushes go to their handles, which are resumed when the head returns. */
 export class TaskBoard {
   readonly #transport: Transport;
   readonly #followed = new Map<string, Followed>();
@@ -42,7 +42,7 @@ export class TaskBoard {
     this.#transport = transport;
   }
 
-  /** Resolves when the task is safe on the head. The operands are packed in the meantime. */
+  /** Resolves when the task is durable on the head. The operands are packed in the meantime. */
   async submit({
     type,
     spec,
@@ -64,14 +64,14 @@ export class TaskBoard {
       await accepted;
     } catch (error) {
       handle.fail(error);
-      // The deadline or an operand that cannot be read may be the reason, and says more.
+      // The handle may have failed before, with a more telling reason: its deadline, or an operand that cannot be read.
       await handle.wait();
     }
     handle.watch();
     return handle;
   }
 
-  /** Follows a task that the head has. */
+  /** Follows a task that is already on the head. */
   follow(following: Following): TaskHandle {
     const { handle } = this.#open(following);
     handle.watch();
@@ -82,7 +82,7 @@ export class TaskBoard {
     for (const { handle } of this.#followed.values()) if (handle.taskId === push.task) handle.pushed(push);
   }
 
-  /** The head has forgotten who watches; another life of it may also have forgotten the latest blocks. */
+  /** The head has forgotten this client's watches, and after a restart perhaps also the latest blocks. */
   returned({ restarted }: { readonly restarted: boolean }): void {
     for (const { handle, upload } of this.#followed.values()) {
       handle.watchAgain();

@@ -12,10 +12,10 @@ import type { TaskResult } from './results/task-result.ts';
 import { TileIntake } from './results/tile-intake.ts';
 import type { Transport } from './transport.ts';
 
-/** The head tells at least its progress every second; after this long it is asked to say everything again. */
+/** The head sends progress at least every second; after this long without any, it is asked to repeat everything. */
 const SILENCE_MS = 3000;
 const CHECK_EVERY_MS = 500;
-/** The head ends a task at its limit by itself and knows why it was late; this side only makes sure. */
+/** The head enforces the limit itself and knows why the task is late; this side acts only if it does not. */
 const DEADLINE_GRACE_MS = 500;
 const CANCEL_MS = 1500;
 
@@ -23,22 +23,22 @@ export type ProgressListener = (status: TaskStatus) => void;
 
 export interface TaskHandleOptions {
   readonly taskId: TaskId;
-  /** Names what this handle asks, apart from other handles of the same task. */
+  /** Scope of this handle's requests, distinct for each handle of a task. */
   readonly scope: string;
   readonly transport: Transport;
-  /** Where the result goes; null: it stays on the head. */
+  /** Receives the result; null: it stays on the head. */
   readonly result: TaskResult | null;
   /** null: wait for ever. */
   readonly timeoutMs: number | null;
-  /** Ends the task on the head when it aborts; its reason is what `wait()` rejects with. */
+  /** When it aborts, the task is cancelled on the head and `wait()` rejects with the signal's reason. */
   readonly signal: AbortSignal | null;
-  /** Nobody needs to be told about the task any more. */
+  /** Called when the handle has ended. */
   readonly released: () => void;
 }
 
 /**
- * A task on the head, followed until it has ended and its result is in the sink. It outlives lost connections and restarts of the
- * head. It ends once: done, failed, cancelled, late, or because its operands or its result could not be moved.
+ * A task on the head, followed until it has ended and its result is in the sink. It survives lost connections and restarts of the head.
+ * It ends once: done, failed, cancelled, timed out, or because its operands or its result could not be transferred.
  */
 export class TaskHandle {
   readonly taskId: TaskId;
@@ -52,7 +52,7 @@ export class TaskHandle {
   #latest: TaskStatus | null = null;
   #uploading: Promise<void> = Promise.resolve();
   #watching = false;
-  /** The head was asked, and has not answered. */
+  /** A `watch` request is unanswered. */
   #asking = false;
   #over = false;
 
@@ -62,16 +62,16 @@ export class TaskHandle {
     this.#intake = this.#openIntake();
     this.#ticker = setInterval(() => this.#tick(), CHECK_EVERY_MS);
     options.signal?.addEventListener('abort', this.#aborted);
-    // Whoever does not wait does not want to know.
+    // Prevents an unhandled rejection when `wait` is never called.
     this.#outcome.promise.catch(() => undefined);
   }
 
-  /** Resolves when the head has every block of the operands, safely: from then on the task needs this process no more. */
+  /** Resolves when the head has every operand block durably: from then on the task does not need this process. */
   get uploaded(): Promise<void> {
     return this.#allUploaded();
   }
 
-  /** A head that was restarted is told again. */
+  /** A restart of the head replaces `#uploading` by a new upload. */
   async #allUploaded(): Promise<void> {
     let upload: Promise<void>;
     do {
@@ -80,41 +80,47 @@ export class TaskHandle {
     } while (upload !== this.#uploading);
   }
 
-  /** Calls with every status that the head sends, and at once with the latest. Returns the way to stop it. */
+  /** Calls `listener` at once with the latest status, then with every one that the head sends. Returns a function that unsubscribes. */
   onProgress(listener: ProgressListener): () => void {
     this.#listeners.add(listener);
     if (this.#latest !== null) listener(this.#latest);
     return () => this.#listeners.delete(listener);
   }
 
-  /** The final status, when the task is done and every tile is in the sink. Rejects with the task's error, TIMEOUT or TASK_CANCELLED. */
+  /**
+   * The final status, once the task is done and every tile is in the sink. Rejects with the task's error, TIMEOUT, TASK_CANCELLED, the
+   * reason of the aborted signal, or INTERRUPTED when the client is closed.
+   */
   wait(): Promise<TaskStatus> {
     return this.#outcome.promise;
   }
 
-  /** The head has ended the task when this resolves; `wait()` rejects with TASK_CANCELLED. */
+  /**
+   * Resolves when the head has ended the task; `wait()` then rejects with TASK_CANCELLED. Rejects with HEAD_UNREACHABLE after
+   * `timeoutMs`.
+   */
   async cancel(timeoutMs: number = CANCEL_MS): Promise<void> {
     await this.#options.transport.link.ask('cancel', { task: this.taskId }, { timeoutMs });
     this.fail(new MusterError('TASK_CANCELLED', `task ${this.taskId} was cancelled`));
   }
 
-  /** @internal Follows the upload: its failure is the task's. */
+  /** @internal Ties the upload to the task: its failure is the task's. */
   follow(upload: Promise<void>): void {
     this.#uploading = upload;
     upload.catch((error: unknown) => this.abandon(error));
   }
 
-  /** @internal The head knows the task: it shall tell everything about it, from the start. */
+  /** @internal Once the head has accepted the task: asks it for everything about it, from the start. */
   watch(): void {
     this.#watching = true;
     this.watchAgain();
   }
 
-  /** @internal A head that was away, or is silent, is asked again; not before it has accepted the task. */
+  /** @internal Asks again, after the head was away or silent. No effect before `watch`. */
   watchAgain(): void {
     if (this.#over || !this.#watching) return;
     this.#heardMs = systemClock.nowMs();
-    // The link asks again by itself what is not answered.
+    // The link itself repeats a request that is not answered.
     if (this.#asking) return;
     this.#asking = true;
     const { scope, transport } = this.#options;
@@ -130,7 +136,7 @@ export class TaskHandle {
     else this.#told(push.status);
   }
 
-  /** @internal The task is of no use any more: the head may stop it. */
+  /** @internal Ends the handle and cancels the task on the head. */
   abandon(error: unknown): void {
     if (this.#over) return;
     const { link, cancellations } = this.#options.transport;
@@ -138,7 +144,7 @@ export class TaskHandle {
     this.fail(error);
   }
 
-  /** @internal Ends the handle, and leaves the task on the head alone. */
+  /** @internal Ends the handle; the task on the head is not touched. */
   fail(error: unknown): void {
     this.#end(() => {
       this.#discard();
@@ -201,7 +207,7 @@ export class TaskHandle {
     try {
       this.#options.result?.discard();
     } catch {
-      // The failure that brought us here matters more than what is left behind.
+      // The failure that led here matters more than leftover files.
     }
   }
 
@@ -213,7 +219,7 @@ export class TaskHandle {
     this.#options.signal?.removeEventListener('abort', this.#aborted);
     this.#options.released();
     settle();
-    // After `settle`, so that what was under way does not give the reason.
+    // After `settle`, so that errors of dropped requests do not become the outcome.
     this.#options.transport.link.drop(
       this.#options.scope,
       new MusterError('INTERRUPTED', `task ${this.taskId} is over`),

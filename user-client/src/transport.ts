@@ -4,15 +4,15 @@ import { Cancellations } from './cancellations.ts';
 import type { HeadLink } from './link/head-link.ts';
 import type { SharedBlocks } from './shared-blocks.ts';
 
-/** The ways of one client to the head, shared by its tasks. */
+/** What all tasks of one client share to reach the head. */
 export class Transport {
   readonly link: HeadLink;
   readonly pool = new BufferPool();
-  /** Chunks under way in each direction. */
+  /** Limits of chunks in flight, one for each direction. */
   readonly puts = new Limiter(limits.fetchWindow.value);
   readonly fetches = new Limiter(limits.fetchWindow.value);
   readonly cancellations = new Cancellations();
-  /** The head's files, when this process can reach them; null: everything goes over the socket. */
+  /** The head's files if this process can reach them; null: everything goes over the socket. */
   store: SharedBlocks | null = null;
 
   constructor(link: HeadLink) {
@@ -20,5 +20,5 @@ export class Transport {
   }
 }
 
-/** Lets messages and timers in between two pieces of synchronous work. */
+/** Lets messages and timers run between two pieces of synchronous work. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

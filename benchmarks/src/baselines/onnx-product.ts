@@ -34,7 +34,7 @@ export class OnnxProduct {
   }
 }
 
-/** One product by one thread of this process; the time is that of the second of two runs, because the first also brings memory in. */
+/** One product on one thread of this process. The second of two runs is timed, because the first also faults memory in. */
 export async function multiplyInProcess(a: Float32Array, b: Float32Array, n: number): Promise<InProcessProduct> {
   const onnx = await OnnxProduct.open();
   try {

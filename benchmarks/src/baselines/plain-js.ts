@@ -1,11 +1,11 @@
-/** Up to here the whole product is timed: one second on one core. */
+/** Up to this n the whole product is timed: one second on one core. */
 const WHOLE_MAX = 1000;
-/** Rows of C that stand for all of them above that. */
+/** Above that only this many rows of C are timed, and the time is scaled up. */
 const SLICE_ROWS = 48;
 
 /**
- * Rows [0, rows) of the product of two n x n matrices, by loops in the order i, k, j: the inner one runs along rows of B and C,
- * which is the fastest that three plain loops can do (1.0 GFLOP/s where i, j, k does 0.5).
+ * Rows [0, rows) of the product of two n x n matrices, by loops in the order i, k, j: the inner one runs along rows of B and C, which is
+ * the fastest order of three plain loops (1.0 GFLOP/s where i, j, k reaches 0.5).
  */
 export function plainProduct(a: Float32Array, b: Float32Array, { n, rows }: ProductRows): Float32Array {
   const product = new Float32Array(rows * n);
@@ -32,7 +32,7 @@ export interface PlainTime {
   readonly rows: number;
 }
 
-/** Time of the product in plain JavaScript, after a short run that lets the compiler see the loops. */
+/** Time of the product in plain JavaScript, after a short run that warms the compiler up. */
 export function timePlainProduct(a: Float32Array, b: Float32Array, n: number): PlainTime {
   plainProduct(a, b, { n, rows: Math.min(n, 4) });
   const rows = n <= WHOLE_MAX ? n : SLICE_ROWS;

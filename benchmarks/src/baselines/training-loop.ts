@@ -19,7 +19,10 @@ export interface LoopOptions {
   readonly options: TrainingOptions;
 }
 
-/** What a program without a cluster does: batch, step graph, optimizer, again, with the care for memory that nodes take, in this process and on one thread of it. */
+/**
+ * Training without a cluster: batch, step graph, optimizer, repeated, on one thread of this process and with the same care for memory as
+ * on a node.
+ */
 export class TrainingLoop {
   readonly weights: Float32Array;
   readonly #loop: LoopOptions;
@@ -42,14 +45,14 @@ export class TrainingLoop {
     this.#optimizer = createOptimizer(options, this.weights.length);
   }
 
-  /** Makes so many steps; ms of one, in the mean. */
+  /** Makes `steps` steps; resolves to the mean time of one, in ms. */
   async run(steps: number): Promise<number> {
     const startMs = performance.now();
     for (let made = 0; made < steps; made++) await this.#makeStep();
     return (performance.now() - startMs) / steps;
   }
 
-  /** Sums over samples [from, to) of the set in its first shuffled order, at the weights of now. */
+  /** Sums over samples [from, to) of the set in its first shuffled order, at the current weights. */
   sumsOf(from: number, to: number): ReturnType<ShardGradient['run']> {
     const { samples, options } = this.#loop;
     const shard = { kind: 'gradient', seed: options.seed, step: 0, samples: samples.count, local: null } as const;

@@ -17,7 +17,7 @@ const SIZE_MAX = 24_576;
 
 const missing = (): string => (findRabbitServer() === undefined ? 'needs rabbitmq-server' : '');
 
-/** `longMs`: about how long the task takes that a broker is away from and comes back to. */
+/** `longMs`: approximate length of the task during which the broker is away and comes back. */
 export const brokerFaults = (longMs: number): readonly Fault[] => [
   {
     name: 'broker killed, back after 15 s',
@@ -45,10 +45,10 @@ export const brokerFaults = (longMs: number): readonly Fault[] => [
   },
 ];
 
-/** The same product twice, on the same nodes, so that nothing but the fault is between them. */
+/** Runs the same product twice on the same nodes, without and with the fault. */
 function killedAndBack(longMs: number): Promise<Recovery> {
   return withBroker(async (rig, broker) => {
-    // The first product also pays for what is made once.
+    // The first product also pays one-time costs.
     const size = sizeFor(await rig.finished(await rig.product(NODES)), longMs);
     const free = await rig.finished(await rig.product(NODES, size));
     await checkComplete(rig.client);
@@ -66,7 +66,7 @@ function killedAndBack(longMs: number): Promise<Recovery> {
   });
 }
 
-/** n of a product that takes about so long: starting a broker again takes seconds of a core, which must not count beside it. */
+/** n of a product that takes about `longMs`: restarting a broker takes seconds of a core, which must be negligible beside it. */
 function sizeFor({ gflops }: TaskStatus, longMs: number): number {
   const n = Math.cbrt((gflops * 1e6 * longMs) / 2);
   return STEP * Math.min(SIZE_MAX / STEP, Math.ceil(n / STEP));

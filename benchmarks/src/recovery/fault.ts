@@ -1,21 +1,21 @@
 export interface Recovery {
-  /** From the fault to useful work, as the fault's `until` says. */
+  /** Time from the fault to useful work, as defined by the fault's `until`. */
   readonly ms: number;
-  /** The same without the fault; null where nothing is compared. */
+  /** The same without the fault; null if nothing is compared. */
   readonly faultFreeMs: number | null;
 }
 
-/** One row of the fault matrix: how it is brought about, and what counts as useful work after it. */
+/** One row of the fault matrix: how the fault is caused, and what counts as useful work after it. */
 export interface Fault {
   readonly name: string;
   readonly until: string;
-  /** null: nothing was promised, or something about the time without the fault. */
+  /** null: no target, or one that is relative to the time without the fault. */
   readonly targetMs: number | null;
-  /** How much longer than without the fault it may take, as a share of that; null where that is not what was promised. */
+  /** Allowed extra time, as a share of the time without the fault; null if the target is not relative. */
   readonly slowdownMax: number | null;
-  /** Why it cannot be brought about on this machine; '' when it can. */
+  /** Why the fault cannot be caused on this machine; '' if it can. */
   readonly missing: () => string;
-  /** Once, on a cluster of its own. */
+  /** Causes the fault once, on a cluster of its own. */
   readonly run: () => Promise<Recovery>;
 }
 

@@ -32,7 +32,7 @@ function headKilled(): Promise<Recovery> {
     const startMs = performance.now();
     await rig.cluster.kill(rig.head);
     await rig.cluster.cluster.restartHead();
-    // The counter began at zero with the new process.
+    // The counter of the new process began at zero.
     await waitUntil(async () => (await rig.counter('subtasks_accepted')) > 0, {
       what: 'the new head has accepted a tile',
       timeoutMs: 30_000,
@@ -44,14 +44,14 @@ function headKilled(): Promise<Recovery> {
 }
 
 /**
- * Nodes with identities, sessions, sockets, heartbeats and compute processes of their own, all in this process: as processes they would
- * need more memory than a small machine has, and nothing of what registers them would be different.
+ * Nodes with identities, sessions, sockets, heartbeats and compute processes of their own, but all in this process: separate processes
+ * would need more memory than a small machine has, and would register in the same way.
  */
 function crowdReturns(count: number): Promise<Recovery> {
   return RecoveryRig.with({ providers: 0 }, async (rig) => {
     const nodes: ProviderNode[] = [];
     try {
-      // One after the other: each measures its device.
+      // One after the other, because each measures its device.
       for (let at = 1; at <= count; at++) nodes.push(await startNode(rig, at));
       await allReady(rig, count);
       const startMs = performance.now();

@@ -4,7 +4,7 @@ import { everywhere, recovered, type Fault, type Recovery } from './fault.ts';
 import { RecoveryRig } from './rig.ts';
 
 const NODES = 3;
-/** Of the task, done before the fault. */
+/** Share of the task that is done before the fault. */
 const SHARE = 0.3;
 const TAKEN_OVER = 'its work is with another node';
 
@@ -76,7 +76,7 @@ function leaving(): Promise<Recovery> {
   });
 }
 
-/** All packets from and to the node are dropped; its connections stay open. */
+/** Drops all packets from and to the node; its connections stay open. */
 async function vanished(): Promise<Recovery> {
   const namespace = NetworkNamespace.open();
   try {

@@ -1,4 +1,4 @@
-/** A cluster of real processes with a product under way, to be disturbed. */
+/** A cluster of real processes with a running product, into which faults are injected. */
 import { isTerminal, MusterError, type TaskStatus } from '@muster/shared';
 import {
   ClusterUnderTest,
@@ -21,7 +21,7 @@ export interface Victim {
   readonly name: string;
 }
 
-/** n of the product: some seconds on two cores, so that it is still under way after every fault. */
+/** n of the product: takes some seconds on two cores, so that it is still running after every fault. */
 const SIZE = 5120;
 const PATIENCE_MS = 60_000;
 
@@ -45,7 +45,7 @@ export class RecoveryRig {
     const httpPort = await freePortBase();
     const cluster = await ClusterUnderTest.start({
       providers,
-      // Its log is where leases are seen.
+      // Leases are read from its log.
       headArguments: ['--http-port', String(httpPort), '--log-level', 'debug', ...headArguments],
       providerArguments: ['--threads', '1', '--device', 'cpu'],
       ...(amqpUrl !== undefined && { env: { AMQP_URL: amqpUrl } }),
@@ -71,7 +71,7 @@ export class RecoveryRig {
     return this.client.multiply({ a, b, nodes });
   }
 
-  /** Resolves as soon as this share of the tiles is done. Throws when the task is over: then a fault would not hit it. */
+  /** Resolves once this share of the tiles is done. Throws BUG when the task is over by then, because a fault would not hit it. */
   async reached({ taskId }: TaskHandle, share: number): Promise<void> {
     const { state } = await waitUntil(
       async () => {
@@ -83,7 +83,7 @@ export class RecoveryRig {
     if (isTerminal(state)) throw new MusterError('BUG', `the task was ${state} before the fault`);
   }
 
-  /** A node that holds a lease now; by its name, or any. */
+  /** A node that holds a lease now: the one of this name, or any. */
   async busyNode({ taskId }: TaskHandle, wanted?: string): Promise<Victim> {
     return waitUntil(
       async () =>
@@ -101,7 +101,7 @@ export class RecoveryRig {
     return program;
   }
 
-  /** From `sinceMs` (wall clock) until another node was given work of the victim's, ms, as the head saw it. */
+  /** Time in ms from `sinceMs` (wall clock) until another node was given work of the victim, according to the head's log. */
   async takenOver({ taskId }: TaskHandle, { id }: Victim, sinceMs: number): Promise<number> {
     return waitUntil(() => givenAgain(leasesGiven(this.head.stderr, taskId), { victim: id, sinceMs }).at(0), {
       what: 'another node has the work',
@@ -109,14 +109,14 @@ export class RecoveryRig {
     });
   }
 
-  /** The task's last status. Throws unless every tile was verified: a fault may cost time only. */
+  /** The final status of the task. Throws BUG unless every tile was verified: a fault may cost time only. */
   async finished(handle: TaskHandle): Promise<TaskStatus> {
     const status = await handle.wait();
     if (status.verifiedTiles === status.tiles && status.rejectedTiles === 0) return status;
     throw new MusterError('BUG', `${status.verifiedTiles} of ${status.tiles} tiles were verified after the fault`);
   }
 
-  /** A counter of the head, since its start. */
+  /** Value of a counter of the head since its start. */
   async counter(name: string): Promise<number> {
     const metrics = await (await fetch(`http://127.0.0.1:${this.#httpPort}/metrics`)).text();
     return Number(new RegExp(`^muster_${name}_total (\\d+)$`, 'm').exec(metrics)?.[1] ?? Number.NaN);

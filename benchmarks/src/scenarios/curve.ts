@@ -1,4 +1,4 @@
-/** What encryption costs: the same products and the same echo by every way to a head, in turns. */
+/** The cost of encryption: the same products and the same echo over every way to a head, in turns. */
 import { seededRandom, type Random, type TaskStatus } from '@muster/shared';
 import { MemoryMatrix, MemorySink, type MatrixRef } from '@muster/user-client';
 import { setTimeout } from 'node:timers/promises';
@@ -12,7 +12,7 @@ interface WayRow {
   readonly way: WayName;
   readonly providers: number;
   readonly repetitions: number;
-  /** How fast it is beside the same without keys: median over the rounds, in each of which both had their turn. Null for those themselves. */
+  /** Speed relative to the same way without keys: median over the rounds, in each of which both are run. Null for the ways without keys. */
   readonly ofPlain: number | null;
 }
 
@@ -34,7 +34,7 @@ export interface WayEchoRow extends WayRow {
   readonly mode: DispatchMode;
   /** Subtasks of one run. */
   readonly count: number;
-  /** Of the run with the median rate. */
+  /** Figures of the run with the median rate. */
   readonly subtasksPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -75,16 +75,16 @@ export async function measureCurve(options: CurveOptions): Promise<CurveRow[]> {
   }
 }
 
-/** What each way took in each round. */
+/** What each way measured in each round. */
 export type Rounds<T> = ReadonlyMap<WayName, readonly T[]>;
 
-/** So that none comes always first, or always after the same. */
+/** Rotates the order by round, so that none always comes first or always after the same one. */
 export const inTurn = <T>(items: readonly T[], round: number): T[] => {
   const first = round % Math.max(1, items.length);
   return [...items.slice(first), ...items.slice(0, first)];
 };
 
-/** For each round all ways, each once. */
+/** Runs every way once in each round. */
 async function rounds<T>(
   { open, signal }: Setting,
   { count, before, once }: { count: number; before?: () => Promise<void>; once: (way: OpenWay) => Promise<T> },
@@ -100,7 +100,7 @@ async function rounds<T>(
   return taken;
 }
 
-/** Median of plain / this, of the same rounds. */
+/** Median over the rounds of the plain time over this time. */
 export function speedKept(times: readonly number[], plain: readonly number[] | undefined): number | null {
   return plain === undefined ? null : median(times.map((ms, round) => (plain[round] ?? Number.NaN) / ms));
 }
@@ -148,7 +148,7 @@ class WayProducts {
     return open.map(({ way }) => productRow({ n, providers, operands, inProcessMs }, { way, timed }));
   }
 
-  /** New operands, and their product in this process. */
+  /** Renews the operands and computes their product in this process; resolves to its time in ms. */
   async #renewAll(operands: Operands): Promise<number> {
     const { n, onnx } = this.#setting;
     this.#renew(this.#a);
@@ -167,7 +167,7 @@ class WayProducts {
     await handle.wait();
     const ms = performance.now() - startMs;
     if (this.#reference !== null) checkProduct(sink.elements, this.#reference.product, n);
-    // What this head does after a task shall not be in the time of the next.
+    // What this head does after a task must not count in the time of the next.
     await setTimeout(restMs(n));
     return ms;
   }
@@ -176,7 +176,7 @@ class WayProducts {
     return new MemoryMatrix(elements, { rows: this.#setting.n, columns: this.#setting.n });
   }
 
-  /** Uniform in [-0.5, 0.5), never the same again. */
+  /** Uniform in [-0.5, 0.5), new values on every call. */
   #renew(elements: Float32Array): void {
     for (let at = 0; at < elements.length; at++) elements[at] = this.#random() - 0.5;
   }

@@ -8,9 +8,9 @@ export type DispatchMode = 'batched' | 'unbatched' | 'round trip' | 'submit to a
 export interface DispatchRow {
   readonly mode: DispatchMode;
   readonly providers: number;
-  /** Subtasks of one run; of 'submit to accept', tasks. */
+  /** Subtasks of one run; for 'submit to accept', tasks. */
   readonly count: number;
-  /** `count` over the head's wall time of the task; null where the rate is not what is measured. */
+  /** `count` over the head's wall time of the task; null where no rate is measured. */
   readonly subtasksPerSecond: number | null;
   /** One lease from dispatch to acceptance, on the head's clock; 'submit to accept': one submission, on the client's. */
   readonly p50Ms: number;
@@ -41,7 +41,7 @@ export const loads: readonly Load[] = [
   { mode: 'round trip', count: 2000, batch: 1, window: 1 },
 ];
 const SUBMISSIONS = 200;
-/** Part of the load that runs before the clock does. */
+/** Share of the load that runs before the clock starts. */
 export const WARM_UP_SHARE = 0.1;
 
 export async function measureDispatch(options: DispatchOptions): Promise<DispatchRow[]> {
@@ -95,7 +95,7 @@ export async function runLoad(
   return handle.wait();
 }
 
-/** One after the other; the next one is submitted when the last one has ended. */
+/** One after the other: each is submitted when the one before has ended. */
 async function measureSubmissions({ client, providers, signal }: Setting, count: number): Promise<DispatchRow> {
   const times: number[] = [];
   for (let at = 0; at < count; at++) {

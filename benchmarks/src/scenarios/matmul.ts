@@ -9,13 +9,13 @@ import { withCluster } from '../cluster.ts';
 import { median, medianBy } from '../stats.ts';
 
 /**
- * 'sent': A and B are new in each repetition, so that neither head nor providers know a byte of them. 'resident': B was put and
- * used before; only A is new.
+ * 'sent': A and B are new in each repetition, so that neither head nor providers have any of their bytes. 'resident': B was put and used
+ * before; only A is new.
  */
 export type Operands = 'sent' | 'resident';
 const operandKinds: readonly Operands[] = ['sent', 'resident'];
 
-/** Shares of the time that the client waited; see `sharesOf`. */
+/** Shares of the time for which the client waited; see `sharesOf`. */
 export interface Shares {
   readonly compute: number;
   readonly transfer: number;
@@ -28,7 +28,7 @@ export interface MatmulRow {
   readonly providers: number;
   readonly operands: Operands;
   readonly repetitions: number;
-  /** From the call of `multiply` with operands in the client's memory to the product whole in its memory; median. */
+  /** From the call of `multiply` with operands in the client's memory to the complete product in its memory; median. */
   readonly ms: number;
   readonly bestMs: number;
   /** One run of ONNX Runtime on one thread of the client's process, between the cluster's repetitions; median. */
@@ -38,9 +38,9 @@ export interface MatmulRow {
   readonly speedup: number;
   /** 2n^3 / ms. */
   readonly gflops: number;
-  /** Of the repetition with the median time. */
+  /** Shares in the repetition with the median time. */
   readonly share: Shares;
-  /** What the planner said the median repetition would take. */
+  /** The planner's forecast for the median repetition. */
   readonly forecastMs: number;
   readonly plainJsMs: number;
   /** `plainJsMs` is scaled from this many rows of the product when they are fewer than n. */
@@ -79,8 +79,8 @@ interface Setting extends MatmulOptions {
 }
 
 /**
- * After a task the head refills its stock of spare files, on the core that a product in one process leaves free: the baseline
- * shall not pay for it. A, B and C, at 5 ms for each MiB.
+ * After a task the head refills its stock of spare files, on the core that the in-process product leaves free; the baseline must not pay
+ * for that. Size of A, B and C, at 5 ms per MiB.
  */
 export const restMs = (n: number): number => 50 + ((3 * 4 * n * n) / 2 ** 20) * 5;
 
@@ -135,7 +135,9 @@ class ProductBench {
     return timed;
   }
 
-  /** The same product both ways, one after the other, so that a busy machine slows both down; the cluster idles during the first. */
+  /**
+   * Computes the same product both ways, one after the other, so that a busy machine slows both down; the cluster idles during the first.
+   */
   async #repeat(
     client: ClusterClient,
     { resident, providers }: { resident: MatrixRef | null; providers: number },
@@ -151,7 +153,7 @@ class ProductBench {
     const status = await handle.wait();
     const ms = performance.now() - startMs;
     checkProduct(sink.elements, inProcess.product, n);
-    // Else the next repetition pays for the garbage of this one.
+    // Otherwise the next repetition pays for the garbage of this one.
     for (const product of [sink.elements, inProcess.product]) freeMemory(product);
     return { ms, inProcessMs: inProcess.ms, status };
   }
@@ -184,7 +186,7 @@ class ProductBench {
     return new MemoryMatrix(elements, { rows: this.#setting.n, columns: this.#setting.n });
   }
 
-  /** Uniform in [-0.5, 0.5), never the same again. */
+  /** Uniform in [-0.5, 0.5), new values on every call. */
   #renew(elements: Float32Array): void {
     for (let at = 0; at < elements.length; at++) elements[at] = this.#random() - 0.5;
   }
@@ -196,10 +198,10 @@ interface Case {
 }
 
 /**
- * Shares of `ms`, the client's wall time. Of the providers' time (`providers` x `ms`): `compute` is multiplication; `transfer` is
- * waiting for operands that no multiplication hides (waits of leases overlap compute and each other, so this is at most what
- * compute leaves); `idle` is the rest: submission, planning, dispatch, the way of the last tiles to the client. `verify` is the head's
- * checking as a share of `ms`; it runs beside the others and is not part of their sum.
+ * Shares of `ms`, the client's wall time. Of the providers' time (`providers` x `ms`): `compute` is multiplication; `transfer` is waiting
+ * for operands that is not hidden by multiplication (waits of leases overlap compute and each other, so it is capped at what compute
+ * leaves); `idle` is the rest: submission, planning, dispatch, delivery of the last tiles to the client. `verify` is the head's checking
+ * as a share of `ms`; it runs beside the others and is not part of their sum.
  */
 export function sharesOf(
   { nodes, verifyMs }: Pick<TaskStatus, 'nodes' | 'verifyMs'>,
@@ -212,7 +214,7 @@ export function sharesOf(
   return { compute, transfer, verify: verifyMs / ms, idle: 1 - compute - transfer };
 }
 
-/** Both sides round differently by at most this: 4 * 2^-24 * n * max|a| * max|b|. */
+/** Throws BUG when the two differ by more than rounding explains: 4 * 2^-24 * n * max|a| * max|b|. */
 export function checkProduct(product: Float32Array, reference: Float32Array, n: number): void {
   const error = maxAbsError(product, reference);
   const bound = 4 * 2 ** -24 * n * 0.25;

@@ -1,4 +1,4 @@
-/** Operands in the broker: how fast they get there, and what a product costs whose operands also go there. */
+/** Operands in the broker: how fast they get there, and what that costs a product. */
 import { limits } from '@muster/shared';
 import { RandomMatrix, type ClusterClient } from '@muster/user-client';
 import { setTimeout } from 'node:timers/promises';
@@ -12,13 +12,13 @@ export interface BlocksRow {
   readonly n: number;
   readonly providers: number;
   readonly repetitions: number;
-  /** Of both operands. */
+  /** Size of both operands. */
   readonly bytes: number;
   /** A product from submission to its end, operands over sockets, the result left on the head; median. */
   readonly productMs: number;
-  /** 10^6 bytes of operands that the broker confirmed per second in which it had some to confirm, while the product ran. */
+  /** MB/s (10^6 bytes) of operands that the broker confirmed, over the time in which it had some to confirm while the product ran. */
   readonly confirmedMBps: number | null;
-  /** Of the operands, confirmed when the product ended: then nobody needs them, and the mirror gives up the rest. */
+  /** Share of the operands that was confirmed when the product ended: after that the mirror gives up the rest. */
   readonly confirmedShare: number | null;
 }
 
@@ -31,12 +31,12 @@ export interface BlocksOptions {
   readonly onRow: (row: BlocksRow) => void;
 }
 
-/** One product. */
+/** Measurements of one product. */
 export interface BlocksRun {
   readonly productMs: number;
-  /** Messages of all kinds. */
+  /** Confirmed messages of all kinds. */
   readonly confirmed: number;
-  /** How long at least half a chunk of operands was on its way to the broker. */
+  /** Time during which at least half a chunk of operands was unconfirmed. */
   readonly busyMs: number;
 }
 
@@ -52,7 +52,7 @@ export async function measureBlocks(options: BlocksOptions): Promise<BlocksRow[]
   return rows;
 }
 
-/** The messages of a product whose operands stay out of the broker are those that are no operands. */
+/** Runs whose operands stay out of the broker tell how many messages are not operands. */
 export function blocksRows(
   { n, providers }: { readonly n: number; readonly providers: number },
   { never, always }: Readonly<Record<BlocksRow['mirrorBlocks'], readonly BlocksRun[]>>,
@@ -82,7 +82,7 @@ function runsOf(mirrorBlocks: BlocksRow['mirrorBlocks'], options: BlocksOptions)
   const headArguments = ['--mirror-blocks', mirrorBlocks];
   return withCluster({ providers, blocks: 'wire', amqpUrl, headArguments, signal }, async (client) => {
     const runs: BlocksRun[] = [];
-    // The first one pays for what is made once.
+    // The first run pays one-time costs.
     for (let run = 0; run <= repetitions; run++) {
       signal.throwIfAborted();
       runs.push(await product(client, { size, nodes: providers, seed: 2 * run }));
@@ -95,7 +95,7 @@ function runsOf(mirrorBlocks: BlocksRow['mirrorBlocks'], options: BlocksOptions)
 interface Product {
   readonly size: number;
   readonly nodes: number;
-  /** Nobody knows a byte of the operands of a new one. */
+  /** A new seed for each product, so that neither head nor nodes have any byte of its operands. */
   readonly seed: number;
 }
 

@@ -1,4 +1,4 @@
-/** What the broker behind the head costs: the same echo with ZeroMQ only, mirrored, and through the broker first, on one cluster. */
+/** The cost of the broker behind the head: the same echo with ZeroMQ only, mirrored, and through the broker first, on one cluster. */
 import { constants } from 'node:os';
 import { MusterError, type Durability, type TaskStatus } from '@muster/shared';
 import { RabbitNode } from '@muster/rabbitmq/testkit';
@@ -21,7 +21,7 @@ export interface EchoMirrorRow {
   /** Subtasks of one run. */
   readonly count: number;
   readonly repetitions: number;
-  /** Until the broker had confirmed all of them (local: until they were accepted); null where the mirror was not sustained. */
+  /** Rate until the broker had confirmed all of them (local: until they were accepted); null if the mirror was not sustained. */
   readonly subtasksPerSecond: number | null;
   /** One lease of 64 subtasks from dispatch to acceptance, by the head's clock. */
   readonly p50Ms: number;
@@ -34,7 +34,7 @@ export interface EchoMirrorRow {
   readonly worstLagMs: number;
   readonly worstOutbox: number;
   readonly caughtUpMs: number;
-  /** Of the broker's process, for each subtask; null where the system does not tell. */
+  /** CPU time of the broker's process per subtask; null where the system does not report it. */
   readonly brokerCpuUs: number | null;
 }
 
@@ -51,13 +51,13 @@ export interface MirrorOptions {
   readonly onRow: (row: MirrorRow) => void;
 }
 
-/** A mirror that is further behind is not one. */
+/** A mirror that is further behind does not count as one. */
 export const BEHIND_MAX_MS = 2000;
 const PACED_PER_SECOND = 10_000;
 const BATCH = 64;
 const COUNTS: Readonly<Record<MirrorLoad, number>> = { paced: 50_000, saturated: 300_000 };
 const WARM_UP_SHARE = 0.2;
-/** Providers publish results by themselves; the head takes them out again. */
+/** Time in which the head must take the results that providers published out of their queue. */
 const DRAIN_MS = 30_000;
 
 export async function measureMirror(options: MirrorOptions): Promise<MirrorRow[]> {
@@ -76,8 +76,8 @@ export async function measureMirror(options: MirrorOptions): Promise<MirrorRow[]
 }
 
 /**
- * A broker has a machine of its own, or a core to spare. Here it shares the cores with head and providers, and would take from them
- * while it writes what they have sent already: at a lower priority it waits instead, which `worstLagMs` shows.
+ * A real broker has a machine of its own, or a core to spare. Here it competes with head and providers for cores while it writes what
+ * they have already sent; at a lower priority it waits instead, which `worstLagMs` shows.
  */
 const BROKER_PRIORITY = constants.priority.PRIORITY_BELOW_NORMAL;
 
@@ -115,7 +115,7 @@ class EchoBench {
     return rows;
   }
 
-  /** In turns, so that a machine that becomes slower does so for all. */
+  /** In turns, so that a machine that becomes slower affects all kinds. */
   async #rowsOf(load: MirrorLoad): Promise<EchoMirrorRow[]> {
     const { repetitions, onRow } = this.#setting;
     const runs: Record<Durability, EchoRun[]> = { local: [], mirrored: [], strict: [] };
@@ -172,9 +172,9 @@ class EchoBench {
   }
 
   /**
-   * One task for each lease, on a schedule: a task's latency is exactly that of its lease, and percentiles over tasks are percentiles over
-   * leases. A task of many leases hands them out as a burst and measures the queue that the burst makes. The price is 156 submissions
-   * per second, the same for all kinds, with their own records in the broker: its CPU per subtask is that of 'saturated'.
+   * One task for each lease, on a schedule: a task's latency is exactly that of its lease, and percentiles over tasks are percentiles
+   * over leases. A task of many leases would hand them out in a burst and measure the queue that the burst makes. The price is 156
+   * submissions per second, the same for all kinds, with records of their own in the broker: for its CPU per subtask see 'saturated'.
    */
   #paced(durability: Durability, count: number): Run {
     return async (onLast) => {
@@ -195,7 +195,7 @@ class EchoBench {
 
 type Run = (onLast: (task: string) => void) => Promise<{ readonly statuses: TaskStatus[]; readonly wallMs: number }>;
 
-/** Of one task its own; of many tasks with one lease each, over all of them. */
+/** Of a single task its own latencies; of many tasks with one lease each, percentiles over all of them. */
 function latencyOf(statuses: readonly TaskStatus[]): Pick<EchoRun, 'p50Ms' | 'p99Ms'> {
   const [only, second] = statuses;
   if (only !== undefined && second === undefined) return { p50Ms: only.latencyMs.p50, p99Ms: only.latencyMs.p99 };
@@ -203,7 +203,7 @@ function latencyOf(statuses: readonly TaskStatus[]): Pick<EchoRun, 'p50Ms' | 'p9
   return { p50Ms: percentile(times, 0.5), p99Ms: percentile(times, 0.99) };
 }
 
-/** A task that ended as `local`, because the broker was away, is no measurement of a mirror. */
+/** A task that ended as `local`, because the broker was away, does not measure a mirror. Throws BUG. */
 function checkDurability(statuses: readonly TaskStatus[], durability: Durability): void {
   const other = statuses.find((status) => status.durability !== durability);
   if (other === undefined) return;
@@ -217,7 +217,7 @@ export interface EchoCase extends Case {
   readonly localP50Ms: number;
 }
 
-/** Medians of the runs; of what shall never happen, the worst. */
+/** Medians over the runs; of lag, outbox and time to catch up, the worst. */
 export function echoRow({ localP50Ms, ...rest }: EchoCase, runs: readonly EchoRun[]): EchoMirrorRow {
   const middle = (of: (run: EchoRun) => number): number => median(runs.map(of));
   const worst = (of: (run: EchoRun) => number): number => Math.max(...runs.map(of));
@@ -240,7 +240,7 @@ export function echoRow({ localP50Ms, ...rest }: EchoCase, runs: readonly EchoRu
   };
 }
 
-/** Results that nodes published come out of their queue again: nothing is left in a queue, streams keep everything. */
+/** The head takes published results out of their queue again, so all queues end up empty; streams, which keep everything, do not count. */
 async function checkDrained(broker: RabbitNode): Promise<void> {
   await waitUntil(async () => (await broker.queued()).size === 0, {
     what: 'the queues are empty',

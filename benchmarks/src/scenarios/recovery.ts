@@ -1,4 +1,4 @@
-/** From a fault to useful work, for each fault that can be brought about on this machine. */
+/** Time from a fault to useful work, for each fault that can be caused on this machine. */
 import { brokerFaults } from '../recovery/broker-faults.ts';
 import type { Fault, Recovery } from '../recovery/fault.ts';
 import { headFaults } from '../recovery/head-faults.ts';
@@ -10,16 +10,16 @@ export interface RecoveryRow {
   /** What counts as useful work. */
   readonly until: string;
   readonly repetitions: number;
-  /** Median and worst; null when it was not measured. Of a comparison `ms` is that of the repetition with the median slow-down. */
+  /** Median and worst; null if not measured. In a comparison `ms` is that of the repetition with the median slowdown. */
   readonly ms: number | null;
   readonly worstMs: number | null;
   readonly targetMs: number | null;
-  /** The same without the fault, in the repetition of `ms`; null where nothing is compared. */
+  /** The same without the fault, in the repetition of `ms`; null if nothing is compared. */
   readonly faultFreeMs: number | null;
   readonly slowdownMax: number | null;
-  /** Of a time the worst kept to it, of a slow-down the median; null where nothing was promised or measured. */
+  /** Whether the worst time kept to the target, or the median slowdown to its limit; null where nothing was promised or measured. */
   readonly met: boolean | null;
-  /** Why it was not measured; '' when it was. */
+  /** Why it was not measured; '' if it was. */
   readonly missing: string;
 }
 
@@ -27,7 +27,7 @@ export interface RecoveryOptions {
   readonly repetitions: number;
   /** Nodes that return to a head at once. */
   readonly crowd: number;
-  /** Length of the task that a broker comes back to. */
+  /** Length of the task during which a broker is away and comes back. */
   readonly longMs: number;
   readonly signal: AbortSignal;
   readonly onRow: (row: RecoveryRow) => void;
@@ -76,7 +76,7 @@ export function recoveryRow(
   return { fault: name, until, repetitions: recoveries.length, ...measured, met: isMet(measured), missing };
 }
 
-/** Each repetition is compared with itself alone: the task is sized anew for each, so their times are not those of one task. */
+/** Each repetition is compared only with itself, because the task is sized anew for each. */
 function medianSlowdown(recoveries: readonly Recovery[]): Recovery | undefined {
   const compared = recoveries
     .filter(({ faultFreeMs }) => faultFreeMs !== null)

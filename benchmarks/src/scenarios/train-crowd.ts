@@ -1,4 +1,4 @@
-/** What the head takes of a step when many nodes train: they are emulated, because one machine has not the cores. */
+/** The head's cost of a step when many nodes train. They are emulated, because one machine has too few cores. */
 import { parseTrainingOptions, presetModel, type Preset } from '@muster/shared';
 import { waitUntil, type LocalCluster } from '@muster/shared/testkit';
 import type { ClusterClient } from '@muster/user-client';
@@ -15,24 +15,24 @@ import type { StepWindow } from '../training/step-window.ts';
 export interface CrowdRow {
   readonly model: Preset;
   readonly batch: number;
-  /** All of them emulated: they wait for as long as one core would compute. */
+  /** All of them are emulated: they wait for as long as one core would compute. */
   readonly emulatedProviders: number;
   readonly repetitions: number;
-  /** Of a step; median. */
+  /** Median time of a step. */
   readonly ms: number;
-  /** Of it, waited in the place of computing. */
+  /** The part of it spent waiting in place of computing. */
   readonly waitMs: number;
-  /** The rest, for each provider: by head, emulated providers and the system, on the cores of this machine. */
+  /** The rest, per provider: work of head, emulated providers and system on the cores of this machine. */
   readonly overheadMsPerProvider: number;
-  /** CPU time of the head and its processes, for each provider; null where the system does not tell. Median. */
+  /** CPU time of the head and its child processes, per step and provider; null where the system does not report it. Median. */
   readonly headMsPerProvider: number | null;
-  /** Shards that an audit found wrong: 0, or what was measured is no training. */
+  /** Shards that an audit found wrong; unless it is 0, the measurement is void. */
   readonly disputed: number;
 }
 
 export interface CrowdOptions {
   readonly counts: readonly number[];
-  /** Of a step, for each provider. */
+  /** Samples per step and provider. */
   readonly samples: number;
   readonly steps: number;
   readonly repetitions: number;
@@ -40,10 +40,10 @@ export interface CrowdOptions {
   readonly onRow: (row: CrowdRow) => void;
 }
 
-/** As many as MNIST has: a checkpoint comes with every epoch, and a lease names the blocks of its samples. */
+/** As many as MNIST has: that decides how often a checkpoint comes (every epoch) and how many blocks a lease names. */
 const SAMPLES = 60_000;
 const MODEL = 'lenet';
-/** So small that no weight moves: then shards of samples that are alike have gradients that are alike. */
+/** So small that no weight moves: then shards of equal samples have equal gradients. */
 const TRAINING = { optimizer: 'momentum', schedule: 'constant', learningRate: 1e-20 } as const;
 
 export async function measureCrowd(options: CrowdOptions): Promise<CrowdRow[]> {
@@ -104,7 +104,7 @@ class CrowdBench {
   }
 }
 
-/** One sample's sums, and what a sample of a batch takes one core. */
+/** The sums of one sample, and the time that a sample of a batch takes one core. */
 async function calibrated(set: BenchSamples, batch: number): Promise<Emulation> {
   const model = presetModel(MODEL, { input: set.layout.features, classes: 10 });
   const loop = await TrainingLoop.open({ model, samples: set, options: parseTrainingOptions({ ...TRAINING, batch }) });

@@ -1,4 +1,4 @@
-/** Training steps: of real nodes beside a loop in this process, and of emulated ones for what the head itself takes. */
+/** Training steps of real nodes, compared with a loop in this process. */
 import { parseTrainingOptions, presetModel, type Preset } from '@muster/shared';
 import type { ClusterClient } from '@muster/user-client';
 import { TrainingLoop } from '../baselines/training-loop.ts';
@@ -8,37 +8,40 @@ import { BenchSamples } from '../training/bench-samples.ts';
 import { runWindow, type RunOptions } from '../training/run-window.ts';
 import type { StepWindow } from '../training/step-window.ts';
 
-/** Shares of a step; together they are 1. */
+/** Shares of a step, which add up to 1. */
 export interface StepShares {
-  /** The nodes' computing, in the mean over them. */
+  /** Computing, mean over the nodes. */
   readonly compute: number;
-  /** Weights and gradients on their way, and everything about them. */
+  /** Transfer of weights and gradients, with everything around it. */
   readonly transfer: number;
-  /** The head's sum and optimizer, while the nodes wait. */
+  /** Sum and optimizer on the head, while the nodes wait. */
   readonly aggregate: number;
-  /** Nodes that were done waiting for the last one. */
+  /** Nodes that have finished and wait for the last one. */
   readonly idle: number;
 }
 
 export interface TrainRow {
   readonly model: Preset;
-  /** Samples of a step, all nodes together. */
+  /** Samples of a step, over all nodes. */
   readonly batch: number;
   readonly providers: number;
   readonly compression: string;
   readonly repetitions: number;
-  /** Of a step; median. */
+  /** Median time of a step. */
   readonly ms: number;
   readonly imagesPerSecond: number;
   /** The same step in one thread of this process, in turn with the cluster's; median. */
   readonly inProcessMs: number;
   /** inProcessMs / ms. */
   readonly speedup: number;
-  /** A step of one node's share of the batch in one thread of this process: the least that so many nodes could take, if nothing travelled; median. */
+  /**
+   * A step over one node's share of the batch on one thread of this process; median. The lower bound for this many nodes, if nothing had
+   * to travel.
+   */
   readonly apartMs: number;
-  /** Of the repetition with the median time. */
+  /** Shares in the repetition with the median time. */
   readonly share: StepShares;
-  /** Of a step, as the head sees them: weights to all nodes, gradients from all nodes. */
+  /** Bytes per step as counted by the head: weights to all nodes, gradients from all nodes. */
   readonly bytesDown: number;
   readonly bytesUp: number;
 }
@@ -47,12 +50,12 @@ export interface TrainOptions {
   readonly models: readonly Preset[];
   readonly batches: readonly number[];
   readonly providers: readonly number[];
-  /** How a batch of `compressedBatch` is measured too, by the largest number of providers. */
+  /** Compressions that are also measured, for `compressedBatch` and the largest number of providers. */
   readonly compressions: readonly string[];
   readonly compressedBatch: number;
   readonly blocks: 'auto' | 'wire';
   readonly repetitions: number;
-  /** How long one loop or one run is measured. */
+  /** How long each loop and each run is measured, in ms. */
   readonly windowMs: number;
   readonly signal: AbortSignal;
   readonly onRow: (row: TrainRow) => void;
@@ -69,7 +72,7 @@ interface Case {
   readonly compression: string;
 }
 
-/** One cluster for all of them: nodes that a run does not ask for wait at no cost. */
+/** One cluster for all cases: nodes that a run does not use cost nothing. */
 export function measureTrain(options: TrainOptions): Promise<TrainRow[]> {
   const { providers, blocks, signal, onRow } = options;
   return withCluster({ providers: Math.max(...providers), blocks, signal }, async (client) => {
@@ -94,7 +97,7 @@ function casesOf({ models, batches, providers, compressions, compressedBatch }: 
 
 interface Repetition {
   readonly inProcessMs: number;
-  /** By number of providers. */
+  /** By number of nodes that share the batch. */
   readonly apartMs: ReadonlyMap<number, number>;
   readonly windows: ReadonlyMap<number, StepWindow>;
 }
@@ -121,7 +124,7 @@ class StepBench {
     }
   }
 
-  /** Over what one of so many nodes has of the batch, warm. */
+  /** A loop over the share of the batch that one of so many nodes has, warmed up. */
   async #openLoop({ model: preset, batch }: Case, nodes: number): Promise<TrainingLoop> {
     const options = parseTrainingOptions({
       batch: Math.ceil(batch / nodes),
@@ -134,7 +137,7 @@ class StepBench {
     return loop;
   }
 
-  /** All ways to make the same steps, one after the other, so that a busy machine slows all of them down. */
+  /** Makes the same steps in all ways, one after the other, so that a busy machine slows all of them down. */
   async #repeat(
     { model, batch, providers, compression }: Case,
     loops: ReadonlyMap<number, TrainingLoop>,
@@ -190,7 +193,10 @@ export function rowOf(
   };
 }
 
-/** The head's moving averages say how long the slowest node, the way and the sum take of a step; the window says what nodes took in the mean. */
+/**
+ * The head's moving averages tell how much of a step the slowest node, transfer and aggregation take; the window tells the mean compute
+ * time of the nodes.
+ */
 export function sharesOf({ ms, steps, computeMs, split }: StepWindow, providers: number): StepShares {
   const whole = split.computeMs + split.transferMs + split.aggregateMs;
   const [transfer, aggregate] = whole > 0 ? [split.transferMs / whole, split.aggregateMs / whole] : [0, 0];

@@ -1,4 +1,4 @@
-/** Ways from programs of this machine to a head on it, each with a cluster of its own. */
+/** Ways from programs on this machine to a head on it, each with a cluster of its own. */
 import { MusterError } from '@muster/shared';
 import { routeToHead } from '@muster/shared/io';
 import type { ClusterClient } from '@muster/user-client';
@@ -11,14 +11,14 @@ export interface Way {
   readonly insecure: boolean;
   readonly blocks: 'auto' | 'wire';
   readonly host: string;
-  /** Operands move alike, and nothing is encrypted on TCP. */
+  /** The way to compare with: operands move alike, and nothing is encrypted on TCP. Null if this is such a way. */
   readonly plain: WayName | null;
 }
 
 /**
- * 'ipc': what programs of the head's own account get; 'CURVE': what those of other machines get; beside each the same without keys.
- * A head at another address of loopback may not be the one that left sockets in the file system, so those go by TCP, and files are
- * still shared; only Linux listens at such an address unasked.
+ * 'ipc': what programs of the head's own account get; 'CURVE': what those on other machines get; for each the same without keys. 'plain,
+ * shared files' uses another loopback address: the head there may not be the one that left sockets in the file system, so programs use
+ * TCP but still share files. Only Linux listens on such an address without configuration.
  */
 const ways: readonly Way[] = [
   { name: 'ipc', insecure: false, blocks: 'auto', host: '127.0.0.1', plain: 'plain, shared files' },
@@ -43,7 +43,7 @@ export interface WaysOptions {
   readonly signal: AbortSignal;
 }
 
-/** All at once, so that what is measured can take turns: a cluster that does nothing takes next to nothing. */
+/** Opens all ways at once, so that measurements can take turns: an idle cluster costs next to nothing. */
 export async function withWays<T>(options: WaysOptions, body: (open: readonly OpenWay[]) => Promise<T>): Promise<T> {
   return opened(waysOf(process.platform), [], { ...options, body });
 }
@@ -63,7 +63,7 @@ async function opened<T>([way, ...others]: readonly Way[], open: readonly OpenWa
   });
 }
 
-/** A figure must not say 'CURVE' when it was measured without, or 'plain' for sockets in the file system. */
+/** Throws BUG if a figure would carry the wrong label, such as 'CURVE' without encryption or 'plain' over sockets in the file system. */
 async function checkWay(way: Way, { client, portBase }: { client: ClusterClient; portBase: number }): Promise<void> {
   const { name, host, blocks } = way;
   const { curve, addresses } = routeToHead({ endpoint: { host, portBase }, wire: blocks === 'wire', membership: null });

@@ -14,20 +14,20 @@ import type { SampleSet, TrainingData } from '@muster/user-client';
 const SHAPE: SampleShape = { features: [1, 28, 28], featureType: 'uint8', target: { kind: 'classes', classes: 10 } };
 const PIXELS = 28 * 28;
 
-/** Samples to train on, for a cluster and for a loop in this process; without a test set, so that every round is a step. */
+/** Samples to train on, for a cluster and for a loop in this process. There is no test set, so that every round is a step. */
 export class BenchSamples implements TrainingData {
   readonly layout: SampleLayout;
   readonly train: SampleSet;
   readonly test: SampleSet;
-  /** Of the set, in memory. */
+  /** Blocks of the set, in memory. */
   readonly blockAt: (number: number) => BlockView;
 
-  /** Digits, each another. */
+  /** Different digits. */
   static digits(count: number): BenchSamples {
     return new BenchSamples(syntheticDigits({ samples: count, seed: 1 }));
   }
 
-  /** One digit again and again: the gradient of a shard is a multiple of that of one sample. */
+  /** Copies of one digit: the gradient of a shard is a multiple of that of one sample. */
   static alike(count: number): BenchSamples {
     const { features, labels } = syntheticDigits({ samples: 1, seed: 1 });
     const copies = new Uint8Array(count * PIXELS);

@@ -5,14 +5,14 @@ import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
 export interface Emulation {
-  /** What one sample comes to. All are alike, and the weights stay where they are. */
+  /** Sums of one sample. All samples are equal, and the weights do not move. */
   readonly ofSample: ShardSums;
   readonly msPerSample: number;
 }
 
 /**
- * A device that waits for as long as one core would compute, and then returns what it would have computed: so many of them fit on one
- * machine, and whoever recomputes a shard finds nothing wrong with it.
+ * A device that waits for as long as one core would compute, and then returns the result that this would have given: many of them fit on
+ * one machine, and an audit that recomputes a shard finds nothing wrong.
  */
 export class EmulatedCompute implements Compute {
   readonly pid = process.pid;

@@ -3,7 +3,7 @@ import type { LocalCluster } from '@muster/shared/testkit';
 import { join } from 'node:path';
 import { EmulatedCompute, type Emulation } from './emulated-compute.ts';
 
-/** Nodes whose devices only wait, all in this process; sessions, sockets, heartbeats and spools are those of real ones. */
+/** Nodes whose devices only wait, all in this process; their sessions, sockets, heartbeats and spools are real. */
 export class EmulatedCrowd {
   readonly #cluster: LocalCluster;
   readonly #emulation: Emulation;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { cpuTimeMs } from '../broker-cpu.ts';
 
-/** CPU time of a program and its child processes so far, ms in steps of 10; null where the system does not tell. */
+/** CPU time of a program and its child processes so far, in ms with a resolution of 10; null where the system does not report it. */
 export function programCpuMs(pid: number | undefined): number | null {
   const own = cpuTimeMs(pid);
   if (own === null || pid === undefined) return null;

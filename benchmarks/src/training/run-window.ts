@@ -7,21 +7,21 @@ export interface RunOptions {
   readonly model: Preset;
   readonly nodes: number;
   readonly samples: BenchSamples;
-  /** Options of the training but for epochs. */
+  /** Training options without `epochs`. */
   readonly training: { readonly batch: number } & Readonly<Record<string, unknown>>;
-  /** Steps to be watched. */
+  /** Steps to measure. */
   readonly steps: number;
-  /** What one takes at least, ms. */
+  /** Lower bound for the time of one step, in ms. */
   readonly stepMs: number;
   readonly signal: AbortSignal;
   readonly onEdge?: () => void;
 }
 
 const WARM_UP = 8;
-/** The run is cancelled behind the window. One that ended before would leave nothing to look at, and looks may come late. */
+/** Extra steps, so that the run outlasts the window even if status queries come late; it is cancelled after the window. */
 const SPARE = 2000;
 
-/** Trains for as long as the window is open. */
+/** Trains for as long as the window is open, then cancels the run. */
 export async function runWindow(client: ClusterClient, options: RunOptions): Promise<StepWindow> {
   const { model, nodes, samples, training, steps, stepMs, signal, onEdge } = options;
   const epochs = Math.ceil(((WARM_UP + 2 * steps + SPARE) * training.batch) / samples.count);

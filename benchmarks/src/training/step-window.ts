@@ -1,30 +1,33 @@
-/** Some steps out of the middle of a run, as the head tells of them. */
+/** Some steps from the middle of a run, measured by the head's status. */
 import { fromWireError, MusterError, type StepSplit, type TaskStatus } from '@muster/shared';
 import type { ClusterClient } from '@muster/user-client';
 import { setTimeout } from 'node:timers/promises';
 
 export interface WindowOptions {
-  /** Steps before the window: sessions are opened in them, and the first shard of each node is audited. */
+  /** Steps before the window, in which sessions are opened and the first shard of each node is audited. */
   readonly warmUp: number;
   readonly steps: number;
-  /** What a step takes at least, ms: for so long the run is left alone, because each look costs the head some of its time. */
+  /**
+   * Lower bound for the time of a step, in ms: the run is left alone for `steps` times as long, because each query costs time of the
+   * head.
+   */
   readonly stepMs: number;
   readonly signal: AbortSignal;
-  /** When the window is opened and when it is closed. */
+  /** Called when the window opens and when it closes. */
   readonly onEdge?: () => void;
 }
 
-/** What went on between two looks at a run. */
+/** What happened between two queries of a run. */
 export interface StepWindow {
   readonly steps: number;
   readonly ms: number;
-  /** Of all nodes together. */
+  /** Sum over all nodes. */
   readonly computeMs: number;
   readonly bytesSent: number;
   readonly bytesReceived: number;
-  /** Of a step at the end of the window, see TrainingReport. */
+  /** Times of a step at the end of the window, see TrainingReport. */
   readonly split: StepSplit;
-  /** Shards of the whole run that were found wrong. */
+  /** Shards found wrong in the whole run. */
   readonly disputed: number;
 }
 
@@ -48,7 +51,10 @@ interface Reaching {
   readonly signal: AbortSignal;
 }
 
-/** Looks again when half of the way can be done, so that few looks are taken. Rejects with the error of a run that fails before. */
+/**
+ * Queries again when half of the remaining steps can be done, so that few queries are needed. Rejects with the error of a run that fails
+ * before.
+ */
 async function stepReached(client: ClusterClient, taskId: string, { step, signal }: Reaching): Promise<Look> {
   let before: Look | null = null;
   for (;;) {

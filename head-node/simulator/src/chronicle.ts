@@ -1,16 +1,16 @@
-/** What happened, in order: all of it as a hash, the last of it in words. */
+/** The events of a run in order: a hash over all of them, the last ones as text. */
 import { fnv1a } from './draw.ts';
 import type { Timeline } from './timeline.ts';
 
 const REMEMBERED = 30;
 
 export class Chronicle {
-  /** Where to print every event; null: nowhere. */
+  /** Prints every event; null: none is printed. */
   readonly #print: ((line: string) => void) | null;
   readonly #timeline: Timeline;
   readonly #last: string[] = [];
   #hash = fnv1a('');
-  /** Events that were handled by a core, noted or not. */
+  /** Number of events handled by a core, noted or not. */
   events = 0;
 
   constructor(timeline: Timeline, print: ((line: string) => void) | null) {
@@ -25,7 +25,7 @@ export class Chronicle {
     this.#print?.(line);
   }
 
-  /** The same for the same history. */
+  /** Equal for equal histories. */
   get hash(): string {
     return this.#hash.toString(16).padStart(8, '0');
   }

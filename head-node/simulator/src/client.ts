@@ -1,4 +1,4 @@
-/** A client that submits one task, sends its operands, and waits; through every restart of the head. Mirrors user-client. */
+/** A client that submits one task, sends its operands and waits, through every restart of the head. Mirrors user-client. */
 import { blockIdOf, type TaskStatus } from '@muster/shared';
 import type { Binding, Caller, ClientDesk } from './head/client-desk.ts';
 import type { HeadMachine } from './head/head-machine.ts';
@@ -9,14 +9,14 @@ import type { TaskTraits } from './scenario.ts';
 import type { World } from './world.ts';
 
 const RETRY_MS = 500;
-/** The head tells its progress all the time; after this long it is asked to say everything again. */
+/** As in user-client, where the head is asked again after this long without progress; here it is asked in any case. */
 const SILENCE_MS = 3000;
 
 export class Client {
   readonly #world: World;
   readonly #task: TaskTraits;
   readonly #line: Line;
-  /** Life of the head that has accepted the task and has all its blocks. */
+  /** Epoch of the head that has all blocks of the task. */
   #boundIn = 0;
   #accepted = false;
   status: TaskStatus | null = null;
@@ -41,7 +41,7 @@ export class Client {
     if (vanishAfterMs !== null) process.after(submitAtMs + vanishAfterMs, () => this.#vanish());
   }
 
-  /** Again until it is accepted. */
+  /** Repeated until the task is accepted. */
   #submit(): void {
     if (this.#accepted) return;
     const twice = this.#task.submitsTwice;
@@ -70,14 +70,14 @@ export class Client {
     this.#world.witness.toldEnded(status);
   }
 
-  /** It came too late: results are dropped after their time, or when the store is full. */
+  /** The client came too late: results are dropped after their time, or when the store is full. */
   #onUnknown(): void {
     if (this.hasEnded) return;
     this.#world.witness.toldUnknown(this.#task.id);
     this.gone = true;
   }
 
-  /** Asks to be told everything, now and then; a head that was started anew may lack blocks. */
+  /** Asks for everything from time to time, and binds the blocks again, which a restarted head may lack. */
   #follow(): void {
     if (this.hasEnded) return;
     this.#tell((desk) => desk.watch(this.#caller, this.#task.id));

@@ -8,11 +8,11 @@ import { ProviderMachine } from './provider/provider-machine.ts';
 import type { ProviderLife } from './provider/provider-life.ts';
 import type { World } from './world.ts';
 
-/** Machines are switched on within this time. */
+/** Providers are switched on within this time. */
 const START_MS = 500;
 
 export class Cluster {
-  /** Null: the cluster has none. */
+  /** Null: the cluster has no broker. */
   readonly broker: Broker | null;
   readonly head: HeadMachine;
   readonly providers: readonly ProviderMachine[];
@@ -58,7 +58,7 @@ export class Cluster {
     timeline.after(ms, () => life.process.thaw());
   }
 
-  /** All is well again: what was cut, full, slow, frozen or dead is not. */
+  /** Ends all faults: nothing is cut, full, slow, frozen or dead any more. */
   heal(): void {
     this.head.disk.full = false;
     this.head.disk.syncMs = 2;
@@ -74,7 +74,7 @@ export class Cluster {
     provider.start();
   }
 
-  /** Nobody has anything left to do. */
+  /** Whether nothing is left to do anywhere. */
   get isIdle(): boolean {
     const { life } = this.head;
     if (life === null || !this.clients.every(({ hasEnded }) => hasEnded)) return false;
@@ -88,7 +88,7 @@ export class Cluster {
     );
   }
 
-  /** What is not at its end, in words. */
+  /** What has not ended, as text. */
   get unfinished(): string {
     const { state } = this.head.life ?? {};
     const tasks = [...(state?.tasks.values() ?? [])].filter(({ endedAtMs }) => endedAtMs === null);

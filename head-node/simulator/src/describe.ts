@@ -1,4 +1,4 @@
-/** Events in a line each, for people who read what led to a violation. */
+/** Events as one line each, for people who read what led to a violation. */
 import { epochOf, firstLeaseOf } from '@muster/shared';
 import type { HeadEffect, HeadEvent } from '@muster/head-node/core';
 import type { ProviderEffect, ProviderEvent } from '@muster/provider-node/core';

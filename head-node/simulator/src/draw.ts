@@ -1,6 +1,6 @@
 import { seededRandom, type Random } from '@muster/shared';
 
-/** Random choices. Each part of a simulation has its own, so that one choice more in one part leaves the others as they were. */
+/** Random choices. Each part of a simulation has its own generator, so that one more draw in one part does not change the others. */
 export class Draw {
   readonly #seed: number;
   readonly #random: Random;
@@ -36,7 +36,7 @@ export class Draw {
     return items[this.whole(0, items.length - 1)] as T;
   }
 
-  /** Time to the next of events that come `everyMs` on average, independent of each other. */
+  /** Time to the next event of a Poisson process with one event per `everyMs` on average. */
   interval(everyMs: number): number {
     return -Math.log(1 - this.unit()) * everyMs;
   }
@@ -47,10 +47,10 @@ export class Draw {
 }
 
 const FNV_OFFSET = 0x811c9dc5;
-/** Taken once: a look-up of a global is slow in the realm of a test. */
+/** Looked up once: access to a global is slow in the realm of a test. */
 const { imul } = Math;
 
-/** 32-bit FNV-1a of the characters, from an earlier hash on. */
+/** 32-bit FNV-1a of the characters, continuing from an earlier hash. */
 export function fnv1a(text: string, from = FNV_OFFSET): number {
   let hash = from;
   for (let at = 0; at < text.length; at += 1) hash = imul(hash ^ text.charCodeAt(at), 0x01000193);

@@ -1,8 +1,8 @@
-/** Everything that may go wrong. A seed draws some kinds of it, so that rare mixes come up too. */
+/** Everything that may go wrong. A seed enables some of the kinds, so that rare combinations come up too. */
 import { MusterError } from '@muster/shared';
 import type { Draw } from './draw.ts';
 
-/** Injected at drawn times: see injections.ts. */
+/** Injected at drawn times, see injections.ts. */
 export const timedFaults = [
   'delay',
   'reorder',
@@ -25,33 +25,33 @@ export const timedFaults = [
   'broker-redelivery',
 ] as const;
 
-/** Each time that there is an occasion, with a probability that the seed draws. */
+/** Injected at each occasion, with a probability drawn from the seed. */
 export const occasionalFaults = [
   /** A message on a provider's topic is lost. */
   'gap',
-  /** A lease does not go into the provider's pipe. */
+  /** A lease is refused because the provider's pipe is full. */
   'full-pipe',
   /** A result or a submission arrives twice. */
   'duplicate',
-  /** The broker goes, or hangs, right after a lease that waits for it was published. */
+  /** The broker goes down or is blocked right after a lease that waits for it was published. */
   'broker-point',
-  /** No queue of the broker takes a message: it is lost, and its publisher hears so. */
+  /** No queue of the broker takes a message: it is lost, and its publisher is told. */
   'mirror-loss',
-  /** A check of a result comes to no verdict. */
+  /** A check of a result ends without a verdict. */
   'check-failed',
   /** A crash of the head leaves part of its last journal write. */
   'torn-write',
   /** A crash of the head loses operand blocks. */
   'block-loss',
-  /** ... accepted results, as a power failure does. */
+  /** A crash of the head loses accepted results, as a power failure does. */
   'result-loss',
   /** The trainer dies at the end of a round. */
   'trainer-crash',
-  /** The head crashes right after something that it has yet to write down. */
+  /** The head crashes right after a decision that is not on disk yet. */
   'crash-point',
 ] as const;
 
-/** Who takes part. */
+/** Properties of the participants. */
 export const traitFaults = [
   'liar',
   'poison',
@@ -68,7 +68,7 @@ export type TimedFault = (typeof timedFaults)[number];
 export type OccasionalFault = (typeof occasionalFaults)[number];
 export type FaultKind = (typeof faultKinds)[number];
 
-/** `all`, `none` or names with commas between. Throws USAGE. */
+/** `all`, `none` or a comma-separated list. Throws USAGE. */
 export function parseFaults(text: string): FaultKind[] {
   if (text === 'all') return [...faultKinds];
   if (text === 'none' || text === '') return [];
@@ -82,7 +82,7 @@ export function parseFaults(text: string): FaultKind[] {
   });
 }
 
-/** Share of the kinds that a seed has: few, so that each shows what it does alone, or most of them. */
+/** Share of the kinds that a seed enables: few, so that each shows what it does alone, or most of them. */
 const SHARES = [0.1, 0.35, 0.7];
 
 /** The faults of one seed, and how often each was injected. */
@@ -91,7 +91,7 @@ export class Faults {
   readonly counts = new Map<FaultKind, number>();
   readonly #probabilities = new Map<FaultKind, number>();
   readonly #draw: Draw;
-  /** No more faults: what is left must come to a good end. */
+  /** No more faults are injected: what is left must end well. */
   over = false;
 
   constructor(allowed: readonly FaultKind[], draw: Draw) {
@@ -105,7 +105,7 @@ export class Faults {
     return this.on.has(kind);
   }
 
-  /** Counts it when it happens. */
+  /** Whether the fault happens now; if so, it is counted. */
   strikes(kind: OccasionalFault): boolean {
     const probability = this.#probabilities.get(kind) ?? 0;
     if (this.over || !this.#draw.chance(probability)) return false;

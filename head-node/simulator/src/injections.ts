@@ -1,4 +1,4 @@
-/** What each timed fault does, and when faults come. */
+/** What each timed fault does, and when it is injected. */
 import type { Channel } from '@muster/shared';
 import type { Cluster } from './cluster.ts';
 import type { Draw } from './draw.ts';
@@ -11,13 +11,13 @@ interface Injection {
   readonly cluster: Cluster;
   readonly world: World;
   readonly draw: Draw;
-  /** The provider that it may strike. */
+  /** The provider that is hit, if the fault hits one. */
   readonly victim: ProviderMachine;
 }
 
 const channels: readonly Channel[] = ['registration', 'tasks', 'results', 'heartbeats', 'clients'];
 
-/** Milliseconds: from hardly noticed to longer than every deadline of the policy. */
+/** Milliseconds: from barely noticeable to longer than every deadline of the policy. */
 const anyLength = (draw: Draw): number => draw.pick([50, 500, 2000, 6000, 20_000, 45_000]) * draw.between(0.5, 1.5);
 
 const injections: Readonly<Record<TimedFault, (injection: Injection) => void>> = {
@@ -71,7 +71,7 @@ const injections: Readonly<Record<TimedFault, (injection: Injection) => void>> =
   'broker-redelivery': ({ cluster }) => cluster.broker?.redeliver(),
 };
 
-/** Every kind of this seed comes again and again until the faults are over; then everything is healed. */
+/** Injects every kind of this seed again and again until the faults are over; then heals everything. */
 export function scheduleFaults(world: World, cluster: Cluster): void {
   for (const kind of timedFaults) if (world.faults.has(kind)) scheduleKind(world, cluster, kind);
   world.timeline.after(world.scenario.faultsUntilMs, () => {

@@ -1,4 +1,4 @@
-/** `npm run sim`: seeds in, violations out. Ends with 1 when there is one. */
+/** `npm run sim`: runs seeds and prints violations. Exits with 1 when there is one. */
 import { exitCode, parseWhole, systemClock } from '@muster/shared';
 import { runProgram } from '@muster/shared/io';
 import { Command, Option } from 'commander';
@@ -9,7 +9,7 @@ import { runSeed, type SeedOutcome } from './run-seed.ts';
 import { runSeeds } from './seed-pool.ts';
 import { describeViolation, Summary } from './summary.ts';
 
-/** More would say no more. */
+/** Violations that are printed in full. */
 const VIOLATIONS_TOLD = 3;
 const SEEDS_MAX = 100_000_000;
 

@@ -1,6 +1,6 @@
 /**
- * Bugs that are put around the real cores to see whether the simulation finds them. None of this is in the cores themselves.
- * `ack-before-fsync` is in head/journal.ts, `drop-copies` in head/head-life.ts, whose promises they break.
+ * Bugs that are wrapped around the real cores to test whether the simulation finds them; the cores contain none of this.
+ * `ack-before-fsync` is in head/journal.ts and `drop-copies` in head/head-life.ts, whose promises they break.
  */
 import type { ProviderId, SessionId } from '@muster/shared';
 import {
@@ -21,7 +21,7 @@ export interface HeadCore {
   readonly newClusterState: typeof newClusterState;
 }
 
-/** For one life of the head. */
+/** The core for one life of the head, with this bug. */
 export function headCore(plant: Plant | null): HeadCore {
   switch (plant) {
     case 'accept-twice':
@@ -37,7 +37,7 @@ export function headCore(plant: Plant | null): HeadCore {
   }
 }
 
-/** A late copy of an accepted result counts again. */
+/** A late copy of an accepted result is accepted again. */
 function acceptingTwice(): typeof handle {
   const orders = new Map<number, LeaseOrder>();
   return (state, event, moment) => {
@@ -56,7 +56,7 @@ const acceptance = (state: ClusterState, { task, ranges, session }: LeaseOrder):
   return { type: 'append', record: { type: 'subtasks', task, ranges, provider, computeMs: 0, fetchMs: 0 } };
 };
 
-/** A connection closes, and the leases behind it are gone from the books instead of going to others. */
+/** When a connection closes, the leases behind it are forgotten instead of going to other nodes. */
 const forgettingLeases: typeof handle = (state, event, moment) => {
   const id = event.type === 'connection-closed' ? state.sessions.get(event.session) : undefined;
   if (id !== undefined) forgetLeases(state, id);
@@ -73,7 +73,7 @@ function forgetLeases(state: ClusterState, id: ProviderId): void {
   provider?.leases.clear();
 }
 
-/** A result under any earlier session of its provider is as good as one under the present session. */
+/** A result under an earlier session of its provider is taken as one under the present session. */
 function ignoringSessions(): typeof handle {
   const owners = new Map<SessionId, ProviderId>();
   return (state, event, moment) => {

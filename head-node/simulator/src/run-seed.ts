@@ -1,4 +1,4 @@
-/** The run of one seed: faults for a while, then calm until everything has come to its end. */
+/** Runs one seed: faults for a while, then calm until everything has ended. */
 import { Chronicle } from './chronicle.ts';
 import { Cluster } from './cluster.ts';
 import { Draw } from './draw.ts';
@@ -12,7 +12,7 @@ import { Violation } from './witness/violation.ts';
 import { Witness } from './witness/witness.ts';
 import type { World } from './world.ts';
 
-/** Long enough for every deadline of the policy, one after the other, and for the slowest node with three tasks of its own. */
+/** Long enough for every deadline of the policy one after the other, and for the slowest node to do three tasks by itself. */
 const CALM_MS = 900_000;
 const LOOK_MS = 1000;
 
@@ -20,7 +20,7 @@ export interface SeedOptions {
   readonly seed: number;
   readonly faults: readonly FaultKind[];
   readonly plant?: Plant | null;
-  /** Where every event is printed; nowhere by default. */
+  /** Called with every event; default: none. */
   readonly print?: ((line: string) => void) | null;
 }
 
@@ -35,10 +35,10 @@ export interface SeedOutcome {
   readonly seed: number;
   readonly events: number;
   readonly virtualMs: number;
-  /** The same for the same history. */
+  /** Equal for equal histories. */
   readonly hash: string;
   readonly faults: Readonly<Record<string, number>>;
-  /** How the tasks ended that a client waited for. */
+  /** How the tasks ended whose client waited for them. */
   readonly tasks: Readonly<Record<'done' | 'failed' | 'cancelled', number>>;
   readonly violation: Found | null;
 }
@@ -79,7 +79,7 @@ function violationIn(world: World, cluster: Cluster): Found | null {
   }
 }
 
-/** A core that throws breaks an invariant, too; where it did is worth knowing. */
+/** A core that throws violates an invariant, too; the stack says where. */
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
 function play(world: World, cluster: Cluster): void {
@@ -98,6 +98,6 @@ function play(world: World, cluster: Cluster): void {
       throw new Violation(`everything comes to an end when the faults are over (${cluster.unfinished})`);
   const { life } = cluster.head;
   if (life !== null) witness.verify(life);
-  // What the broker has lost is rightly found missing.
+  // An audit would rightly miss what the broker has lost.
   if (!world.faults.has('mirror-loss')) auditAll(cluster);
 }

@@ -1,4 +1,4 @@
-/** Who takes part in the run of one seed and what they want: drawn from the seed alone. */
+/** The participants and tasks of one seed's run, drawn from the seed alone. */
 import { taskTypeNamed, type Durability, type ProviderId, type TaskId, type TaskType } from '@muster/shared';
 import { trainSpec } from '@muster/shared/testkit';
 import { defaultPolicy, type Policy } from '@muster/head-node/core';
@@ -8,12 +8,12 @@ import type { Faults } from './faults.ts';
 export interface ProviderTraits {
   readonly id: ProviderId;
   readonly name: string;
-  /** Reads and writes the head's files, as a provider on the head's machine does. */
+  /** Reads and writes the head's files, like a provider on the head's machine. */
   readonly sharesStore: boolean;
-  /** What it says of itself, and how many times slower it really is. */
+  /** Its claimed rate, and the factor by which it is slower in truth. */
   readonly gflops: number;
   readonly slowness: number;
-  /** Probability that a result of it is wrong. */
+  /** Probability that a result is wrong. */
   readonly lies: number;
   readonly latencyMs: number;
 }
@@ -27,7 +27,7 @@ export interface TaskTraits {
   readonly timeoutMs: number;
   readonly durability: Durability;
   readonly submitAtMs: number;
-  /** After its submission; null: never. */
+  /** Time after its submission; null: never. */
   readonly cancelAfterMs: number | null;
   readonly vanishAfterMs: number | null;
   readonly submitsTwice: boolean;
@@ -39,10 +39,10 @@ export interface Scenario {
   readonly providers: readonly ProviderTraits[];
   readonly tasks: readonly TaskTraits[];
   readonly hasBroker: boolean;
-  /** Results of ended tasks go, the oldest first, when all together take more. */
+  /** If all results together take more, those of ended tasks are dropped, the oldest first. */
   readonly maxResultBytes: number;
   readonly policy: Policy;
-  /** From then on nothing new goes wrong. */
+  /** After this time no new faults are injected. */
   readonly faultsUntilMs: number;
 }
 
@@ -59,7 +59,7 @@ export function drawScenario(draw: Draw, faults: Faults): Scenario {
 }
 
 function drawProvider(draw: Draw, faults: Faults, at: number): ProviderTraits {
-  // The first is honest, so that there is somebody who can do the work.
+  // The first provider is honest, so that the work can always be done.
   const lies = at > 0 && faults.has('liar') && draw.chance(0.5) ? draw.pick([0.05, 0.5, 1]) : 0;
   const slow = at > 0 && faults.has('slow') && draw.chance(0.5);
   if (slow) faults.count('slow');
@@ -121,7 +121,7 @@ const drawRun = (draw: Draw): object =>
     virtualShards: draw.whole(2, 8),
   });
 
-/** Strict ones are mirrored where there is no broker: see durabilityOf. */
+/** Without a broker strict tasks are mirrored: see durabilityOf. */
 const durabilities: readonly Durability[] = ['local', 'mirrored', 'mirrored', 'strict'];
 
 const drawEcho = (draw: Draw): object => ({

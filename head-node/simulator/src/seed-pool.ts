@@ -1,4 +1,4 @@
-/** Seeds have nothing to do with each other: each processor takes its share of them. */
+/** Seeds are independent of each other, so each worker thread takes a share of them. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { SeedOutcome } from './run-seed.ts';

@@ -1,4 +1,4 @@
-/** A running program: its timers and what it hears end with it, and wait while it is frozen (SIGSTOP, a sleeping laptop). */
+/** A running program: its timers and incoming messages end with it, and wait while it is frozen (SIGSTOP, a sleeping laptop). */
 import type { Timeline } from './timeline.ts';
 
 export class SimProcess {
@@ -18,7 +18,7 @@ export class SimProcess {
     return this.#state === 'frozen';
   }
 
-  /** Something arrives now. */
+  /** Runs it now, after the thaw if frozen, or never if dead. */
   hear(run: () => void): void {
     if (this.#state === 'running') run();
     else if (this.#state === 'frozen') this.#waiting.push(run);
@@ -28,7 +28,7 @@ export class SimProcess {
     this.#timeline.after(ms, () => this.hear(run));
   }
 
-  /** A late tick is one tick, as with real timers. */
+  /** Ticks missed while frozen count as one, as with real timers. */
   every(ms: number, run: () => void): void {
     this.after(ms, () => {
       run();

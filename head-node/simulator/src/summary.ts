@@ -1,4 +1,4 @@
-/** What many seeds came to, and how a violation is told. */
+/** Totals over many seeds, and the report of a violation. */
 import { formatDuration } from '@muster/shared';
 import { faultKinds, type FaultKind } from './faults.ts';
 import type { Plant } from './plants.ts';
@@ -9,13 +9,13 @@ export interface Asked {
   readonly plant: Plant | null;
 }
 
-/** The command that shows the same history again. */
+/** The command that replays the same history. */
 export function replayCommand(seed: number, { faults, plant }: Asked): string {
   const some = faults.length === faultKinds.length ? '' : ` --faults ${faults.join(',') || 'none'}`;
   return `npm run sim -- --seed ${seed}${some}${plant === null ? '' : ` --plant ${plant}`}`;
 }
 
-/** Null when nothing was found. */
+/** Null without a violation. */
 export function describeViolation({ seed, violation }: SeedOutcome, asked: Asked): string | null {
   if (violation === null) return null;
   const { invariant, atMs, last } = violation;

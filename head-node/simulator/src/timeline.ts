@@ -1,4 +1,4 @@
-/** Virtual time: what is to happen, by its time, and by order of scheduling where times are equal. Nothing here ever waits. */
+/** Virtual time: callbacks run by their time, and in the order of scheduling where times are equal. Nothing here ever waits. */
 interface Entry {
   readonly atMs: number;
   readonly order: number;
@@ -16,7 +16,7 @@ export class Timeline {
     this.#push({ atMs: this.nowMs + Math.max(0, ms), order: (this.#scheduled += 1), run });
   }
 
-  /** Runs what comes next; false when nothing is left. */
+  /** Runs the next callback; false when none is left. */
   step(): boolean {
     const next = this.#pop();
     if (next === undefined) return false;

@@ -1,4 +1,4 @@
-/** Runs the seeds that it is told, one after the other, in a thread of its own. */
+/** Runs its share of the seeds, one after the other, in a thread of its own. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { runSeed } from './run-seed.ts';
 import type { Share } from './seed-pool.ts';

@@ -1,4 +1,4 @@
-/** What everything in one run shares. */
+/** What all parts of one run share. */
 import type { Chronicle } from './chronicle.ts';
 import type { Draw } from './draw.ts';
 import type { Faults } from './faults.ts';
@@ -14,6 +14,6 @@ export interface World {
   readonly faults: Faults;
   readonly scenario: Scenario;
   readonly witness: Witness;
-  /** A bug to be found; null in every real run. */
+  /** A bug to be found; null in regular runs. */
   readonly plant: Plant | null;
 }

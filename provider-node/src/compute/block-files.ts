@@ -2,7 +2,10 @@ import { takeSpare, withDiskErrors, writePieces } from '@muster/shared/io';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** The files' bytes, one after the other, filling `target` exactly. Plain synchronous calls: the process has nothing else to do. */
+/**
+ * Reads the files one after the other into `target`, which they must fill exactly. Synchronous, because the process has nothing else to
+ * do.
+ */
 export function readBlocks(paths: readonly string[], target: Uint8Array): void {
   let at = 0;
   for (const path of paths) at += readBlock(path, target.subarray(at));
@@ -31,7 +34,9 @@ export interface TileFile {
   close(): void;
 }
 
-/** Of `size` bytes in all, in the `incoming` folder of a store, over a spare file of the store where it has one. Throws DISK_FULL. */
+/**
+ * A result file of `size` bytes in a store's `incoming` folder, written over a spare file of the store if there is one. Throws DISK_FULL.
+ */
 export function createTileFile(path: string, size: number): TileFile {
   const spare = takeSpare(dirname(dirname(path)), size, path);
   const file = withDiskErrors({ path, bytes: size }, () => openSync(path, spare ? 'r+' : 'w'));

@@ -1,17 +1,17 @@
 const STEP_BYTES = 2 ** 16;
 const FREE_MAX_BYTES = 2 ** 26;
-/** A buffer is not used for less than this part of it. */
+/** A buffer serves only requests for at least 1 / SLACK of its size. */
 const SLACK = 4;
 
 /**
- * Buffers that are used again. Fresh memory costs a page fault for each 4 KiB (0.4 ms for each MB in a virtual machine) where
- * reading a cached file into memory that was touched before takes 0.06 ms for each MB.
+ * Buffers that are reused. Fresh memory costs a page fault per 4 KiB (0.4 ms per MB in a virtual machine); reading a cached file into
+ * memory that was touched before takes 0.06 ms per MB.
  */
 export class BufferPool {
   readonly #free: ArrayBuffer[] = [];
   #freeBytes = 0;
 
-  /** What is in it is left over from its last use. */
+  /** Contents are left over from the last use. */
   take(bytes: number): Uint8Array<ArrayBuffer> {
     const fits = ({ byteLength }: ArrayBuffer): boolean =>
       byteLength >= bytes && byteLength <= Math.max(STEP_BYTES, bytes * SLACK);

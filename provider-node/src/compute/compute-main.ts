@@ -1,4 +1,4 @@
-/** Entry of a compute process: one device, one job at a time. It ends when its stdin does, so it never outlives its provider. */
+/** Entry point of a compute process: one device, one job at a time. It ends when its stdin closes, so it never outlives its provider. */
 import { constants, setPriority } from 'node:os';
 import { isMusterError, MusterError } from '@muster/shared';
 import { serveFrames } from '@muster/shared/io';
@@ -33,7 +33,7 @@ async function run(job: Job): Promise<Done> {
   }
 }
 
-/** The answer is on its way by then, and a job that waited has begun. */
+/** Runs after the answer has been handed on and a waiting job, if any, has begun. */
 function idle(): void {
   if (!running) kernels?.idle();
 }
@@ -53,7 +53,7 @@ function stepBack(): void {
   try {
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   } catch {
-    // A sandbox may forbid it, and the work is right without.
+    // A sandbox may forbid it; results do not depend on it.
   }
 }
 

@@ -20,7 +20,7 @@ export interface ResolvedOptions {
 }
 
 const CACHE_MAX_BYTES = 2 ** 28;
-/** Of the memory that may be used; the rest is for results and for what the runtime needs. */
+/** Share of the usable memory; the rest is for results and the runtime. */
 const CACHE_SHARE = 1 / 4;
 
 export function resolveOptions(options: ComputeOptions): ResolvedOptions {

@@ -8,10 +8,10 @@ import type { ComputeCalls, Done, Job, Opened, OpenRequest } from './compute-pro
 const ENTRY = fileURLToPath(new URL(`./compute-main${extname(import.meta.url)}`, import.meta.url));
 
 /**
- * Without the first, CUDA rounds the operands of float32 products to ten bits of mantissa. Without the second, ONNX Runtime
- * reports to its maker over HTTPS and leaves `.ses` and `mat-debug-*.log` in the folder for temporary files. The last two keep
- * freed memory in the process (glibc): every tile's result is a few fresh megabytes, and their page faults cost 7.7 ms of system
- * time in a 1000 x 1000 product, 3.5 ms with them.
+ * Without the first, CUDA rounds the operands of float32 products to ten bits of mantissa. Without the second, ONNX Runtime sends
+ * telemetry over HTTPS and leaves `.ses` and `mat-debug-*.log` in the folder for temporary files. The last two keep freed memory in the
+ * process (glibc): every tile's result is a few fresh megabytes, whose page faults cost 7.7 ms of system time in a 1000 x 1000 product,
+ * 3.5 ms with these settings.
  */
 const ENVIRONMENT = {
   NVIDIA_TF32_OVERRIDE: '0',
@@ -20,7 +20,7 @@ const ENVIRONMENT = {
   MALLOC_TRIM_THRESHOLD_: String(2 ** 32),
 };
 
-/** One life of a compute process. It answers in order; when it dies, everything that waits is rejected with COMPUTE_FAILED. */
+/** One compute process. Calls are answered in order; when it dies, all pending calls reject with COMPUTE_FAILED. */
 export class ComputeProcess {
   readonly #process: FramedProcess<ComputeCalls>;
   readonly #begunMs = performance.now();
@@ -40,7 +40,7 @@ export class ComputeProcess {
     return this.#process.ended;
   }
 
-  /** From its creation to the answer of `open`; 0 before that. */
+  /** Milliseconds from creation to the answer of `open`; 0 before that. */
   get startMs(): number {
     return this.#startMs;
   }
@@ -53,7 +53,10 @@ export class ComputeProcess {
     return this.#process.alive;
   }
 
-  /** Rejects with a plain reason: refused, died, or silent for `limitMs` (then it is killed). */
+  /**
+   * Rejects with DEVICE_UNAVAILABLE when the device is refused; with COMPUTE_FAILED when the process dies, or is killed after `limitMs`
+   * without an answer.
+   */
   async open(request: OpenRequest, limitMs: number): Promise<Opened> {
     const timer = setTimeout(() => this.kill(`did not answer in ${Math.round(limitMs / 1000)} s`), limitMs);
     try {
@@ -69,12 +72,12 @@ export class ComputeProcess {
     return this.#process.call('run', job);
   }
 
-  /** Within milliseconds, whatever it is doing. */
+  /** Ends it within milliseconds, even inside a native call. */
   kill(because: string): void {
     this.#process.kill(because);
   }
 
-  /** Lets it end its current job if that takes less than `limitMs`. */
+  /** Lets pending jobs finish for up to `limitMs`, then kills it. */
   stop(limitMs: number): Promise<void> {
     return this.#process.stop(limitMs);
   }

@@ -1,4 +1,4 @@
-/** What a provider asks of its compute processes. Bulk bytes never travel here: operands and results are files. */
+/** The protocol between a provider and its compute processes. Bulk bytes never travel here: operands and results are files. */
 import type { DeviceFacts, OperandDtype, TaskId } from '@muster/shared';
 
 /** Execution providers of ONNX Runtime; 'tfjs': TensorFlow for Node with CUDA, an optional package. */
@@ -6,7 +6,7 @@ export const deviceKinds = ['cpu', 'webgpu', 'cuda', 'dml', 'coreml', 'tfjs'] as
 export type DeviceKind = (typeof deviceKinds)[number];
 export type OnnxKind = Exclude<DeviceKind, 'tfjs'>;
 
-/** What a person may ask for; 'auto': the best that passes its self-test. */
+/** What a user may ask for; 'auto': the fastest that passes its self-test. */
 export const deviceChoices = ['auto', ...deviceKinds] as const;
 export type DeviceChoice = (typeof deviceChoices)[number];
 
@@ -26,10 +26,10 @@ export interface Done {
   readonly bytes: number;
   /** Time on the device: in the multiplications, steps or runs themselves. */
   readonly computeMs: number;
-  /** Files to memory, and what becomes resident to the device. */
+  /** Reading files into memory and making panels resident on the device. */
   readonly readMs: number;
   readonly writeMs: number;
-  /** Why it was computed on the CPU though the device is another; '' where it was not. */
+  /** Why the CPU computed it in place of the device; '' if it did not. */
   readonly fallback: string;
 }
 
@@ -37,13 +37,13 @@ export interface OpenRequest {
   readonly kind: DeviceKind;
   readonly threads: number;
   readonly cacheBytes: number;
-  /** Types that the device itself serves, as found by an earlier life of the process; null: find out by measuring. */
+  /** Types that the device itself serves, as determined by an earlier process; null: determine them by measuring. */
   readonly served: readonly OperandDtype[] | null;
   readonly tamper: string;
 }
 
 export interface Opened {
-  /** What people should know of it, or ''. */
+  /** A remark for people about the device, or ''. */
   readonly note: string;
   /** Types that the device itself serves; the others are computed on the CPU. */
   readonly served: readonly OperandDtype[];
@@ -51,7 +51,7 @@ export interface Opened {
 }
 
 export type ComputeCalls = {
-  /** Once, before the first job. */
+  /** Called once, before the first job. */
   open: { ask: OpenRequest; answer: Opened };
   run: { ask: Job; answer: Done };
 };

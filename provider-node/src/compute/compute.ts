@@ -2,24 +2,22 @@ import { MusterError, type DeviceFacts, type Logger } from '@muster/shared';
 import { ComputeProcess } from './compute-process.ts';
 import type { Done, Job, OpenRequest } from './compute-protocol.ts';
 
-/**
- * A device for jobs. Several `run` calls may wait at once; they are computed in the order of the calls.
- */
+/** A device that runs jobs. Several `run` calls may wait at once; they are computed in the order of the calls. */
 export interface Compute {
   readonly device: DeviceFacts;
   /** Process id of the current compute process; it changes when one dies. */
   readonly pid: number;
   /** How long the latest process took to start, in ms. */
   readonly startMs: number;
-  /** Rejects with COMPUTE_FAILED: the job failed, or the process died at it. Jobs behind it run in the next process. */
+  /** Rejects with COMPUTE_FAILED when the job fails or the process dies while computing it. Jobs behind it run in the next process. */
   run(job: Job): Promise<Done>;
   /** Ends the running job at once: it rejects with COMPUTE_FAILED, 'aborted'. Jobs behind it run in the next process. */
   abort(): Promise<void>;
-  /** Waits 2 s for the running job; whatever has not run by then rejects with COMPUTE_FAILED. */
+  /** Gives pending jobs 2 s to finish; whatever has not run by then rejects with COMPUTE_FAILED. */
   stop(): Promise<void>;
 }
 
-/** A process that is open, and how to open the next one of the same device. */
+/** An open process, and the request that opens another one for the same device. */
 export interface OpenDevice {
   readonly process: ComputeProcess;
   readonly reopen: OpenRequest;
@@ -37,8 +35,8 @@ interface Waiting {
 }
 
 /**
- * The first of `#waiting` is the running job. It is always either in the hands of `#process` together with all the others, or
- * no process is open and a new one is on its way (`#opening`).
+ * `#waiting[0]` is the running job. Either all of `#waiting` has been sent to `#process`, or no process is open and a new one is starting
+ * (`#opening`).
  */
 export class DeviceCompute implements Compute {
   readonly device: DeviceFacts;
@@ -107,14 +105,14 @@ export class DeviceCompute implements Compute {
       this.#noteFallback(done);
       waiting.resolve(done);
     } catch (error) {
-      // Otherwise the job waits for `#lost`, which knows whether it was the running one.
+      // When the process has died, `#lost` decides: the running job fails, the others go to the next process.
       if (!process.alive) return;
       this.#remove(waiting);
       waiting.reject(error);
     }
   }
 
-  /** Each reason once. */
+  /** Logs each reason once. */
   #noteFallback({ fallback: reason }: Done): void {
     if (reason === '' || this.#fallbacks.has(reason)) return;
     this.#fallbacks.add(reason);
@@ -129,7 +127,7 @@ export class DeviceCompute implements Compute {
   #lost(reason: string): void {
     this.#waiting.shift()?.reject(computeFailed(reason));
     if (this.#stopped) return;
-    // A task that was cancelled is nothing to be warned of.
+    // Aborting the job of a cancelled task is routine.
     const level = reason === ABORTED ? 'debug' : 'warn';
     this.#logger[level]({ reason, device: this.device.kind }, 'the compute process is gone, starting another');
     this.#opening = this.#open();
@@ -156,7 +154,7 @@ export class DeviceCompute implements Compute {
   }
 }
 
-/** Why a job that nobody wants any more has failed. */
+/** Failure reason of a job that was aborted because it is no longer wanted. */
 const ABORTED = 'aborted';
 
 const computeFailed = (why: string): MusterError =>

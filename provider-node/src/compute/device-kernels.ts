@@ -7,10 +7,10 @@ import { TileKernel } from './tile-kernel.ts';
 import { TrainingKernel } from './training/training-kernel.ts';
 import { verifiedSteps } from './training/verified-steps.ts';
 
-/** Samples are read again from cached files in no time, so operands of products have the larger part. */
+/** Share of `cacheBytes`: samples are quickly read again from cached files, so operands of products get more. */
 const SAMPLE_SHARE = 1 / 2;
 
-/** What this device computes. Throws USAGE for a way of tampering that there is not. */
+/** The kernels of this device by task type. Throws USAGE for an unknown kind of tampering. */
 export function kernelsOf(device: Device, { kind, threads, cacheBytes, tamper }: OpenRequest): Kernels {
   const finish = tampering(tamper);
   const tampered = finish ? { finish } : {};
@@ -21,7 +21,7 @@ export function kernelsOf(device: Device, { kind, threads, cacheBytes, tamper }:
       const sampleBytes = Math.floor(cacheBytes * SAMPLE_SHARE);
       return new TrainingKernel({ ...(await verifiedSteps(steps)), cacheBytes: sampleBytes, ...tampered });
     },
-    // TensorFlow reads no ONNX.
+    // TensorFlow cannot read ONNX models.
     infer: async () => new InferenceKernel({ kind: kind === 'tfjs' ? 'cpu' : kind, threads }),
   });
 }

@@ -29,7 +29,10 @@ export interface Probe<Process> {
   readonly opened: Opened;
 }
 
-/** The fastest in float32 (software WebGPU drivers pass every test and are 100 times slower than the CPU), and why not the others. */
+/**
+ * Picks the fastest in float32 and says why not the others: software WebGPU drivers pass every test but are 100 times slower than the
+ * CPU.
+ */
 export function chooseFastest<P>(probes: readonly Probe<P>[]): {
   readonly chosen: Probe<P> | undefined;
   readonly slower: DeviceFacts['refused'];

@@ -1,19 +1,19 @@
 import type { BlockId, TaskId } from '@muster/shared';
 import type { Done } from './compute-protocol.ts';
 
-/** A job whose work was read. */
+/** A job whose work has been parsed. */
 export interface KernelJob {
   readonly task: TaskId;
-  /** As `readWork` of the task type gave it. */
+  /** As returned by `readWork` of the task type. */
   readonly work: unknown;
-  /** The file of one of the work's blocks. */
+  /** Path of one of the work's blocks. */
   readonly pathOf: (id: BlockId) => string;
   readonly out: string;
 }
 
-/** What computes the subtasks of one kind of task. One at a time: the buffers of a job are reused by the next. */
+/** Computes the subtasks of one task type, one at a time: each job reuses the buffers of the one before. */
 export interface Kernel {
   run(job: KernelJob): Promise<Done>;
-  /** Called when a result is on its way and no job is there: what the next one is likely to need may be prepared. Must not throw. */
+  /** Called when a result has been answered and no job is running: may prepare what the next job is likely to need. Must not throw. */
   idle?(): void;
 }

@@ -3,9 +3,9 @@ import type { Panel } from './backends/backend.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { readBlocks } from './block-files.ts';
 
-/** An operand as it lies in files: blocks one after the other make up the packed panel. */
+/** An operand stored in files whose concatenated bytes are the packed panel. */
 export interface PanelSource {
-  /** From type, shape and block ids: what the bytes mean and what they are. */
+  /** Made of type, shape and block ids, so that it identifies both the bytes and their interpretation. */
   readonly key: string;
   readonly rows: number;
   readonly columns: number;
@@ -14,8 +14,8 @@ export interface PanelSource {
 }
 
 /**
- * Panels in memory, the least recently used leave first and their buffers go back to the pool. A panel that was fetched stays
- * whole until the fetch after the next one: a buffer is taken before the one that it displaces is given back.
+ * Panels in memory; the least recently used are evicted and their buffers return to the pool. A fetched panel stays valid until the fetch
+ * after the next one, because a buffer is taken before the one that it displaces is given back.
  */
 export class PanelCache {
   readonly #panels: LRUCache<string, Panel>;
@@ -30,7 +30,7 @@ export class PanelCache {
     });
   }
 
-  /** `adopt` sees the bytes once, after they were read. A panel larger than the whole cache is read and not kept. */
+  /** `adopt` is applied to the bytes once, after reading. A panel larger than the whole cache is read but not kept. */
   fetch({ key, rows, columns, bytes, paths }: PanelSource, adopt: (bytes: Uint8Array<ArrayBuffer>) => void): Panel {
     const known = this.#panels.get(key);
     if (known) return known;

@@ -6,7 +6,7 @@ import { PanelCache, type PanelSource } from './panel-cache.ts';
 
 const COUNTED_MAX = 4096;
 
-/** Blocks of B: those that are used often enough become resident on the device, the others stay in memory for a while. */
+/** Blocks of B: those used often enough become resident on the device, the others are cached in memory. */
 export class RightOperands {
   readonly #panels: PanelCache;
   readonly #residents: LRUCache<string, ResidentPanel>;
@@ -18,7 +18,7 @@ export class RightOperands {
     this.#residents = new LRUCache({ maxSize: half, dispose: (resident) => resident.release() });
   }
 
-  /** Brings B into memory, or onto the device when it is time to; the result multiplies. */
+  /** Loads B into memory, or makes it resident once it has been used often enough. Resolves to the function that multiplies by it. */
   async fetch(source: PanelSource, multiplier: Multiplier): Promise<(a: Panel) => Promise<Elements>> {
     const { key } = source;
     const known = this.#residents.get(key);

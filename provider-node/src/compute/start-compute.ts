@@ -15,8 +15,8 @@ interface Probed {
 }
 
 /**
- * Opens the wished device, or for 'auto' the fastest one that gives right answers. Each candidate is tried in a process of its
- * own, which may crash or hang without harm. Rejects with DEVICE_UNAVAILABLE when none passes, or the one that was asked for does not.
+ * Opens the requested device, or for 'auto' the fastest that gives right answers. Each candidate is tried in a process of its own, which
+ * may crash or hang without harm. Rejects with DEVICE_UNAVAILABLE when no candidate passes.
  */
 export async function startCompute(options: ComputeOptions): Promise<Compute> {
   const resolved = resolveOptions(options);
@@ -37,7 +37,7 @@ export async function startCompute(options: ComputeOptions): Promise<Compute> {
   return new DeviceCompute({ process, reopen, facts, logger: options.logger });
 }
 
-/** One after the other: side by side they would disturb each other's measurement. */
+/** One after the other: in parallel they would disturb each other's measurement. */
 async function probeAll(options: ComputeOptions, resolved: ResolvedOptions): Promise<Probed> {
   const probes: Probe<ComputeProcess>[] = [];
   const refused: Refused = [];
@@ -50,7 +50,7 @@ async function probeAll(options: ComputeOptions, resolved: ResolvedOptions): Pro
   return { probes, refused };
 }
 
-/** The reason of the refusal, or the open process. */
+/** The open process, or the reason why the device was refused. */
 async function tryDevice(
   kind: DeviceKind,
   { logger }: ComputeOptions,

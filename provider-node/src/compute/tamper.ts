@@ -1,8 +1,8 @@
 import { MusterError, type Elements } from '@muster/shared';
 
 /**
- * Makes tiles and gradients wrong, so that tests can see them being caught: 'all' adds 1 to every element, 'one-element:0.05'
- * adds 0.05 to one in the middle, 'flip' turns every sign, 'flip:20' those of all but the first 20 results. '' changes nothing.
+ * Makes results wrong, so that tests can see them being caught: 'all' adds 1 to every element, 'one-element:0.05' adds 0.05 to the middle
+ * one, 'flip' negates all, 'flip:20' does so from the 21st result on. '' changes nothing. Throws USAGE for anything else.
  */
 export function tampering(kind: string): ((elements: Elements) => void) | undefined {
   if (kind === '') return undefined;

@@ -12,22 +12,22 @@ import { planTile, type RowGroup, type TileStep } from './tile-plan.ts';
 
 export interface TileKernelOptions {
   readonly multipliers: Multipliers;
-  /** For operands kept in memory, A and B together. */
+  /** Memory for cached operands, A and B together. */
   readonly cacheBytes: number;
-  /** Applied to each finished part of a tile; tests of verification make wrong tiles with it. */
+  /** Applied to each finished part of a tile; tests of verification use it to make wrong tiles. */
   readonly finish?: (elements: Elements) => void;
 }
 
 const GROUP_MAX_BYTES = 2 ** 25;
-/** Below this the caches only cost; what does not fit is read, used and dropped. */
+/** A smaller cache costs more than it saves. Panels that do not fit are read, used and dropped. */
 const CACHE_MIN_BYTES = 2 ** 16;
 
 /**
- * C_tile = sum over chunks of A_chunk * B_chunk. One tile at a time: the buffers of its operands are reused by the next.
+ * C_tile = sum over chunks of A_chunk * B_chunk. One tile at a time: the next one reuses the buffers of its operands.
  *
- * Of A only the last few panels are kept, for the next column stripe: filling fresh memory costs as much as reading a panel
- * again seven times, so a larger cache loses in a product that is computed once. B is smaller and is used by every product
- * with the same right side.
+ * Only the last few panels of A are kept, for the next column stripe: filling fresh memory costs as much as reading a panel seven more
+ * times, so a larger cache loses in a product that is computed once. B is smaller, and every product with the same right operand reuses
+ * it.
  */
 export class TileKernel implements Kernel {
   readonly #options: TileKernelOptions;
@@ -91,7 +91,7 @@ export class TileKernel implements Kernel {
 const tileBytes = (work: TileWork): number =>
   work.rows.reduce((sum, count) => sum + count, 0) * work.columns * dtypes[productDtype(work.dtype)].bytes;
 
-/** In a function of its own, where it is compiled well. int32 sums stay exact: 65,536 products of at most 2^14. */
+/** A function of its own, so that it is compiled well. int32 sums stay exact: 65,536 products of at most 2^14. */
 function addInto(sum: Elements, term: Elements): void {
   for (let i = 0; i < sum.length; i++) sum[i]! += term[i]!;
 }

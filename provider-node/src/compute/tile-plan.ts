@@ -12,12 +12,12 @@ export interface TileStep {
   readonly b: PanelSource;
 }
 
-/** Row stripes that are multiplied together: their chunks, whose products add up to consecutive rows of the tile. */
+/** Row stripes that are multiplied together: the products of their chunks sum to consecutive rows of the tile. */
 export type RowGroup = readonly TileStep[];
 
 /**
- * A tile's A is taken in groups of row stripes, each as many as fit in `groupBytes` with all their chunks' largest and with
- * their part of the result; one run over 4096 rows is no faster than four of 1024.
+ * Splits a tile into groups of row stripes: as many stripes each as keep their widest chunk of A and their part of the result within
+ * `groupBytes`. One run over 4096 rows is no faster than four of 1024. Throws COMPUTE_FAILED for inconsistent work.
  */
 export function planTile(operands: TileOperands, groupBytes: number): readonly RowGroup[] {
   const { work } = operands;
@@ -71,7 +71,7 @@ interface Blocks {
   readonly paths: readonly string[];
 }
 
-/** The same bytes are another operand under another type or shape, so both are part of the key. */
+/** Type and shape are part of the key: under another type or shape the same bytes are a different operand. */
 const source = ({ dtype }: TileWork, { rows, columns, ids, paths }: Blocks): PanelSource => ({
   key: `${dtype} ${rows} ${columns} ${ids.join(' ')}`,
   rows,

@@ -1,11 +1,11 @@
 import type { Done } from './compute-protocol.ts';
 
-/** Where the time of a job went, ms. */
+/** Time spent in each phase of a job, in ms. */
 export type Timings = Record<'computeMs' | 'readMs' | 'writeMs', number>;
 
 export const noTimings = (): Timings => ({ computeMs: 0, readMs: 0, writeMs: 0 });
 
-/** Does it and adds the time that it took. */
+/** Runs `work` and adds its duration to `account`. */
 export function timed<T>(timings: Timings, account: keyof Timings, work: () => T): T {
   const start = performance.now();
   try {

@@ -1,6 +1,6 @@
 /**
- * The provider's core: one event in, effects out; synchronous and pure like the head's. A lease goes fetching -> queued ->
- * computing -> returned and is forgotten when the head has settled or revoked it.
+ * The provider's core: one event in, effects out; synchronous and pure like the head's. A lease goes fetching -> queued -> computing ->
+ * returned and is forgotten once the head has settled or revoked it.
  */
 import type { HeldLease } from '@muster/shared';
 import type { ProviderEffect } from './effects.ts';
@@ -38,7 +38,7 @@ function apply(state: ProviderState, event: ProviderEvent, nowMs: number): Provi
   }
 }
 
-/** What we offer to a head when we register: everything that somebody may still wait for. */
+/** What we offer the head at registration: all leases that are not revoked, up to MAX_OFFERED. */
 export function offer({ held }: ProviderState): HeldLease[] {
   return [...held.values()]
     .filter(({ revoked }) => !revoked)
@@ -61,7 +61,10 @@ function onRegistered(state: ProviderState, event: ProviderEvent & { type: 'regi
   return effects;
 }
 
-/** What came by the broker since we offered the head has given to others; but where a result is there, it may be of use. */
+/**
+ * Leases that arrived by the broker after our offer were given to other nodes; only those with a result are kept, which may still be of
+ * use.
+ */
 const isWanted = (
   { lease, phase }: HeldWork,
   { keep, refused, missing }: ProviderEvent & { type: 'registered' },
@@ -101,7 +104,7 @@ function onLeased(state: ProviderState, event: ProviderEvent & { type: 'leased' 
   return [{ type: 'answer', session: state.session, held }];
 }
 
-/** Its copy comes again when the broker has no result for it: a process before this one may have ended before it could deliver. */
+/** The broker redelivers a copy when it has no result for it: an earlier process may have ended before it could publish one. */
 function onHeldAlready(
   { session }: ProviderState,
   { via }: ProviderEvent & { type: 'leased' },
@@ -111,8 +114,8 @@ function onHeldAlready(
 }
 
 /**
- * What the broker brings repairs a gap in what the head sent, and keeps us busy while the head is away. It is no order for what is
- * over, and none for what a head that is here gave before we registered: what we did not offer is with others.
+ * Broker copies fill gaps in the head's messages and provide work while the head is away. They never revive a lease that is over, nor,
+ * while a head is connected, one given out before we registered: what we did not offer then has gone to others.
  */
 function isMeant(
   { session, epoch, firstLease, over }: ProviderState,
@@ -176,7 +179,7 @@ function release(state: ProviderState, lease: number): ProviderEffect[] {
   return [{ type: 'release', held }];
 }
 
-/** A lease that the compute process has cannot be taken back, only killed; it stays until its end is known. */
+/** Work in the compute process cannot be withdrawn, only aborted; the lease is held until it has ended. */
 function revoke(state: ProviderState, lease: number): ProviderEffect[] {
   const held = state.held.get(lease);
   if (held === undefined) return [];
@@ -184,7 +187,7 @@ function revoke(state: ProviderState, lease: number): ProviderEffect[] {
   return held.phase === 'computing' ? [{ type: 'abort-soon', lease }] : release(state, lease);
 }
 
-/** Nothing more is taken; what is unfinished goes back to the head. */
+/** Accepts no more leases; unfinished ones go back to the head. */
 function onStop(state: ProviderState): ProviderEffect[] {
   state.stopping = true;
   const unfinished = [...state.held.values()].filter(({ phase }) => phase !== 'returned');

@@ -2,17 +2,17 @@
 import { RecentLeases, type BlockId, type SessionId, type TaskId } from '@muster/shared';
 
 /**
- * fetching   operand blocks are on their way
- * queued     everything is here; waits for the compute process
- * computing  the compute process has it
- * returned   the result is sent; kept until the head has settled it
+ * fetching: operand blocks are on their way
+ * queued: all blocks are here; waits for the compute process
+ * computing: the compute process has it
+ * returned: the result was sent; kept until the head has settled it
  */
 export type LeasePhase = 'fetching' | 'queued' | 'computing' | 'returned';
 
 export interface WorkResult {
   readonly bytes: number;
   readonly computeMs: number;
-  /** The file that holds it; '' for one that is sent back as it came. */
+  /** File that holds it; '' for inline work, whose result is the payload of the lease. */
   readonly path: string;
 }
 
@@ -25,10 +25,10 @@ export interface HeldWork {
   readonly work: unknown;
   readonly payload: Uint8Array | null;
   readonly mirrored: boolean;
-  /** Blocks that it reads, each once. */
+  /** Blocks that the work reads, without duplicates. */
   readonly blocks: readonly BlockId[];
   phase: LeasePhase;
-  /** Nobody waits for it any more: stop it or let its end go unreported. */
+  /** No longer wanted: abort it, or let it end unreported. */
   revoked: boolean;
   readonly receivedAtMs: number;
   fetchMs: number;
@@ -38,23 +38,23 @@ export interface HeldWork {
 export interface ProviderState {
   /** Null while no head has registered us. */
   session: SessionId | null;
-  /** Of the head that the held leases come from. */
+  /** Epoch of the head that last registered us. */
   epoch: number;
-  /** The first lease that may be of this session. */
+  /** The smallest lease number that this session may use. */
   firstLease: number;
-  /** Reads and writes the head's store by path. */
+  /** Whether we read and write the head's store by path. */
   sharesStore: boolean;
-  /** Not worked on again. */
+  /** Leases that are over: later copies of them are ignored. */
   readonly over: RecentLeases;
   /** By lease, in order of arrival. */
   readonly held: Map<number, HeldWork>;
   stopping: boolean;
 }
 
-/** One computing and one behind it, so that the compute process never waits for us. */
+/** One computing and one queued behind it, so that the compute process never waits for us. */
 export const COMPUTE_SLOTS = 2;
 
-/** `spooled`: results from an earlier life of this process, which no head has settled. */
+/** `spooled`: results of an earlier process that no head has settled. */
 export const newProviderState = (spooled: readonly HeldWork[] = []): ProviderState => ({
   session: null,
   epoch: 0,

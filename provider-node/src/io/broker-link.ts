@@ -1,6 +1,6 @@
 /**
- * The broker as a provider sees it: a queue with copies of its leases, a place for its results, and the operands of a task while the
- * head is away. A lease's copy is acknowledged when its result is with the broker, or nobody wants it.
+ * The broker as a provider sees it: a queue with copies of its leases, a queue for its results, and the operands of a task while the head
+ * is away. A lease's copy is acknowledged once its result is with the broker, or no longer wanted.
  */
 import {
   decode,
@@ -33,12 +33,12 @@ export interface BrokeredLease {
 export type ResultWay = Fields<'delivered'>['way'];
 
 export interface BrokerLink {
-  /** `onLease` says whether the lease is now held. */
+  /** `onLease` returns whether the lease is now held. */
   listen(onLease: (brokered: BrokeredLease) => boolean): void;
   deliver(held: HeldWork, way: ResultWay): void;
-  /** It is over: settled, revoked or failed. */
+  /** The lease is over: settled, revoked or failed. */
   release(lease: number): void;
-  /** Resolves when the blocks are in the store; rejects with BLOCK_MISSING when there is no broker, and when `signal` aborts. */
+  /** Resolves when the blocks are in the store. Rejects with BLOCK_MISSING when `signal` aborts, at once when there is no broker. */
   fetch(task: TaskId, ids: readonly BlockId[], signal: AbortSignal): Promise<void>;
   readonly isThere: boolean;
   close(): Promise<void>;
@@ -62,7 +62,7 @@ export interface BrokerLinkPorts {
   readonly logger: Logger;
 }
 
-/** Four times what the head may have open with us: copies are acknowledged late. */
+/** Four times the leases that the head may have open with us: copies are acknowledged late. */
 const PREFETCH = 64;
 const CLOSE_MS = 2000;
 
@@ -70,7 +70,7 @@ export class RabbitLink implements BrokerLink {
   readonly isThere = true;
   readonly #ports: BrokerLinkPorts;
   readonly #copies = new LeaseCopies();
-  /** Keys of the chunks of results whose bytes went to a stream of their task. */
+  /** By lease: keys of the chunks of a result that was published to the stream of its task. */
   readonly #streams = new Map<number, readonly string[]>();
   readonly #blocks: StreamedBlocks;
   #subscription: Subscription | null = null;
@@ -117,7 +117,10 @@ export class RabbitLink implements BrokerLink {
     });
   }
 
-  /** `then` when all of it is with the broker: a result without its bytes would be none. What is lost of it is sent with the next try. */
+  /**
+   * Calls `then` once all chunks are confirmed: a result must not be announced before its bytes are with the broker. If one is not
+   * confirmed, the next `deliver` publishes all of them again.
+   */
   #stream({ task, lease, path }: StreamedFile, then: () => void): void {
     const bytes = readFileSync(path);
     const size = limits.chunkBytesMax.value;
@@ -161,7 +164,7 @@ interface StreamedFile {
   readonly path: string;
 }
 
-/** There may be no head whose epoch it could be. */
+/** The epoch of the lease: there may be no head now, and so no current epoch. */
 const stampOf = (lease: number): Stamp => ({ epoch: epochOf(lease), seq: 0 });
 
 const resultKey = (lease: number): string => `r${lease}`;

@@ -1,6 +1,6 @@
 /**
- * The broker that the user of this machine names, or else the one that the head hands out when we register, each provider with a user
- * of its own. That is remembered, for a start while the head is away.
+ * The broker that the user of this machine names, else the one that the head offers at registration, with an account for each provider.
+ * The offer is stored, so that a provider can also start while the head is away.
  */
 import {
   brokerOffer,
@@ -19,9 +19,9 @@ import { noBroker, RabbitLink, type BrokeredLease, type BrokerLink, type ResultW
 
 export interface GivenBrokerOptions {
   readonly stateDirectory: string;
-  /** Named by the user, and then the only one; null: as the head says. */
+  /** Given by the user, and then the head's offers are ignored; null: use what the head offers. */
   readonly amqpUrl: string | null;
-  /** Of the user; it wins over what the head hands out. */
+  /** Given by the user; takes precedence over what the head hands out. */
   readonly amqpTls: BrokerTls;
   readonly name: string;
   readonly logger: Logger;
@@ -37,7 +37,7 @@ export interface GivenBrokerPorts {
 
 const fileIn = (stateDirectory: string): string => join(stateDirectory, 'broker.json');
 
-/** Who joins another cluster has nothing to do with the broker of the one before. */
+/** For a provider that joins another cluster: the stored broker belongs to the previous one. */
 export const forgetBroker = (stateDirectory: string): void => void removeFile(fileIn(stateDirectory));
 
 const NONE: BrokerOffer = { url: '', ca: '' };
@@ -58,7 +58,7 @@ export class GivenBroker implements BrokerLink {
     else this.#use(this.#remembered());
   }
 
-  /** In the answer to our registration with a head at this host. The same as before changes nothing. */
+  /** Takes the offer from the answer to a registration; `head` is the host that answered. An unchanged offer has no effect. */
   offered({ url, ca }: BrokerOffer, head: string): void {
     if (this.#options.amqpUrl !== null) return;
     const offer = url === '' ? NONE : { url: reachableFrom(url, head), ca };
@@ -96,7 +96,7 @@ export class GivenBroker implements BrokerLink {
     return this.#link.close();
   }
 
-  /** One that cannot be used is as none: the work goes on without. */
+  /** A broker that cannot be used is reported and treated as none. */
   #use(offer: BrokerOffer): void {
     this.#offer = offer;
     this.#link = noBroker;

@@ -1,4 +1,4 @@
-/** The sockets of one session. When the connection breaks the whole link is thrown away and a new session is asked for. */
+/** The sockets of one session. When the connection breaks, the whole link is discarded and a new session is requested. */
 import {
   decode,
   isMusterError,
@@ -32,7 +32,7 @@ export interface LinkOptions {
   readonly blocks: BlockStore;
   readonly logger: Logger;
   readonly onMessage: (envelope: Envelope) => void;
-  /** Once, with the reason. */
+  /** Called with the reason; may be called more than once until the link is closed. */
   readonly onBroken: (reason: string) => void;
 }
 
@@ -41,14 +41,14 @@ export class HeadLink {
   readonly fetcher: BlockFetcher;
   readonly #options: LinkOptions;
   readonly #tasks: Subscriber;
-  /** Of tasks that it listens to. */
+  /** Topics of the tasks whose operands it listens to. */
   readonly #topics = new Map<TaskId, string>();
   readonly #results: Push;
   readonly #resultQueue: SendQueue;
   readonly #heartbeats: RequestClient;
   #closed = false;
   #misses = 0;
-  /** Last message on our topic, and the last that the head said it had sent. */
+  /** Number of the last message on our topic, and of the last one that the head reported as sent. */
   #seq = 0;
   #headSeq = 0;
 
@@ -68,7 +68,7 @@ export class HeadLink {
     this.#resultQueue = new SendQueue(this.#results, () => undefined);
     this.#heartbeats = new RequestClient(Request, route, 'heartbeats');
     this.fetcher = new BlockFetcher(route, blocks, { logger });
-    // What a result's connection had under way is lost with it, and nobody else would notice: a new session sends all of it again.
+    // Results in flight are lost with their connection, which nothing else would detect: a new session sends all of them again.
     for (const socket of [this.#tasks, this.#results])
       socket.events.on('disconnect', () => this.#broken('the connection to the head closed'));
     this.#tasks.connect(addresses.tasks);
@@ -77,7 +77,7 @@ export class HeadLink {
     void this.#receive();
   }
 
-  /** To operands of the task, on the topic that its key names. */
+  /** Subscribes to shared operands of the task, on the topic that its key names. */
   listenTo(task: TaskId, topicKey: string): void {
     if (this.#closed) return;
     this.#topics.set(task, taskTopic(topicKey));
@@ -91,12 +91,15 @@ export class HeadLink {
     this.#tasks.unsubscribe(topic);
   }
 
-  /** A frame from `encode`, and perhaps bytes behind it. */
+  /** A frame from `encode`, which is sealed here, and an optional bulk frame. */
   push([head, ...bytes]: readonly [Buffer, ...Uint8Array[]]): void {
     if (!this.#closed) this.#resultQueue.push([sealed(head, this.#options.route.seal), ...bytes]);
   }
 
-  /** Null when all is well, else why the session is over: the head forgot it, we missed something, or there is no answer. */
+  /**
+   * Resolves to null, or to why the session is over: refused or unknown to the head, messages were lost, or MISSES_MAX heartbeats went
+   * unanswered.
+   */
   async beat(facts: Omit<Fields<'heartbeat'>, 'session' | 'seq'>): Promise<string | null> {
     const expected = this.#headSeq;
     try {
@@ -107,7 +110,7 @@ export class HeadLink {
       this.#misses = 0;
       this.#headSeq = seq;
       if (!known) return 'the head does not know this session';
-      // What the head had sent by the last beat must be here by now.
+      // What the head had sent by the last heartbeat must have arrived by now.
       return this.#seq < expected ? `messages ${this.#seq + 1} to ${expected} were lost` : null;
     } catch (error) {
       if (isMusterError(error) && error.code === 'UNAUTHORIZED') return `${error.message}: ${error.why}`;
@@ -116,7 +119,7 @@ export class HeadLink {
     }
   }
 
-  /** What was pushed has left this process, or `withinMs` are over. */
+  /** Resolves when everything pushed has left this process, or after `withinMs`. */
   async flush(withinMs: number): Promise<void> {
     await Promise.race([this.#resultQueue.drained(), new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
   }

@@ -1,4 +1,4 @@
-/** A provider keeps its id for life, so that the head knows it again after a restart. */
+/** A provider keeps its id for life, so that the head recognises it after a restart. */
 import { isProviderId, type ProviderId } from '@muster/shared';
 import { makeStateDirectory, writeFileAtomically } from '@muster/shared/io';
 import { randomBytes } from 'node:crypto';

@@ -1,10 +1,10 @@
-/** Fewer bytes in less time say more of the answer's way than of the link. */
+/** A sample with fewer bytes in less time would measure latency rather than bandwidth. */
 const SAMPLE_BYTES_MIN = 2 ** 20;
 const SAMPLE_MS_MIN = 50;
-/** Others on the link make a sample slower and nothing makes one faster; a link that has changed is known after so many. */
+/** The best of this many samples counts, because other traffic only makes a sample slower. A slower link is noticed after as many. */
 const SAMPLES = 8;
 
-/** How fast bytes come from the head, seen in what is fetched. A sample lasts for as long as something is under way. */
+/** Bandwidth from the head, observed on what is fetched. A sample lasts for as long as anything is in flight. */
 export class LinkRate {
   readonly #samples: number[] = [];
   #beganMs = 0;

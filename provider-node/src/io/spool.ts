@@ -1,6 +1,6 @@
 /**
- * Finished work that no head has settled, as one small file for each lease beside its result: what is left of it after a crash.
- * A file that is torn, or was not written any more, is work that is done again.
+ * Finished work that no head has settled, as one small file per lease in addition to its result: what survives a crash. Work whose file
+ * is torn or was not written yet is done again.
  */
 import { taskTypeNamed, type Logger } from '@muster/shared';
 import { makeStateDirectory, removeFile } from '@muster/shared/io';
@@ -8,7 +8,7 @@ import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HeldWork } from '../core/provider-state.ts';
 
-/** Most results are settled sooner, and need no file: making one takes 0.1 to 0.7 ms. */
+/** Most results are settled sooner and need no file: writing one takes 0.1 to 0.7 ms. */
 export const SPOOL_AFTER_MS = 250;
 
 export class Spool {
@@ -34,13 +34,13 @@ export class Spool {
     this.#spooled.add(lease);
   }
 
-  /** `put` at the end of a quarter of a second, unless it is dropped before. A crash in between is work that is done again. */
+  /** `put` after SPOOL_AFTER_MS, unless it is dropped before. After a crash in between the work is done again. */
   putSoon(held: HeldWork): void {
     this.#soon.set(held.lease, held);
     this.#timer ??= setTimeout(() => this.flush(), SPOOL_AFTER_MS);
   }
 
-  /** What was to be put soon is put now. What a full disk has no room for is done again after a crash. */
+  /** Writes everything that is still due. What a full disk has no room for is done again after a crash. */
   flush(): void {
     clearTimeout(this.#timer ?? undefined);
     this.#timer = null;
@@ -54,7 +54,7 @@ export class Spool {
     if (this.#spooled.delete(lease)) removeFile(this.#pathOf(lease));
   }
 
-  /** What cannot be read is dropped. */
+  /** Removes files that cannot be read. */
   load(): HeldWork[] {
     return readdirSync(this.#directory).flatMap((name) => {
       const path = join(this.#directory, name);
@@ -83,7 +83,7 @@ export class Spool {
   }
 }
 
-/** What this program wrote, so that only its age and its work are in question. */
+/** Written by this program and therefore trusted, except that older versions lack fields and that `work` is parsed again. */
 type Spooled = Pick<
   HeldWork,
   'lease' | 'attempt' | 'task' | 'taskType' | 'ranges' | 'work' | 'mirrored' | 'fetchMs' | 'result'
@@ -92,7 +92,7 @@ type Spooled = Pick<
 function heldFrom(text: string): HeldWork {
   const spooled = JSON.parse(text) as Spooled;
   const { work, blocks } = taskTypeNamed(spooled.taskType).readWork(spooled.work);
-  // A version before this one did not write the attempt.
+  // Older versions did not write the attempt.
   return {
     ...spooled,
     attempt: spooled.attempt ?? 1,

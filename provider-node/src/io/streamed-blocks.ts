@@ -1,4 +1,4 @@
-/** Operand blocks out of a task's stream: for a node that cannot read the head's files, while it cannot reach the head. */
+/** Reads operand blocks from a task's stream: for a node that cannot read the head's files, while the head is unreachable. */
 import { decode, MusterError, type BlockId, type Logger, type TaskId } from '@muster/shared';
 import type { Backbone, Delivery, Subscription } from '@muster/rabbitmq';
 import type { BlockStore } from '@muster/shared/io';
@@ -31,7 +31,7 @@ export class StreamedBlocks {
     this.#logger = logger;
   }
 
-  /** Reads the stream from its start for as long as anybody waits. Rejects with BLOCK_MISSING when `signal` aborts. */
+  /** Reads the stream from its start for as long as any call waits. Rejects with BLOCK_MISSING when `signal` aborts. */
   fetch(task: TaskId, ids: readonly BlockId[], signal: AbortSignal): Promise<void> {
     const missing = new Set(ids.filter((id) => !this.#blocks.has(id)));
     if (missing.size === 0) return Promise.resolve();

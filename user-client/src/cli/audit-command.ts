@@ -14,9 +14,9 @@ import { jsonError } from '@muster/shared/io';
 import { ask, type TaskCommand } from './inspect-commands.ts';
 import { resolveTimeoutMs } from './run-options.ts';
 
-/** A person reads no more; `--json` has all. */
+/** Rows printed for people; `--json` has all. */
 const ROWS_MAX = 1000;
-/** As many hex digits as tell results apart. */
+/** Enough hex digits to tell results apart. */
 const DIGEST_DIGITS = 12;
 
 export const auditTask: TaskCommand = (taskId, flags, session) =>
@@ -24,7 +24,7 @@ export const auditTask: TaskCommand = (taskId, flags, session) =>
     const report = await client.audit(taskId, { timeoutMs: resolveTimeoutMs(flags) });
     const failure = report.problemCount > 0 ? failed(report) : null;
     if (failure !== null) {
-      // The report is what stdout is for, also of a failed audit.
+      // The report goes to stdout even if the audit failed; the error goes to stderr.
       session.terminal.note(describeError(failure));
       process.exitCode = failure.exit;
     }
@@ -60,7 +60,7 @@ const cellsOf = (row: AuditRow): string[] => [
   findingText(row.file),
 ];
 
-/** 'C[0:512, 512:1024]', as NumPy would cut it. */
+/** 'C[0:512, 512:1024]', in NumPy's slice notation. */
 const regionText = ([r0, r1, c0, c1]: readonly number[]): string =>
   c1 === undefined ? '-' : `C[${r0}:${r1}, ${c0}:${c1}]`;
 

@@ -10,7 +10,7 @@ export function formatRate(gflops: number, dtype: string): string {
   return `${value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2)} ${SCALE[step]}${dtype === 'int8' ? 'OP' : 'FLOP'}/s`;
 }
 
-/** 118,000 bytes per ms as '118 MB/s': links are sold by powers of ten. */
+/** 118,000 bytes per ms as '118 MB/s', in decimal units as links are sold. */
 export const formatLink = (bytesPerMs: number): string =>
   `${(bytesPerMs / 1000).toFixed(bytesPerMs < 10_000 ? 1 : 0)} MB/s`;
 
@@ -23,7 +23,7 @@ export function formatElapsed(ms: number): string {
   return seconds < 3600 ? clock : `${Math.floor(seconds / 3600)}:${clock}`;
 }
 
-/** Below this share the rest cannot be told from what was seen. */
+/** Below this share an estimate would be too uncertain. */
 const ETA_FROM = 0.05;
 
 /** Milliseconds until the task is done, from its rate so far; null when it is too early to say. */
@@ -32,7 +32,7 @@ export function etaMs({ tiles, acceptedTiles }: TaskStatus, elapsedMs: number): 
   return share < ETA_FROM || share >= 1 ? null : (elapsedMs * (1 - share)) / share;
 }
 
-/** Of a training run its steps: shards are only counted as they come. */
+/** 0 to 1. For a training run by its steps: the number of its shards is not known beforehand. */
 export function shareDone({ tiles, acceptedTiles, training }: TaskStatus): number {
   if (training !== null) return training.steps === 0 ? 0 : training.step / training.steps;
   return tiles === 0 ? 0 : acceptedTiles / tiles;
@@ -44,5 +44,5 @@ export const titleOf = ({ task, shape, dtype }: Pick<TaskStatus, 'task' | 'shape
 
 const UNITS: Readonly<Record<string, string>> = { echo: 'subtask', train: 'shard', infer: 'block' };
 
-/** What a subtask of a task is called. */
+/** What a subtask of this task is called. */
 export const unitOf = ({ task }: Pick<TaskStatus, 'task'>): string => UNITS[task] ?? 'tile';

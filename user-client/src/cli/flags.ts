@@ -1,6 +1,6 @@
 import { isOn, type Endpoint } from '@muster/shared';
 
-/** What a person may say, as text: from the command line, else from the environment. */
+/** Options as text: from the command line, else from the environment. */
 export interface Flags {
   readonly task?: string | undefined;
   readonly nodes?: string | undefined;
@@ -51,7 +51,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export const taskNames = ['matrix_mult', 'train', 'infer', 'echo'] as const;
 export type TaskName = (typeof taskNames)[number];
 
-/** Beside those of every task. */
+/** Options of one task, besides those that every task has. */
 export const flagsOfTask = {
   matrix_mult: ['size', 'a', 'b', 'out', 'dtype', 'grid', 'seed'],
   echo: ['count', 'bytes', 'batch', 'window'],
@@ -104,8 +104,8 @@ export const variableOf = (flag: keyof Flags): string =>
   `MUSTER_${flag.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 
 /**
- * A flag wins over its variable. A variable that does not fit what the flags say does not count: those of another task, and those
- * that name files when `--size` is given, or the other way round.
+ * An option wins over its variable. Variables that do not fit the given options are ignored: those of other tasks, those that name files
+ * when `--size` is given and the other way round, and those of output files with `--detach`.
  */
 export function withEnvironment(flags: Flags, env: Environment): Flags {
   const chosen: Record<string, string | boolean | undefined> = { ...flags };
@@ -117,14 +117,14 @@ export function withEnvironment(flags: Flags, env: Environment): Flags {
   return chosen;
 }
 
-/** What is said wins over what was joined. */
+/** An address given explicitly wins over that of the joined cluster. */
 export function withJoined(flags: Flags, joined: () => Endpoint | null): Flags {
   if (flags.head !== undefined || flags.portBase !== undefined) return flags;
   const endpoint = joined();
   return endpoint === null ? flags : { ...flags, head: endpoint.host, portBase: String(endpoint.portBase) };
 }
 
-/** An empty variable is none. */
+/** An empty variable counts as unset. */
 function valueOf(flag: keyof Flags, text: string | undefined): string | true | undefined {
   if (flag === 'deterministic') return isOn(text) || undefined;
   return text || undefined;
@@ -136,6 +136,6 @@ function overruled(flag: keyof Flags, { size, a, b, detach }: Flags): boolean {
   return (flag === 'a' || flag === 'b') && size !== undefined;
 }
 
-/** As far as can be told before the command line is parsed, which may be what goes wrong. */
+/** A guess before the command line is parsed, because parsing itself may be what fails. */
 export const wantsJson = (args: readonly string[], env: Environment): boolean =>
   args.includes('--json') || isOn(env[variableOf('json')]);

@@ -11,11 +11,11 @@ export interface Followed {
   readonly client: ClusterClient;
   readonly handle: TaskHandle;
   readonly terminal: Terminal;
-  /** null where this process did not submit the task and knows no terms. */
+  /** null when another process submitted the task, so that its terms are unknown. */
   readonly terms: { readonly nodes: number | undefined; readonly waitNodesMs: number } | null;
 }
 
-/** Shows the task until it is over and its result is in its place. */
+/** Shows progress until the task has ended and its result is complete. Rejects as `TaskHandle.wait` does. */
 export async function followTask(followed: Followed): Promise<TaskStatus> {
   const view = new ProgressView(followed.terminal, () => followed.client.silentMs);
   const queue = new NodeQueue(followed);
@@ -32,7 +32,7 @@ export async function followTask(followed: Followed): Promise<TaskStatus> {
   }
 }
 
-/** While a task waits for nodes: how many are ready. The head does not tell that with the task. */
+/** Polls how many nodes are ready while a task waits for them: the task's status does not include it. */
 class NodeQueue {
   readonly #followed: Followed;
   readonly #startMs = systemClock.nowMs();

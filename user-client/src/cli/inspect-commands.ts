@@ -58,7 +58,7 @@ export const cancelTask: TaskCommand = (taskId, flags, session) =>
     return { object: { taskId, state }, lines: [`${taskId} ${state}`] };
   });
 
-/** Only looks: the task goes on when the person stops looking. */
+/** Read-only: interrupting it does not cancel the task. */
 export const watchTask: TaskCommand = (taskId, flags, session) =>
   ask(flags, session, async (client) => {
     const handle = await client.attach(taskId);
@@ -183,7 +183,7 @@ function taskTable(tasks: readonly TaskBrief[]): string[] {
   return table([['TASK', 'STATE', 'WHAT', 'DONE', 'TIME'], ...rows], new Set([3, 4]));
 }
 
-/** One node is one object: `gflops` is its float32 rate, the rates of all types are beside it. */
+/** `gflops` is the node's float32 rate; `rates` has those of all types. */
 const jsonNode = ({ gflops, ...node }: NodeStatus): object => ({ ...node, gflops: gflops.float32, rates: gflops });
 
 function nodeTable(nodes: readonly NodeStatus[]): string[] {

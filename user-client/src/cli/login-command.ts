@@ -4,7 +4,7 @@ import type { Flags } from './flags.ts';
 import { resolveConnection } from './run-options.ts';
 import type { Session } from './session.ts';
 
-/** `login [token]`: from then on this account is known to that cluster, which is meant when no other is named. */
+/** `login [token]`: stores the membership and makes this cluster the default when no head is named. */
 export async function logIn(token: string, flags: Flags, { terminal }: Session): Promise<void> {
   const line = expectJoinToken(token === '' ? undefined : token);
   const { host, portBase } = resolveConnection(flags);

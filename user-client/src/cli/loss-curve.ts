@@ -1,12 +1,12 @@
 const BLOCKS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/** Beyond this every second point goes, so that a long run keeps its whole curve. */
+/** Beyond this every second point is dropped, so that a long run keeps its whole curve. */
 const POINTS_MAX = 512;
 
-/** The loss over the steps of a run, as far as it was watched. */
+/** The loss over the steps of a run, for as long as this process has watched it. */
 export class LossCurve {
   #points: { readonly step: number; readonly loss: number }[] = [];
 
-  /** A step that was heard before, or that a restarted head has done again, counts once. */
+  /** Replaces points from this step on: a step may be reported twice or repeated by a restarted head. */
   add(step: number, loss: number): void {
     while ((this.#points.at(-1)?.step ?? -1) >= step) this.#points.pop();
     this.#points.push({ step, loss });
@@ -24,7 +24,7 @@ export class LossCurve {
   }
 }
 
-/** Means of as many equal parts. */
+/** Means over `cells` parts of equal length. */
 function inCells(values: readonly number[], cells: number): number[] {
   return Array.from({ length: cells }, (_, cell) => {
     const part = values.slice(

@@ -11,7 +11,7 @@ export interface OperandPair {
   close(): void;
 }
 
-/** Opens files and checks all that can be checked before the head is asked for anything. */
+/** Opens files and checks everything that can be checked before the head is contacted. */
 export function openOperands(choice: OperandChoice): OperandPair {
   if (choice.kind === 'files') return openFiles(choice);
   const { size, seed, dtype } = choice;

@@ -18,14 +18,14 @@ import { resolveRun } from './run-options.ts';
 import { runTask } from './run-task.ts';
 import type { Session } from './session.ts';
 
-/** What the command line asks for, ready to be started. */
+/** What the command line asks for, ready to run. */
 export type Action = (session: Session) => Promise<void>;
 
 interface Environment {
   readonly env: NodeJS.ProcessEnv;
-  /** The head that is meant when none is named; null: 127.0.0.1. */
+  /** The head to use when none is named; null: 127.0.0.1. */
   readonly joined: () => Endpoint | null;
-  /** Called while parsing, once. */
+  /** Called once, during parsing. */
   readonly chosen: (action: Action) => void;
 }
 
@@ -75,7 +75,7 @@ export function buildProgram({ env, joined, chosen }: Environment): Command {
   act(nodes.command('ls').description('list them with state, device and measured rate'), (_id, flags, session) =>
     listNodes(flags, session),
   );
-  // After the subcommands are made: they would inherit it.
+  // Set after the subcommands are created, because they would inherit it.
   program.allowExcessArguments();
   return program;
 }
@@ -84,7 +84,7 @@ const { version: VERSION } = JSON.parse(readFileSync(new URL('../../package.json
   version: string;
 };
 
-/** A command of commands. What reaches it itself is none of them. */
+/** A command group; its own action runs only for an unknown or missing subcommand. */
 function group(program: Command, name: string, description: string): Command {
   const command = program.command(name).description(description).usage('<command> [options]').argument('[command]');
   return command

@@ -1,17 +1,17 @@
-/** What progress looks like: from a status to lines, nothing else. */
+/** Renders a task's status as lines of text; pure. */
 import { formatDuration, table, type NodeShare, type TaskStatus, type TrainingReport, plural } from '@muster/shared';
 import { etaMs, formatElapsed, formatRate, shareDone, titleOf, unitOf } from './figures.ts';
 import { figuresOf, placeOf, splitLine, trainingEtaMs } from './training-lines.ts';
 import type { Colors } from './terminal.ts';
 
-/** What the head does not tell with a status. */
+/** What is shown besides the head's status. */
 export interface Moment {
   readonly elapsedMs: number;
-  /** While too few nodes are ready. */
+  /** Set while too few nodes are ready. */
   readonly waiting: Waiting | null;
-  /** The head has said nothing for so long. */
+  /** Time since the head was last heard. */
   readonly silentMs: number;
-  /** Of a training run: its loss so far, as a line of blocks. */
+  /** Sparkline of the loss so far, for a training run. */
   readonly curve?: string;
 }
 
@@ -22,20 +22,20 @@ export interface Waiting {
 }
 
 const BAR_CELLS = 20;
-/** More would scroll the bar away. */
+/** More rows would scroll the bar out of view. */
 const ROWS_MAX = 16;
 
 export const waitingLine = ({ ready, wanted, leftMs }: Waiting): string =>
   `waiting for nodes: ${ready} of ${wanted} ready (${Math.max(0, Math.ceil(leftMs / 1000))} s left)`;
 
-/** It says something four times a second; on a bad link some of that is late. */
+/** The head sends status four times a second, but on a bad link some of it is late. */
 const SILENT_MS = 3000;
 
-/** Null while the head is heard. */
+/** Null while the head answers. */
 export const silenceLine = ({ silentMs }: Pick<Moment, 'silentMs'>): string | null =>
   silentMs < SILENT_MS ? null : 'the head does not answer; trying on (accepted tasks go on when it is back)';
 
-/** 'forecast: 2 nodes 9 ms, 1 node 12 ms', in the planner's order; null when it gave none. */
+/** 'forecast: 2 nodes 9 ms, 1 node 12 ms', in the planner's order; null without a forecast. */
 export function forecastLine({ forecast }: TaskStatus): string | null {
   if (forecast.length === 0) return null;
   const points = forecast.slice(0, 6).map(({ nodes, ms }) => `${plural(nodes, 'node')} ${formatDuration(ms)}`);
@@ -106,7 +106,7 @@ function barLine(status: TaskStatus, { elapsedMs }: Moment, colors: Colors): str
   return parts.join('  ');
 }
 
-/** name, device, subtasks done, running, rate, state. */
+/** Columns: name, device, subtasks done, running, rate, state. */
 export const nodeRows = (nodes: readonly NodeShare[], { dtype }: Pick<TaskStatus, 'dtype'>): string[] =>
   table(
     nodes.map(({ name, device, subtasks, running, gflops, state }) => [

@@ -9,8 +9,8 @@ const PLAIN_LINE_MS = 1000;
 const CURVE_CELLS = 24;
 
 /**
- * Shows a task's progress on stderr: a picture that is drawn over on a terminal; else lines, one per second at most and one at each
- * change of state. What stays true (the forecast, the advice) is said once.
+ * Shows a task's progress on stderr: on a terminal a picture that is redrawn, else lines, at most one per second and one at each change
+ * of state. What does not change (forecast, advice) is printed once.
  */
 export class ProgressView {
   readonly #terminal: Terminal;
@@ -21,13 +21,13 @@ export class ProgressView {
   readonly #ticker: NodeJS.Timeout;
   #latest: TaskStatus | null = null;
   #waiting: Waiting | null = null;
-  /** Lines of the picture that are on the terminal now. */
+  /** Lines of the picture currently on the terminal. */
   #drawn = 0;
   #shownMs = -Infinity;
   #shownState = '';
   #shownLine = '';
 
-  /** `silentMs`: since when the head was not heard. */
+  /** `silentMs` returns the time since the head was last heard. */
   constructor(terminal: Terminal, silentMs: () => number) {
     this.#terminal = terminal;
     this.#silentMs = silentMs;
@@ -50,7 +50,7 @@ export class ProgressView {
     this.#sayOnce(linkAdvice(training));
   }
 
-  /** Takes the picture away. */
+  /** Stops redrawing and erases the picture. */
   stop(): void {
     clearInterval(this.#ticker);
     this.#erase();

@@ -45,7 +45,7 @@ const BLOCKS = ['auto', 'wire'] as const;
 const DEFAULT_WAIT_NODES = '30s';
 const DEFAULT_TIMEOUT = '10m';
 const DEFAULT_TRAINING_TIMEOUT = '24h';
-/** Of results, by task. */
+/** Example names of result files by task, for error messages. */
 const RESULT_NAMES: Record<TaskName, string> = {
   matrix_mult: 'C.npy',
   train: 'MODEL.safetensors',
@@ -82,11 +82,11 @@ export function resolveConnection({ head = '127.0.0.1', portBase, blocks = 'auto
   };
 }
 
-/** For a command that only waits for an answer: undefined when nothing was said. */
+/** For commands that only query the head: undefined when no timeout is given. */
 export const resolveTimeoutMs = ({ timeout }: Flags): number | undefined =>
   timeout === undefined ? undefined : timeLimitMs(timeout);
 
-/** Without any time nothing can end well. */
+/** Zero is refused, because nothing could succeed. */
 function timeLimitMs(timeout: string): number {
   const ms = parseDurationMs(timeout, '--timeout', TIMER_MS_MAX);
   if (ms > 0) return ms;

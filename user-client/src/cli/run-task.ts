@@ -11,7 +11,7 @@ import type { Run, RunOptions } from './run-options.ts';
 import { withClient, type Session } from './session.ts';
 import { jsonOutcome, summaryLines } from './summary.ts';
 
-/** `user-client --task ...`. Files are opened, compared and made before the head hears anything. */
+/** `user-client --task ...`. Files are opened, checked and created before anything is submitted. */
 export async function runTask(options: RunOptions, session: Session): Promise<void> {
   const job = await openJob(options.run);
   try {
@@ -68,7 +68,7 @@ async function sayOutcome(
   if (options.json) terminal.data(JSON.stringify(jsonOutcome(outcome)));
 }
 
-/** The operands must be on the head before this process may go. */
+/** Waits until the head has the operands: until then the task needs this process. */
 async function sayDetached(client: ClusterClient, handle: TaskHandle, { options, session }: Told): Promise<void> {
   await Promise.race([handle.uploaded, handle.wait()]);
   const { taskId, state } = await client.task(handle.taskId);

@@ -6,7 +6,7 @@ import { login } from '../login.ts';
 import { membershipAt } from '../memberships.ts';
 import type { Terminal } from './terminal.ts';
 
-/** What a command works with besides its options. */
+/** What a command gets besides its options. */
 export interface Session {
   readonly terminal: Terminal;
   /** Aborts when the person interrupts; its reason is the INTERRUPTED error. */
@@ -31,7 +31,7 @@ export async function withClient<T>(
   }
 }
 
-/** With what it came to on the head. */
+/** The interruption, with what became of the task on the head. */
 function interruptionOf({ reason }: AbortSignal, { cancelled, unheard }: GivenUp): unknown {
   if (!isMusterError(reason)) return reason;
   const [task = cancelled[0]] = unheard;
@@ -47,7 +47,7 @@ function interruptionOf({ reason }: AbortSignal, { cancelled, unheard }: GivenUp
   });
 }
 
-/** By a token in the environment, as in a container, where nothing else says who we are. */
+/** Logs in with a token from the environment, as in a container, unless this account has joined already. */
 async function logInOnce({ host, portBase }: ClientOptions): Promise<void> {
   const endpoint = { host, portBase };
   const line = membershipAt(endpoint) === null ? takeJoinToken(undefined) : null;

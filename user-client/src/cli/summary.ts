@@ -1,4 +1,4 @@
-/** What a person reads when a task is over. */
+/** What is printed when a task is over. */
 import { formatBytes, formatDuration, type TaskStatus, plural } from '@muster/shared';
 import { formatRate, titleOf, unitOf } from './figures.ts';
 import { nodeRows } from './progress-lines.ts';
@@ -33,7 +33,7 @@ export function summaryLines(outcome: Outcome): string[] {
 function checkLine(status: TaskStatus): string {
   const { acceptedTiles, verifiedTiles, rejectedTiles, retries } = status;
   const again = retries > 0 ? `, ${plural(retries, 'lease')} given again` : '';
-  // Nothing of an inference can be checked but its length.
+  // Of an inference result only the length can be checked.
   if (status.task === 'infer') return `${plural(acceptedTiles, unitOf(status))} done${again}`;
   return `verification: ${plural(verifiedTiles, unitOf(status))} checked, ${rejectedTiles} rejected${again}`;
 }
@@ -48,7 +48,7 @@ function whereLine({ taskId, task }: TaskStatus, out: string | undefined): strin
   return `result: on the head   next: user-client tasks result ${taskId} --out ${name}`;
 }
 
-/** The one object that `--json` prints for a task that is done. */
+/** The JSON object that `--json` prints for a task that is done. */
 export function jsonOutcome(outcome: Outcome): Record<string, unknown> {
   const { status, elapsedMs, out } = outcome;
   if (status.training !== null) return jsonTraining(outcome, status.training);

@@ -2,15 +2,15 @@ import picocolors from 'picocolors';
 
 export type Colors = ReturnType<typeof picocolors.createColors>;
 
-/** stdout carries data only, everything for a person goes to stderr. */
+/** stdout carries data only; everything for people goes to stderr. */
 export interface Terminal {
   readonly columns: number;
-  /** Lines may be drawn over. */
+  /** Whether lines can be redrawn. */
   readonly live: boolean;
   readonly colors: Colors;
   readonly data: (text: string) => void;
   readonly note: (text: string) => void;
-  /** As it is, without a line end. */
+  /** Writes the text as it is, without a line end. */
   readonly draw: (text: string) => void;
 }
 

@@ -1,4 +1,4 @@
-/** What the progress of a training run looks like: from its report to texts, nothing else. */
+/** Renders the report of a training run as text; pure. */
 import { formatDuration, type StepSplit, type TrainingReport } from '@muster/shared';
 
 /** 0.98765 as '98.8 %'; 100 % means all of them. */
@@ -15,7 +15,7 @@ export const placeOf = ({ step, steps, epoch, epochs }: TrainingReport): string[
   `epoch ${Math.min(epoch + 1, epochs)}/${epochs}`,
 ];
 
-/** Loss, accuracies and speed, as far as they are known. */
+/** Loss, accuracies and speed; those not yet known are left out. */
 export function figuresOf({ loss, trainAccuracy, testAccuracy, testLoss, samplesPerSecond }: TrainingReport): string[] {
   return [
     ...(loss === null ? [] : [`loss ${formatLoss(loss)}`]),
@@ -35,7 +35,7 @@ export function splitLine({ split }: TrainingReport): string | null {
   if (whole <= 0) return null;
   const { computeMs, transferMs, aggregateMs } = split;
   const share = (name: string, ms: number): string => `${name} ${Math.round((100 * ms) / whole)} %`;
-  // Before any node has told how long it computed, its time cannot be told from that of the link.
+  // Until a node has reported its compute time, compute and transfer cannot be told apart.
   const nodes =
     computeMs > 0
       ? [share('compute', computeMs), share('transfer', transferMs)]
@@ -50,10 +50,10 @@ export function trainingEtaMs({ step, steps, split }: TrainingReport): number | 
   return whole <= 0 || step >= steps ? null : (steps - step) * whole;
 }
 
-/** Steps after which the split is worth something. */
+/** Steps after which the split is meaningful. */
 const SETTLED_STEPS = 20;
 
-/** What a person can do when the nodes wait for the link. null when they do not, or when it is too early to say. */
+/** Advice for a run whose nodes wait for the link; null when they do not, or when it is too early to say. */
 export function linkAdvice({ step, split }: TrainingReport): string | null {
   const { computeMs, transferMs } = split;
   if (step < SETTLED_STEPS || computeMs === 0 || transferMs <= computeMs) return null;

@@ -1,4 +1,4 @@
-/** What a training run will ask of the nodes and of the link, told before it begins. */
+/** What a training run will demand of nodes and link, shown before it begins. */
 import {
   forwardFlops,
   formatBytes,
@@ -12,21 +12,21 @@ import {
 } from '@muster/shared';
 import { formatLink } from './figures.ts';
 
-/** 1 Gbit/s, as TCP carries it: of a node that has not measured its link yet. */
+/** 1 Gbit/s less TCP overhead; assumed for a node that has not measured its link. */
 const LINK_BYTES_PER_MS = 118_000;
 
-/** Costs of one step, all nodes together. */
+/** Cost of one exchange (a step, or `localSteps` of them). */
 export interface StepPlan {
   readonly parameters: number;
   readonly nodes: number;
-  /** To and from each node. */
+  /** Weights to each node, gradient from each node. */
   readonly downBytes: number;
   readonly upBytes: number;
-  /** At the measured rate of the nodes, which few networks reach. */
+  /** All nodes together, at their measured rate, which few networks reach. */
   readonly computeMs: number;
-  /** Of all weights and gradients, one node after the other: they share the head's own link. */
+  /** All weights and gradients one after the other, because all nodes share the head's link. */
   readonly transferMs: number;
-  /** Of the slowest node; null where all share the head's files. */
+  /** Link of the slowest node; null if all nodes share the head's files. */
   readonly slowestBytesPerMs: number | null;
 }
 
@@ -57,13 +57,13 @@ export function planStep({ model, options }: TrainSpec, nodes: readonly Rated[],
   };
 }
 
-/** Bytes that a gradient travels in, over those of float32. */
+/** Size of an encoded gradient relative to float32. */
 function shareSent({ compression }: Pick<TrainingOptions, 'compression'>): number {
   if (typeof compression === 'object') return Math.min(1, 2 * compression.topk);
   return { none: 1, bf16: 1 / 2, int8: 1 / 4 }[compression];
 }
 
-/** What goes where, and what a person should know before it does: a link that sets the pace, settings that do not hold with these nodes. */
+/** What will travel, and what to know beforehand: a link slower than the computation, settings that these nodes cannot honour. */
 export function planLines(spec: TrainSpec, nodes: readonly Rated[], wanted: number): string[] {
   const plan = planStep(spec, nodes, wanted);
   const team = teamOf(nodes, wanted);
@@ -87,7 +87,9 @@ function linkLine(spec: TrainSpec, plan: StepPlan): string | null {
   return `advice: ${why}: ${remedies(spec, plan)}`;
 }
 
-/** Of each setting as much as the link needs, the mildest first; what cannot be enough, or does not go with the others, is left out. */
+/**
+ * For each setting the change that the link needs, the mildest first; settings that cannot suffice or conflict with others are left out.
+ */
 export function remedies({ options, trainSamples }: TrainSpec, plan: StepPlan): string {
   const { batch, compression, deterministic, localSteps } = options;
   const times = Math.ceil(plan.transferMs / plan.computeMs);
@@ -101,14 +103,14 @@ export function remedies({ options, trainSamples }: TrainSpec, plan: StepPlan): 
   return `${enough.slice(0, -1).join(', ')}${enough.length > 1 ? ' or ' : ''}${enough.at(-1)} would be enough`;
 }
 
-/** A node with two of three shards is a majority. */
+/** A node that computes two of three shards is a majority. */
 function outvotedLine({ options }: TrainSpec, { length }: readonly Rated[]): string | null {
   const needed = shardsNeeded(options);
   if (length === 0 || length >= needed) return null;
   return `warning: of fewer than ${needed} nodes one that lies decides the ${options.aggregator}; there are ${length}`;
 }
 
-/** Where they differ in the last bits, the weights depend on who computed what. */
+/** On devices that differ in the last bits, the weights depend on which node computed what. */
 function unlikeLine({ options }: TrainSpec, team: readonly Rated[]): string | null {
   const kinds = [...new Set(team.map(({ device, label }) => `${device} (${label})`))];
   if (!options.deterministic || kinds.length < 2) return null;

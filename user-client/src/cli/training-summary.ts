@@ -1,4 +1,4 @@
-/** What a person and what a program reads when a training run is over. */
+/** Summary of a finished training run, for people and as JSON. */
 import { formatBytes, formatDuration, type TrainingReport, plural } from '@muster/shared';
 import { titleOf } from './figures.ts';
 import { nodeRows } from './progress-lines.ts';
@@ -48,7 +48,7 @@ function placeLines(taskId: string, { out, onnx }: Pick<Outcome, 'out' | 'onnx'>
   ];
 }
 
-/** The one object that `--json` prints of it. */
+/** The JSON object that `--json` prints for a training run. */
 export function jsonTraining(
   { status, elapsedMs, out, onnx }: Outcome,
   report: TrainingReport,

@@ -2,7 +2,7 @@ import { limits, MusterError, type Features, type Numbers, type SampleTarget, ty
 import type { DataSetOptions } from './data-set.ts';
 import type { RawSamples } from './raw-samples.ts';
 
-/** The features as bytes where they are bytes, else as finite float32. Throws BAD_DATA with the sample and the feature. */
+/** Byte features as they are, others as finite float32. Throws BAD_DATA with the sample and the feature. */
 export function checkedFeatures({ name, samples, features }: RawSamples): Features {
   if (features instanceof Uint8Array) return features;
   return finite(features, (at, value) => {
@@ -11,7 +11,7 @@ export function checkedFeatures({ name, samples, features }: RawSamples): Featur
   });
 }
 
-/** What the targets of all parts of a data set are. */
+/** The kind of targets, over all parts of a data set. */
 export function targetOf(parts: readonly RawSamples[], { targets, classes }: DataSetOptions): SampleTarget {
   const [{ targetWidth: width } = { targetWidth: 1 }] = parts;
   const labelled = width === 1 && parts.every(({ wholeTargets }) => wholeTargets);
@@ -20,7 +20,7 @@ export function targetOf(parts: readonly RawSamples[], { targets, classes }: Dat
   return { kind, classes: classes ?? classesIn(parts) };
 }
 
-/** Throws BAD_DATA with the sample for a label that is none of the classes, or a value that is not finite. */
+/** Throws BAD_DATA with the sample for a label outside the classes or a value that is not finite. */
 export function checkedTargets({ name, targets, targetWidth }: RawSamples, target: SampleTarget): Targets {
   if (target.kind === 'classes') return labels({ name, targets, targetWidth }, target.classes);
   return finite(targets, (at, value) =>
@@ -31,14 +31,14 @@ export function checkedTargets({ name, targets, targetWidth }: RawSamples, targe
   );
 }
 
-/** As many classes as the largest label needs; which labels are valid is checked later, with their sample. */
+/** As many classes as the largest label implies; `checkedTargets` later reports invalid labels with their sample. */
 function classesIn(parts: readonly RawSamples[]): number {
   let largest = 0;
   for (const { targets } of parts) for (const label of targets) if (label > largest) largest = label;
   return Math.min(limits.dimensionMax.value, Math.max(2, Math.floor(largest) + 1));
 }
 
-/** Of so many classes those that no sample is of. */
+/** How many of the `classes` have no sample. */
 export function emptyClasses(parts: readonly RawSamples[], classes: number): number {
   const seen = new Set<number>();
   for (const { targets } of parts) for (const label of targets) seen.add(label);
@@ -48,7 +48,7 @@ export function emptyClasses(parts: readonly RawSamples[], classes: number): num
 function finite(values: Numbers, refusal: (at: number, value: number) => MusterError): Float32Array {
   const checked = values instanceof Float32Array ? values : Float32Array.from(values);
   for (let at = 0; at < checked.length; at++) {
-    // Infinity - Infinity is NaN, too.
+    // x - x is NaN for NaN and for both infinities.
     if ((checked[at] as number) - (checked[at] as number) !== 0) throw refusal(at, values[at] as number);
   }
   return checked;

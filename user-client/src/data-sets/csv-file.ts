@@ -2,12 +2,12 @@ import { CsvReader, type CsvTable } from '@muster/shared';
 import type { RawDataSet } from './raw-samples.ts';
 import { readDataFile } from './read-data-file.ts';
 
-/** Text is decoded in pieces: a string can hold half of what a file may. */
+/** Text is decoded in pieces, because a string can hold only half of the largest file. */
 const PIECE_BYTES = 2 ** 20;
-/** Pixels rarely stay all below; counts and codes rarely come up here. */
+/** Images rarely have all pixels below this; counts and codes rarely reach it. */
 const PIXEL_SEEN = 128;
 
-/** One sample a line. Columns that look like the pixels of an image become bytes. */
+/** One sample per line. Columns that look like the pixels of an image become bytes. */
 export async function readCsvFile(path: string): Promise<RawDataSet> {
   const bytes = await readDataFile(path);
   const reader = new CsvReader(path);

@@ -1,7 +1,7 @@
 import { MusterError, seededRandom } from '@muster/shared';
 
 export interface HeldOut {
-  /** Both in the order of the source. */
+  /** Sample numbers; both in the order of the source. */
   readonly train: Uint32Array;
   readonly test: Uint32Array;
 }
@@ -11,7 +11,7 @@ export interface HoldOutOptions {
   readonly seed: number;
 }
 
-/** Which samples are kept apart to test with: the same for the same seed on every machine, at least one, and never all. */
+/** Chooses the samples to test with: the same for the same seed on every machine, at least one, and never all. */
 export function holdOut(samples: number, { share, seed }: HoldOutOptions): HeldOut {
   if (!(share > 0 && share < 1)) {
     throw new MusterError('USAGE', 'the share of samples to test with lies between 0 and 1', {
@@ -24,7 +24,7 @@ export function holdOut(samples: number, { share, seed }: HoldOutOptions): HeldO
   return { train: order.slice(test).toSorted(), test: order.slice(0, test).toSorted() };
 }
 
-/** Fisher and Yates. */
+/** Fisher-Yates shuffle. */
 function shuffled(count: number, seed: number): Uint32Array {
   const random = seededRandom(seed);
   const order = Uint32Array.from({ length: count }, (_, at) => at);

@@ -6,7 +6,7 @@ import { pairArrays, type NamedArray } from './raw-arrays.ts';
 import type { RawDataSet, RawSamples } from './raw-samples.ts';
 import { readDataFile } from './read-data-file.ts';
 
-/** A directory with the files of MNIST, under their own names with `-` or `.` before `idx`, as they are or with `.gz`. */
+/** A directory with the files of MNIST under their usual names, with `-` or `.` before `idx`, plain or `.gz`. */
 export async function readIdxDirectory(directory: string): Promise<RawDataSet> {
   const files = namesIn(directory);
   const train = await readPart(directory, files, 'train');
@@ -28,7 +28,7 @@ function namesIn(directory: string): string[] {
   }
 }
 
-/** Undefined where neither file is there. Throws BAD_DATA where only one is. */
+/** Undefined if neither file exists. Throws BAD_DATA if only one does. */
 async function readPart(
   directory: string,
   files: readonly string[],

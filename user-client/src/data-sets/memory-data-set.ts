@@ -21,7 +21,7 @@ import { tooLarge } from './read-data-file.ts';
 const TEST_SHARE = 0.1;
 const BYTE_SCALE = 1 / 255;
 
-/** Checks all samples, holds a test set out where there is none, and says what a sample is. */
+/** Validates all samples, holds out a test set if there is none, and derives the layout. */
 export function dataSetOf({ train, test }: RawDataSet, options: DataSetOptions): DataSet {
   const parts = test === undefined ? [train] : [train, test];
   const layout = layoutOf(parts, options);
@@ -140,7 +140,7 @@ function describeSample({ features, featureType, target }: SampleLayout): string
   return target.kind === 'classes' ? `${what}, ${target.classes} classes` : `${what}, ${target.width} value(s)`;
 }
 
-/** One wrong label makes many classes, where nobody has said how many there are. */
+/** If the number of classes was not given, a single wrong label can create many empty ones. */
 function describeGaps(parts: readonly RawSamples[], { target }: SampleLayout, { classes }: DataSetOptions): string {
   const empty = target.kind === 'classes' && classes === undefined ? emptyClasses(parts, target.classes) : 0;
   return empty === 0 ? '' : `, ${count(empty)} of them without a sample: --classes N finds a label that is wrong`;

@@ -5,7 +5,7 @@ import { pairArrays, type NamedArray } from './raw-arrays.ts';
 import type { RawDataSet, RawSamples } from './raw-samples.ts';
 import { readDataFile } from './read-data-file.ts';
 
-/** What in the name of a file of features is replaced by what in the name of its targets. The first that is there counts. */
+/** Part of the name of a feature file, and what replaces it in the name of the target file. The first match counts. */
 const NAMES = [
   [/images/, 'labels'],
   [/features/, 'targets'],
@@ -13,8 +13,8 @@ const NAMES = [
 ] as const;
 
 /**
- * `images.npy` with `labels.npy` beside it, `features.npy` with `targets.npy`, or `X.npy` with `y.npy`; more may stand around that
- * part of the name. A name with `train` in it has its test set in the files with `test` in its place, if they are there.
+ * `images.npy` with `labels.npy` beside it, `features.npy` with `targets.npy`, or `X.npy` with `y.npy`; other text may surround that part
+ * of the name. If a name contains `train`, its test set is in the files with `test` instead, if they exist.
  */
 export async function readNpyPair(path: string): Promise<RawDataSet> {
   const train = await readPair(path, targetsBeside(path));

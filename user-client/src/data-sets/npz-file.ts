@@ -5,7 +5,7 @@ import { pairArrays, type NamedArray } from './raw-arrays.ts';
 import type { RawDataSet } from './raw-samples.ts';
 import { readDataFile, tooLarge } from './read-data-file.ts';
 
-/** Names of arrays: features and targets to train with, and to test with. */
+/** Array names: features and targets to train with, then those to test with. The first pair found counts. */
 const NAMES = [
   ['x_train', 'y_train', 'x_test', 'y_test'],
   ['X_train', 'y_train', 'X_test', 'y_test'],
@@ -16,7 +16,7 @@ const NAMES = [
 ] as const;
 const ENTRIES_MAX = 1000;
 
-/** What `np.savez` or `np.savez_compressed` wrote. Other arrays in the file are not looked at. */
+/** A file written by `np.savez` or `np.savez_compressed`. Other arrays in it are ignored. */
 export async function readNpz(path: string): Promise<RawDataSet> {
   const packed = await readDataFile(path);
   try {
@@ -28,7 +28,7 @@ export async function readNpz(path: string): Promise<RawDataSet> {
   }
 }
 
-/** By the name of the array. */
+/** Entries by array name. */
 async function entriesOf(zip: ZipFile, path: string): Promise<ReadonlyMap<string, Entry>> {
   if (zip.entryCount > ENTRIES_MAX)
     throw damaged(path, `it has ${zip.entryCount} entries; ${ENTRIES_MAX} are the most`);

@@ -20,9 +20,9 @@ const READERS: Readonly<Record<string, (path: string) => Promise<RawDataSet>>> =
 };
 
 /**
- * Opens what docs/data-sets.md lists: a directory with the IDX files of MNIST, a `.npy` file with its targets beside it, an
- * `.npz` or `.csv` file, or `synthetic[:SAMPLES]`. All of it is read and checked: throws BAD_DATA for what cannot be used,
- * TOO_LARGE beyond a limit, and USAGE for a source that is none of these.
+ * Opens a source listed in docs/data-sets.md: a directory with the IDX files of MNIST, a `.npy` file with its targets beside it, an
+ * `.npz` or `.csv` file, or `synthetic[:SAMPLES]`. Everything is read and validated. Throws BAD_DATA for unusable contents, TOO_LARGE
+ * beyond a limit, and USAGE for any other source.
  */
 export async function openDataSet(source: string, options: DataSetOptions): Promise<DataSet> {
   return dataSetOf(await readSource(source, options), options);
@@ -37,7 +37,7 @@ async function readSource(source: string, { seed }: DataSetOptions): Promise<Raw
   return reader(source);
 }
 
-/** Throws when nothing is there: the reason of the system for a path that ends like a file of data. */
+/** Throws if nothing exists there; with the system's reason if the path has the name of a data file (`named`). */
 function isDirectory(source: string, named: boolean): boolean {
   try {
     return statSync(source).isDirectory();

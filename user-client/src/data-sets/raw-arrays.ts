@@ -2,14 +2,14 @@ import { MusterError, type NumberArray } from '@muster/shared';
 import type { RawSamples } from './raw-samples.ts';
 
 export interface NamedArray extends NumberArray {
-  /** For texts. */
+  /** For error texts. */
   readonly name: string;
 }
 
-/** Channels that images have, where they stand last. */
+/** Channel counts by which images with their channels last are recognised. */
 const IMAGE_CHANNELS = [1, 3, 4];
 
-/** Features [n, ...] and targets [n] or [n, width] as samples. Throws BAD_DATA when they do not fit each other. */
+/** Features [n, ...] and targets [n] or [n, width] as samples. Throws BAD_DATA when they do not match. */
 export function pairArrays(features: NamedArray, targets: NamedArray): RawSamples {
   const [samples = 0] = features.shape;
   const [labelled = 0, targetWidth = 1] = targets.shape;

@@ -1,22 +1,22 @@
 import type { Numbers } from '@muster/shared';
 
-/** Samples as a file holds them, of one part of a data set. */
+/** Samples of one part of a data set, as its file holds them. */
 export interface RawSamples {
-  /** For texts: the file, and the array in it. */
+  /** For error texts: the file, and the array in it. */
   readonly name: string;
   readonly samples: number;
   /** Shape of one sample. */
   readonly shape: readonly number[];
   readonly features: Numbers;
   readonly targets: Numbers;
-  /** Targets of one sample. */
+  /** Targets per sample. */
   readonly targetWidth: number;
-  /** Are the targets of a type that only has whole numbers, or all of them whole where the file has no types? */
+  /** Whether the targets have an integer type, or are all whole numbers if the file has no types. */
   readonly wholeTargets: boolean;
 }
 
 export interface RawDataSet {
   readonly train: RawSamples;
-  /** Undefined: to be held out of `train`. */
+  /** Undefined: hold it out of `train`. */
   readonly test?: RawSamples;
 }

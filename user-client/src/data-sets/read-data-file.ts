@@ -8,7 +8,10 @@ import { fileError } from '../file-error.ts';
 const gunzipAsync = promisify(gunzip);
 const bytesMax = limits.dataSetBytesMax.value;
 
-/** A whole file, unpacked if it is gzip by its first bytes. Throws BAD_DATA, or TOO_LARGE beyond `dataSetBytesMax` before or after. */
+/**
+ * A whole file, unpacked if its first bytes are those of gzip. Throws BAD_DATA, or TOO_LARGE beyond `dataSetBytesMax`, packed or
+ * unpacked.
+ */
 export async function readDataFile(path: string): Promise<Uint8Array> {
   const bytes = await readBounded(path);
   return bytes[0] === 0x1f && bytes[1] === 0x8b ? unpacked(bytes, path) : bytes;

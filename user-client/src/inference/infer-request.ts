@@ -14,21 +14,21 @@ import { portsOf } from './model-ports.ts';
 import { RowBlocks } from './row-blocks.ts';
 import type { RowSink, RowSource } from './row-source.ts';
 
-/** A model to be run on many rows. */
+/** A model to run on many rows. */
 export interface InferenceRequest {
-  /** An ONNX file of one input and one output, whose first dimension is the batch. */
+  /** An ONNX file with one input; of several outputs the first is used. The first dimension of both is the batch. */
   readonly model: Uint8Array<ArrayBuffer>;
   readonly input: RowSource;
-  /** Of one row of the output, where the model does not say it. */
+  /** Shape of one output row, without the batch; required if the model does not declare it. */
   readonly outputShape?: readonly number[] | undefined;
-  /** Rows of a subtask; without it as many as make about 1 MiB of input or output, 16 to 4096. */
+  /** Rows per subtask. Default: as many as make about 1 MiB of input or output, 16 to 4096. */
   readonly rowsPerBlock?: number | undefined;
 }
 
 const BLOCK_BYTES = limits.chunkBytesMax.value;
 const [ROWS_MIN, ROWS_MAX] = [16, 4096];
 
-/** Checks that the model takes these rows. @throws BAD_MODEL, SHAPE_MISMATCH, BAD_DATA, USAGE, TOO_LARGE */
+/** Checks that the model accepts these rows. @throws BAD_MODEL, SHAPE_MISMATCH, BAD_DATA, USAGE, TOO_LARGE */
 export function inferenceSpec({ model, input: rows, outputShape, rowsPerBlock }: InferenceRequest): InferSpec {
   const { input, output, batch } = portsOf(model, rows, outputShape);
   if (batch !== null) checkBatch(batch, { rows: rows.rows, rowsPerBlock });
@@ -52,7 +52,7 @@ function checkBatch(
   });
 }
 
-/** Fewer rows leave a node idle between two blocks, more make its last block long. */
+/** Fewer rows leave a node idle between two blocks; more prolong the wait for the last block. */
 function usualRows(input: InferPort, output: InferPort): number {
   const fitting = Math.floor(BLOCK_BYTES / Math.max(rowBytes(input), rowBytes(output)));
   const most = Math.floor(limits.inferBlockBytesMax.value / Math.max(rowBytes(input), rowBytes(output)));

@@ -3,7 +3,7 @@ import type { RowSource } from './row-source.ts';
 
 type InferDtype = InferPort['dtype'];
 
-/** ONNX's names of the element types. */
+/** ONNX names of the element types. */
 const dtypesOfOnnx: Readonly<Record<string, InferDtype>> = {
   float: 'float32',
   double: 'float64',
@@ -15,12 +15,12 @@ const dtypesOfOnnx: Readonly<Record<string, InferDtype>> = {
 export interface ModelPorts {
   readonly input: InferPort;
   readonly output: InferPort;
-  /** Rows that it takes at a time; null: any number. */
+  /** Fixed batch size of the model; null: any. */
   readonly batch: number | null;
 }
 
 /**
- * What the model takes and gives for one row, without the batch; the rows must be what it takes.
+ * Input and output of the model for one row, without the batch. The rows must match the input.
  * @throws BAD_MODEL, SHAPE_MISMATCH, BAD_DATA for rows of another type, USAGE when the shape of the output is not known
  */
 export function portsOf(
@@ -59,7 +59,7 @@ function dtypeOf({ name, type }: OnnxValue): InferDtype {
   });
 }
 
-/** Symbolic dimensions take any length. */
+/** Symbolic dimensions accept any length. */
 function checkRows(input: OnnxValue, { shape, dtype }: Pick<RowSource, 'shape' | 'dtype'>): void {
   const wanted = dtypeOf(input);
   if (wanted !== dtype) {

@@ -2,7 +2,7 @@ import { MusterError, type InferPort } from '@muster/shared';
 
 type InferDtype = InferPort['dtype'];
 
-/** NumPy's names of the element types that a model may take and give. */
+/** NumPy names of the element types of model inputs and outputs. */
 export const npyDescr: Readonly<Record<InferDtype, string>> = {
   float32: '<f4',
   float64: '<f8',
@@ -13,7 +13,7 @@ export const npyDescr: Readonly<Record<InferDtype, string>> = {
 
 const inferDtypes = Object.keys(npyDescr) as InferDtype[];
 
-/** Throws BAD_DATA with the command that converts the file. */
+/** Throws BAD_DATA, with the command that converts the file, for any other type. */
 export function dtypeOfNpy(descr: string, path: string): InferDtype {
   const type = descr.replace(/^[<>=|]/, '');
   const dtype = inferDtypes.find((name) => npyDescr[name].slice(1) === type);

@@ -13,7 +13,10 @@ import type { RowSource } from './row-source.ts';
 
 type Header = Pick<RowSource, 'rows' | 'shape' | 'dtype'> & { readonly dataOffset: number };
 
-/** The rows of a `.npy` file in C order; its first dimension counts them. Never held as a whole. It must not change until it is closed. */
+/**
+ * The rows of a `.npy` file in C order, along its first dimension. Read block by block, never held as a whole. The file must not change
+ * until it is closed.
+ */
 export class NpyRowFile implements RowSource {
   readonly path: string;
   readonly rows: number;
@@ -28,7 +31,7 @@ export class NpyRowFile implements RowSource {
     ({ rows: this.rows, shape: this.shape, dtype: this.dtype, dataOffset: this.#dataOffset } = header);
   }
 
-  /** Throws BAD_DATA for a file that is missing, damaged, truncated, in Fortran order or of a type that no model is given. */
+  /** Throws BAD_DATA for a file that is missing, damaged, truncated, in Fortran order or of an unsupported type. */
   static open(path: string): NpyRowFile {
     const fd = attempt(path, () => openSync(path, 'r'));
     try {

@@ -3,13 +3,13 @@ import { PartFile } from '../results/part-file.ts';
 import { npyDescr } from './npy-dtypes.ts';
 import type { RowSink } from './row-source.ts';
 
-/** Collects the rows of a result in a `.npy` file, which is there when every row is placed. */
+/** Collects the rows of a result in a `.npy` file, which appears once every row is placed. */
 export class NpyRowSink implements RowSink {
   readonly #file: PartFile;
   readonly #headerBytes: number;
   readonly #rowBytes: number;
 
-  /** `output` is what the model gives for one row. Throws BAD_DATA when the file cannot be written, DISK_FULL without room. */
+  /** `output` is the model's output for one row. Throws BAD_DATA when the file cannot be written, DISK_FULL without room. */
   constructor(path: string, rows: number, output: Pick<InferPort, 'shape' | 'dtype'>) {
     const header = npyArrayHeader(npyDescr[output.dtype], [rows, ...output.shape]);
     this.#headerBytes = header.length;

@@ -4,7 +4,7 @@ import type { BlockSource } from '../operands/block-source.ts';
 import { PackedBlock } from '../operands/packed-block.ts';
 import type { RowSource } from './row-source.ts';
 
-/** The rows that a model is run on, in blocks. */
+/** The rows of an inference, in blocks. */
 export class RowBlocks implements BlockSource {
   readonly operand = 'x';
   readonly blocks: number;

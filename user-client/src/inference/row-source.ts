@@ -1,26 +1,26 @@
 import type { InferPort } from '@muster/shared';
 
-/** Rows for a model to be run on. */
+/** Rows to run a model on. */
 export interface RowSource {
   readonly rows: number;
-  /** Of one row. */
+  /** Shape of one row. */
   readonly shape: readonly number[];
   readonly dtype: InferPort['dtype'];
-  /** Fills `into` with the rows [from, to), row-major and little-endian; it is exactly as long as they are. */
+  /** Fills `into`, which has exactly the right length, with the rows [from, to), row-major and little-endian. */
   readRows(from: number, to: number, into: Uint8Array): void | Promise<void>;
 }
 
-/** Where the rows of a result go: each block of them once, in the order in which they arrive. */
+/** Receives the rows of a result in blocks, each once, in the order of their arrival. */
 export interface RowSink {
-  /** The rows [from, to), as they lie in the blocks of a source; their memory is the caller's again when this returns. */
+  /** The rows [from, to), laid out as in `RowSource.readRows`; `rows` must not be kept after returning. */
   placeRows(from: number, to: number, rows: Uint8Array): void;
-  /** Every row is placed. */
+  /** Called when every row is placed. */
   complete?(): void;
-  /** The task failed: what was placed is of no use. */
+  /** Called when the task fails: what was placed is useless. */
   discard?(): void;
 }
 
-/** Collects the rows of a result in memory; `bytes` is whole when the task's `wait()` has resolved. */
+/** Collects the rows of a result in memory; `bytes` is complete once the task's `wait()` has resolved. */
 export class MemoryRows implements RowSink {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #rowBytes: number;

@@ -19,20 +19,20 @@ import { openSocket, type FrameSocket } from './socket.ts';
 
 const GREET_EVERY_MS = 1000;
 const PROBE_MS = 5000;
-/** A question is asked again when one sent this much later was answered first: the head has dropped it. */
+/** A request is sent again when one sent this much later was answered first: the head has dropped its answer. */
 const OVERTAKEN_MS = 2000;
 
 export interface AskOptions {
-  /** The raw frame behind the question; frozen until the answer. */
+  /** The bulk frame behind the request; must not change until the answer. */
   readonly payload?: Uint8Array;
-  /** Questions of one scope can be dropped together. */
+  /** Requests of one scope can be dropped together. */
   readonly scope?: string;
   readonly timeoutMs?: number;
 }
 
 export interface LinkEvents {
   readonly pushed: (push: Push) => void;
-  /** The head was away and is back, perhaps in another life: `greeting` is what it says now. */
+  /** The head was away and is back, perhaps restarted; `greeting` is its current state. */
   readonly returned: (greeting: Message<'greeting'>) => void;
 }
 
@@ -44,9 +44,9 @@ export interface LinkOptions {
 }
 
 /**
- * Questions and answers over one socket, across lost connections and lives of the head. Every question is safe to ask twice,
- * so whatever is unanswered is asked again when the connection comes back, when the head's epoch changes, or when a later
- * question was answered first. A question waits for ever unless it has a timeout or its scope is dropped.
+ * Requests and answers over one socket, across lost connections and restarts of the head. Every request is idempotent, so unanswered ones
+ * are sent again when the connection comes back, when the head's epoch changes, or when a later request was answered first. A request
+ * waits for ever unless it has a timeout or its scope is dropped.
  */
 export class HeadLink {
   readonly endpoint: Endpoint;
@@ -74,7 +74,7 @@ export class HeadLink {
     this.#ticker = setInterval(() => this.#tick(), GREET_EVERY_MS);
   }
 
-  /** Of the head's life, as it said last; 0 before it has said anything. */
+  /** The head's epoch as last reported; 0 before its first greeting. */
   get headEpoch(): number {
     return this.#epoch;
   }
@@ -84,7 +84,7 @@ export class HeadLink {
     return systemClock.nowMs() - this.#heardMs;
   }
 
-  /** Rejects with the error that the head answers, with HEAD_UNREACHABLE after `timeoutMs`, or with what its scope is dropped for. */
+  /** Rejects with the head's error, with HEAD_UNREACHABLE after `timeoutMs`, or with the error that its scope is dropped with. */
   ask<T extends Asked>(type: T, fields: AskFields<T>, options: AskOptions = {}): Promise<Answer<T>> {
     if (this.#closed) return Promise.reject(closedError());
     const request = this.#questions.nextRequest();
@@ -113,7 +113,7 @@ export class HeadLink {
     });
   }
 
-  /** Asks who is there. A first greeting, or one of another epoch, is remembered. */
+  /** Greets the head and records its epoch; if the epoch has changed, open requests are sent again. */
   async greet(options: AskOptions = {}): Promise<Message<'greeting'>> {
     const { message } = await this.ask('greet', { version: PROTOCOL_VERSION }, options);
     const before = this.#epoch;
@@ -134,13 +134,13 @@ export class HeadLink {
     this.#socket.close();
   }
 
-  /** Nothing needs to be asked again at the first connection: ZeroMQ has kept it. */
+  /** After the first connection nothing is sent again: ZeroMQ has kept what was sent before it. */
   #connected(): void {
     this.#connections += 1;
     if (this.#connections > 1 && !this.#closed) void this.#greetAgain();
   }
 
-  /** A new connection is a new peer for the head even within one epoch: it has forgotten who watches what. */
+  /** To the head a new connection is a new peer even within one epoch: it has forgotten this client's watches. */
   async #greetAgain(): Promise<void> {
     const epoch = this.#epoch;
     try {
@@ -157,7 +157,7 @@ export class HeadLink {
     this.#events.returned(greeting);
   }
 
-  /** While something is unanswered, one probe is under way: its answer tells what it has overtaken, and the epoch. */
+  /** While any request is open, one probe is in flight: its answer shows which requests it has overtaken, and the epoch. */
   #tick(): void {
     if (!this.#probing && this.#questions.size > 0) void this.#probe();
   }
@@ -166,7 +166,7 @@ export class HeadLink {
     this.#probing = true;
     const sentMs = systemClock.nowMs();
     try {
-      // The head drops answers that do not fit its queue, this one too.
+      // Needs a timeout, because the head drops answers that do not fit its queue, also this one.
       await this.greet({ timeoutMs: PROBE_MS });
       this.#askAgain((question) => question.sentMs < sentMs - OVERTAKEN_MS);
     } catch (error) {

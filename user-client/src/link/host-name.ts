@@ -3,7 +3,7 @@ import { systemCodeOf } from '@muster/shared/io';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 
-/** A name that nobody knows looks to ZeroMQ like a head that is away; so it is looked up beside it. */
+/** To ZeroMQ an unknown host name looks like a head that is away, so the name is also looked up here. */
 export class HostName {
   readonly #host: string;
   #fault = '';
@@ -22,10 +22,10 @@ export class HostName {
     }
   }
 
-  /** HEAD_UNREACHABLE that tells so when the name is what is wrong. */
+  /** The error, or HEAD_UNREACHABLE with the reason if the name cannot be resolved. */
   async explain(error: unknown): Promise<unknown> {
     if (!isMusterError(error) || !['HEAD_UNREACHABLE', 'UNAUTHORIZED'].includes(error.code)) return error;
-    // Who has not joined is told so at once, before the name is looked up.
+    // UNAUTHORIZED for want of a membership comes at once, before the lookup has ended.
     if (error.code === 'UNAUTHORIZED') await this.#lookedUp;
     if (this.#fault === '') return error;
     return new MusterError('HEAD_UNREACHABLE', `the name '${this.#host}' leads nowhere`, {

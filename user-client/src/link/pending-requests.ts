@@ -4,7 +4,7 @@ import { answerOf, type Answer, type Asked } from './requests.ts';
 export interface PendingRequest {
   readonly type: Asked;
   readonly frames: [Buffer, ...Uint8Array[]];
-  /** Questions of one scope are dropped together. */
+  /** Requests of one scope are dropped together. */
   readonly scope: string;
   readonly resolve: (answer: Answer<Asked>) => void;
   readonly reject: (error: unknown) => void;
@@ -13,7 +13,7 @@ export interface PendingRequest {
   timer?: NodeJS.Timeout;
 }
 
-/** What was asked and is not answered yet, in the order of asking. */
+/** Unanswered requests, in the order of asking. */
 export class PendingRequests {
   readonly #open = new Map<number, PendingRequest>();
   #last = 0;
@@ -35,7 +35,7 @@ export class PendingRequests {
     return [...this.#open.values()].filter(which);
   }
 
-  /** The answer to a question that is gone is ignored: it was asked twice, or nobody waits any more. */
+  /** An answer without an open request is ignored: the request was sent twice, or has been dropped. */
   answer(request: number, { message, payload }: Envelope): void {
     const question = this.#take(request);
     if (question === undefined) return;

@@ -1,6 +1,6 @@
 import type { Fields, Message, MessageType } from '@muster/shared';
 
-/** What a client may ask, and the type of the answer. `watch` is answered by whatever the head likes: its effect is the pushes. */
+/** Requests of a client, and the type of their answer. `watch` accepts any answer: what counts are the pushes that follow. */
 export const answerOf = {
   greet: 'greeting',
   submit: 'accepted',
@@ -24,8 +24,8 @@ export type AskFields<T extends Asked> = Omit<Fields<T>, 'request'>;
 
 export interface Answer<T extends Asked> {
   readonly message: Message<AnswerType<T>>;
-  /** The raw frame behind the answer. */
+  /** The bulk frame behind the answer. */
   readonly payload: Uint8Array | null;
-  /** The question went out more than once, so ZeroMQ may still hold its payload: never write to that buffer again. */
+  /** The request was sent more than once, so ZeroMQ may still hold its payload: never write to that buffer again. */
   readonly resent: boolean;
 }

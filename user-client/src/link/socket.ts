@@ -6,32 +6,34 @@ export interface SocketEvents {
   /** The connection is up, for the first time or again. */
   readonly connected: () => void;
   readonly received: (frames: readonly Uint8Array[]) => void;
-  /** The head does not let us in: UNAUTHORIZED or WRONG_HEAD. */
+  /** The head refuses the connection: UNAUTHORIZED or WRONG_HEAD. */
   readonly refused: (error: MusterError) => void;
 }
 
 export interface FrameSocket {
-  /** Queues one message: up to ZeroMQ's 1000 while the head is away, then here. Frames stay frozen until the head has answered. */
+  /**
+   * Queues one message; while the head is away the first 1000 are with ZeroMQ, the others here. Frames must not change until the answer.
+   */
   send(frames: readonly [Buffer, ...Uint8Array[]]): void;
   close(): void;
 }
 
 export interface SocketOptions {
   readonly endpoint: Endpoint;
-  /** Asked again while there is no connection: the head may have been started, or another in its place. */
+  /** Evaluated again while there is no connection: the head may have been started, or replaced by another. */
   readonly route: () => HeadRoute;
   readonly logger: Logger;
 }
 
 const LOOK_AGAIN_MS = 250;
 
-/** One DEALER to the head's client endpoint. It reconnects for ever; what was under way then may be lost or arrive twice. */
+/** One DEALER to the head's client endpoint. It reconnects for ever; messages in flight at a disconnect may be lost or arrive twice. */
 export function openSocket(options: SocketOptions, events: SocketEvents): FrameSocket {
   expectAddress(options.endpoint);
   return new RoutedSocket(options, events);
 }
 
-/** While nothing answers it looks whether there is another way, and takes that with a socket of its own. */
+/** While not connected, checks whether the route to the head has changed, and dials a new one with a new socket. */
 class RoutedSocket implements FrameSocket {
   readonly #options: SocketOptions;
   readonly #events: SocketEvents;
@@ -40,7 +42,7 @@ class RoutedSocket implements FrameSocket {
   #socket: Dealer;
   #queue: SendQueue;
   #connected = false;
-  /** What was said before the first connection; null after it. */
+  /** Messages sent before the first connection, to be repeated on a new route; null afterwards. */
   #early: Frames[] | null = [];
 
   constructor(options: SocketOptions, events: SocketEvents) {
@@ -98,7 +100,7 @@ class RoutedSocket implements FrameSocket {
       this.#queue.push([sealed(head as Buffer, this.#route.seal), ...bytes]);
   }
 
-  /** A head that was once there and breaks off is being restarted, or cut off from us. */
+  /** Once there was a connection, WRONG_HEAD may also mean that the head is restarting or was cut off. */
   #isFinal({ code }: MusterError): boolean {
     return code !== 'WRONG_HEAD' || this.#early !== null;
   }
@@ -117,7 +119,9 @@ class RoutedSocket implements FrameSocket {
   }
 }
 
-/** Throws USAGE. Whether it can be one ZeroMQ finds out only at the connection, and the way may lead elsewhere. */
+/**
+ * Throws USAGE for an invalid address. Only ZeroMQ's `connect` can tell, and the route may lead to another address: hence a trial socket.
+ */
 function expectAddress(endpoint: Endpoint): void {
   const address = tcpAddress(endpoint, 'clients');
   const trial = new Dealer({ linger: 0, ipv6: isIpv6(endpoint) });

@@ -2,7 +2,7 @@ import { blockNumber, chunkRange, dtypes, stripeRange } from '@muster/shared';
 import { stripingOfRole, type OperandSide } from './matrix-ref.ts';
 import type { Shaped, Span } from './matrix-source.ts';
 
-/** One block of an operand and where it lies in the matrix. */
+/** One block of an operand and its place in the matrix. */
 export interface BlockCut {
   readonly role: OperandSide;
   readonly number: number;
@@ -11,7 +11,7 @@ export interface BlockCut {
   readonly bytes: number;
 }
 
-/** The blocks of an operand by number. */
+/** The blocks of an operand in the order of their numbers. */
 export function cutsOf(role: OperandSide, shaped: Shaped): BlockCut[] {
   const striping = stripingOfRole(role, shaped);
   const cuts: BlockCut[] = [];
@@ -28,9 +28,9 @@ export function cutsOf(role: OperandSide, shaped: Shaped): BlockCut[] {
 }
 
 /**
- * The order in which a product's blocks are sent: the first stripe of B, all of A, the rest of B. With a cut by columns the
- * first tile needs all of A, so it can start after half of the upload, and each further stripe of B frees one more; taking
- * A and B in turns it would start only at the end. With a cut by both, each stripe of A frees one tile at once.
+ * The order in which a product's blocks are sent: the first stripe of B, all of A, the rest of B. With a cut by columns the first tile
+ * needs all of A, so it can start after half of the upload, and each further stripe of B enables one more; if A and B alternated, it
+ * would start only at the end. With a cut by both, each stripe of A enables one tile at once.
  */
 export function sendOrder(a: readonly BlockCut[], b: readonly BlockCut[]): BlockCut[] {
   const firstStripe = b.filter(({ columns }) => columns[0] === 0);

@@ -2,15 +2,15 @@ import type { BlockId } from '@muster/shared';
 import type { BufferPool } from '../buffer-pool.ts';
 import type { PackedBlock } from './packed-block.ts';
 
-/** What one operand of a task is made of. Its blocks are asked for one at a time and in no fixed order. */
+/** The blocks of one operand of a task. They are read one at a time, in any order. */
 export interface BlockSource {
-  /** As the task type names it. */
+  /** The operand's name in the task type. */
   readonly operand: string;
   readonly blocks: number;
   blockBytes(block: number): number;
-  /** The id of a block that the head was given before; undefined: it must be read. */
+  /** Id of a block that was given to the head before; undefined: it must be read. */
   known(block: number): BlockId | undefined;
-  /** May be called again for a block that the head has lost. */
+  /** May be called again, for a block that the head has lost. */
   read(block: number, pool: BufferPool): PackedBlock | Promise<PackedBlock>;
 }
 

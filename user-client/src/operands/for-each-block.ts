@@ -1,10 +1,13 @@
 import { Limiter } from '@muster/shared';
 import { nextTurn } from '../transport.ts';
 
-/** Blocks under way at a time, from packing to the head's answer. */
+/** Blocks in flight at a time, from packing to the head's answer. */
 const BLOCKS_UNDER_WAY = 64;
 
-/** Starts the blocks in order, one per turn of the event loop so that messages flow, and stops at the first failure. */
+/**
+ * Starts the blocks in order, one per turn of the event loop so that messages keep flowing. After a failure starts no more, waits for
+ * those started and rejects with the first error.
+ */
 export async function forEachBlock<Block>(
   blocks: readonly Block[],
   act: (block: Block, place: number) => Promise<void>,

@@ -6,7 +6,7 @@ import { isMatrixRef, type MatrixRef, type OperandSide } from './matrix-ref.ts';
 import type { MatrixSource } from './matrix-source.ts';
 import { packMatrixBlock, type PackedBlock } from './packed-block.ts';
 
-/** An operand of a product: a matrix, or the reference of one that was put before. */
+/** An operand of a product: a matrix, or a reference to one that was put before. */
 export type Operand = MatrixSource | MatrixRef;
 
 /** The blocks of one operand of a product. */
@@ -49,8 +49,8 @@ export class MatrixBlocks implements BlockSource {
 }
 
 /**
- * The blocks of a product in the order in which they are sent. What the head has already comes first: it costs a message, and
- * tiles that need only one more block can start.
+ * The blocks of a product in the order in which they are sent. Blocks that the head already has come first: each costs only a message,
+ * and tiles that then lack a single block can start early.
  */
 export function productBlocks({ a, b }: Readonly<Record<OperandSide, Operand>>): SourceBlock[] {
   const sources = { a: new MatrixBlocks('a', a), b: new MatrixBlocks('b', b) };

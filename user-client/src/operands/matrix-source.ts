@@ -12,13 +12,13 @@ export interface Shaped extends MatrixShape {
   readonly dtype: OperandDtype;
 }
 
-/** Where the elements of an operand come from. Blocks are asked for one at a time and in no fixed order. */
+/** Supplies the elements of an operand. Blocks are read one at a time, in any order. */
 export interface MatrixSource extends Shaped {
-  /** Fills `into` with the block, packed and row-major; it is exactly as long as the block. */
+  /** Fills `into`, which has exactly the right length, with the block, packed and row-major. */
   readBlock(rows: Span, columns: Span, into: Elements): void | Promise<void>;
   /**
-   * The block as it lies in memory, when it is packed there already; null when it must be copied. The elements must stay as
-   * they are until the upload has ended.
+   * The block as it lies in memory if it is packed there already; null if it must be copied. The elements must not change until the
+   * upload has ended.
    */
   view?(rows: Span, columns: Span): Elements | null;
 }

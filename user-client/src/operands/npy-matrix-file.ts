@@ -19,8 +19,8 @@ import { fileError } from '../file-error.ts';
 import type { MatrixSource, Span } from './matrix-source.ts';
 
 /**
- * A file of up to this size is read once and kept: a block that is narrower than the file costs a read of 0.7 us for each of its
- * lines, 12 ms for a matrix of 2048 x 2048, against 2 ms for reading all of it.
+ * Files up to this size are read once and kept: a block narrower than the file costs a read of 0.7 us per line, 12 ms for a matrix of
+ * 2048 x 2048, against 2 ms for reading all of it.
  */
 const KEPT_BYTES_MAX = 32 * 2 ** 20;
 
@@ -45,7 +45,7 @@ export class NpyMatrixFile implements MatrixSource {
     this.dtype = header.dtype;
   }
 
-  /** Throws BAD_DATA for a file that is missing, damaged, truncated or of a type that is not multiplied. */
+  /** Throws BAD_DATA for a file that is missing, damaged, truncated or of an unsupported type. */
   static open(path: string): NpyMatrixFile {
     const fd = openToRead(path);
     try {
@@ -85,7 +85,7 @@ export class NpyMatrixFile implements MatrixSource {
     return whole;
   }
 
-  /** The block comes out of the file column by column and is turned in memory. */
+  /** Reads the block column by column and transposes it in memory. */
   #readTransposed(rows: Span, columns: Span, into: Elements): void {
     const turned = new Uint8Array(into.byteLength);
     this.#readRanges(this.#rangesOf(rows, columns), turned);

@@ -6,19 +6,19 @@ import { putBlock } from './put-block.ts';
 
 export interface UploadOptions {
   readonly task: TaskId;
-  /** Of the questions, so that they can be dropped. */
+  /** Scope of the requests, so that they can be dropped. */
   readonly scope: string;
-  /** In the order in which they are sent. */
+  /** In the order of sending. */
   readonly blocks: readonly SourceBlock[];
-  /** The head has the task on its disk. Blocks are named to it before: it knows the task from the moment when it reads the submission. */
+  /** Settles when the head has the task on disk. Blocks are bound before that: the head knows the task once it has read the submission. */
   readonly accepted: Promise<unknown>;
 }
 
-/** The operands of one task on their way to the head. */
+/** Uploads the operands of one task. */
 export class OperandUpload {
   readonly #transport: Transport;
   readonly #options: UploadOptions;
-  /** By place in the order of sending, as far as known. */
+  /** By position in `blocks`; undefined until known. */
   readonly #ids: (BlockId | undefined)[];
 
   constructor(transport: Transport, options: UploadOptions) {
@@ -28,8 +28,8 @@ export class OperandUpload {
   }
 
   /**
-   * Resolves when the head has every block, and on its disk to which task it belongs. A head that was restarted meanwhile may have
-   * forgotten what it had answered: then everything is said again, where blocks that are known by now cost one small message each.
+   * Resolves when the head has every block and has stored durably which task it belongs to. A head that restarted meanwhile may have
+   * forgotten what it answered; then everything is repeated, at the cost of one small message for each block whose id is known by now.
    */
   async run(): Promise<void> {
     const { task, scope, blocks } = this.#options;
@@ -70,18 +70,18 @@ export class OperandUpload {
     if (await this.#bind(block, id, this.#transport.store?.find(id) ?? '')) await this.#putAgain(block, id);
   }
 
-  /** The head wants a block that it was told to have: it lost it, or cannot read what this process wrote. */
+  /** The head lacks a block that should be in its store: it was lost, or the head cannot read what this process wrote. */
   async #putAgain({ source, number }: SourceBlock, id: BlockId): Promise<void> {
     const packed = await source.read(number, this.#transport.pool);
     await packed.use(() => putBlock(this.#transport, { id, bytes: packed.bytes, scope: this.#options.scope }));
   }
 
-  /** Are the bytes wanted? Asked at once behind the submission, which saves its round trip. */
+  /** Binds a block to the task and tells whether the head wants its bytes. Sent right behind the submission, which saves a round trip. */
   async #bind(block: SourceBlock, id: BlockId, path: string): Promise<boolean> {
     try {
       return await this.#askToBind(block, id, path);
     } catch (error) {
-      // A task that was refused is unknown to the head: then the refusal is the reason. A submission that was lost comes again.
+      // A refused task is unknown to the head, and `accepted` rejects with the reason. A lost submission has been sent again by now.
       await this.#options.accepted;
       if (!isMusterError(error) || error.code !== 'TASK_UNKNOWN') throw error;
       return this.#askToBind(block, id, path);

@@ -15,13 +15,13 @@ export class PackedBlock {
     this.#held = pool !== null;
   }
 
-  /** Any number of times. */
+  /** Idempotent. */
   release(): void {
     if (this.#held) this.#pool?.giveBack(this.bytes);
     this.#held = false;
   }
 
-  /** Sends the bytes away and releases them; `send` says whether ZeroMQ may still hold them, as it may when it fails. */
+  /** Sends the bytes and releases them. `send` resolves to whether ZeroMQ may still hold them, which is assumed when it rejects. */
   async use(send: () => Promise<boolean>): Promise<void> {
     let held = true;
     try {

@@ -2,7 +2,7 @@ import { limits, MusterError, type BlockId } from '@muster/shared';
 import type { Answer } from '../link/requests.ts';
 import type { Transport } from '../transport.ts';
 
-/** A head that was restarted has forgotten the chunks of an incomplete block. */
+/** More than one, because a restarted head has forgotten the chunks of an incomplete block. */
 const ATTEMPTS = 5;
 
 export interface BlockPut {
@@ -11,7 +11,10 @@ export interface BlockPut {
   readonly scope: string;
 }
 
-/** Sends a block over the socket, chunk by chunk under credit. Returns whether ZeroMQ may hold its bytes longer than until now. */
+/**
+ * Sends a block over the socket in chunks, with a limited number in flight. Resolves to whether ZeroMQ may still hold its bytes. Rejects
+ * with BLOCK_MISSING after ATTEMPTS.
+ */
 export async function putBlock(transport: Transport, block: BlockPut): Promise<boolean> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const stored = await Promise.all(

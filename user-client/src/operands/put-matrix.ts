@@ -7,7 +7,7 @@ import type { MatrixSource } from './matrix-source.ts';
 import { packMatrixBlock } from './packed-block.ts';
 import { putBlock } from './put-block.ts';
 
-/** Gives the head the blocks of a matrix before there is a task. */
+/** Uploads the blocks of a matrix before there is a task for them. */
 export async function putMatrix(transport: Transport, source: MatrixSource, role: OperandSide): Promise<MatrixRef> {
   const { rows, columns, dtype } = source;
   const cuts = cutsOf(role, source);

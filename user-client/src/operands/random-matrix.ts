@@ -1,13 +1,13 @@
 import { seededRandom, zeros, type Elements, type OperandDtype } from '@muster/shared';
 import type { MatrixSource, Shaped, Span } from './matrix-source.ts';
 
-/** Prime, so that no usual row length makes the rows repeat in step with it. */
+/** Prime, so that no usual row length makes rows repeat in step with it. */
 const POOL = 65_537;
 
 /**
- * The same test matrix for the same seed on every machine, however it is cut into blocks. One pool of uniform numbers is
- * drawn; each row is the pool read from a place drawn for that row. Copying rows runs at memory speed, where drawing every
- * element takes longer than multiplying 2048 x 2048 does. Floats are in [-1, 1), int8 in [-128, 127].
+ * The same test matrix for the same seed on every machine, however it is cut into blocks. Each row is a window into one pool of uniform
+ * random numbers, at an offset drawn for that row: copying rows runs at memory speed, while drawing every element takes longer than
+ * multiplying 2048 x 2048. Floats are in [-1, 1), int8 in [-128, 127].
  */
 export class RandomMatrix implements MatrixSource {
   readonly rows: number;
@@ -22,7 +22,7 @@ export class RandomMatrix implements MatrixSource {
     this.dtype = dtype;
     const random = seededRandom(seed);
     const draw = dtype === 'int8' ? () => Math.floor(random() * 256) - 128 : () => random() * 2 - 1;
-    // As much longer than POOL as a row can be, so that a row never wraps.
+    // One row longer than POOL, so that no row wraps.
     this.#pool = zeros(dtype, POOL + columns);
     this.#pool.set(Array.from({ length: POOL }, draw));
     this.#pool.set(this.#pool.subarray(0, Math.min(columns, POOL)), POOL);

@@ -2,13 +2,13 @@ import type { BlockId } from '@muster/shared';
 import type { BlockSource } from './block-source.ts';
 import { PackedBlock } from './packed-block.ts';
 
-/** An operand of one block that is in memory: the bytes of a file that was read to be checked. Empty bytes are no operand. */
+/** An operand that is a single block in memory, such as a file that was read to be checked. Without bytes it has no blocks. */
 export class WholeBlock implements BlockSource {
   readonly operand: string;
   readonly blocks: number;
   readonly #bytes: Uint8Array<ArrayBuffer>;
 
-  /** The bytes must stay as they are until the upload has ended. */
+  /** `bytes` must not change until the upload has ended. */
   constructor(operand: string, bytes: Uint8Array<ArrayBuffer>) {
     this.operand = operand;
     this.#bytes = bytes;

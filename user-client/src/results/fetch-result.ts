@@ -1,13 +1,13 @@
 import { MusterError, type TaskId } from '@muster/shared';
 import type { Transport } from '../transport.ts';
 
-/** A result and the place in it. */
+/** A range of bytes in one result of a task. */
 export interface ResultPiece {
   readonly task: TaskId;
   readonly index: number;
   readonly offset: number;
   readonly length: number;
-  /** Of the questions, so that they can be dropped. */
+  /** Scope of the request, so that it can be dropped. */
   readonly scope: string;
 }
 
@@ -17,7 +17,10 @@ export interface FetchedPiece {
   readonly total: number;
 }
 
-/** At most one chunk of a result, exactly as long as asked for. Waits while too many are under way. */
+/**
+ * Fetches up to one chunk of a result. Rejects with PROTOCOL unless it is exactly as long as requested. Waits while too many are in
+ * flight.
+ */
 export async function fetchPiece(transport: Transport, piece: ResultPiece): Promise<FetchedPiece> {
   const fetched = await fetchUpTo(transport, piece);
   if (fetched.bytes.length === piece.length) return fetched;
@@ -26,7 +29,7 @@ export async function fetchPiece(transport: Transport, piece: ResultPiece): Prom
   });
 }
 
-/** Fewer bytes than asked for at the end of the result. */
+/** As `fetchPiece`, but returns fewer bytes than requested at the end of the result. */
 export async function fetchUpTo({ fetches, link }: Transport, { scope, ...piece }: ResultPiece): Promise<FetchedPiece> {
   await fetches.enter();
   try {

@@ -7,24 +7,24 @@ export interface ResultShape<T extends Dtype = Dtype> {
   readonly dtype: T;
 }
 
-/** Where the tiles of a product go, each once, in the order in which they arrive. */
+/** Receives the tiles of a product, each once, in the order of their arrival. */
 export interface MatrixSink {
-  /** A packed row-major tile; its memory is the caller's again when this returns. */
+  /** `tile` is packed and row-major, and must not be kept after returning. */
   place(rows: Span, columns: Span, tile: Elements): void;
-  /** Every tile is placed. */
+  /** Called when every tile is placed. */
   complete?(): void;
-  /** The task failed: what was placed is of no use. */
+  /** Called when the task fails: what was placed is useless. */
   discard?(): void;
 }
 
-/** Collects a product in memory; `elements` is whole when the task's `wait()` has resolved. */
+/** Collects a product in memory; `elements` is complete once the task's `wait()` has resolved. */
 export class MemorySink<T extends Dtype = Dtype> implements MatrixSink {
   readonly rows: number;
   readonly columns: number;
   readonly dtype: T;
   readonly elements: Elements<T>;
 
-  /** `into`, row-major, spares the allocation: fresh memory costs 0.4 ms per MB. */
+  /** `into`, row-major, saves the allocation: fresh memory costs 0.4 ms per MB. */
   constructor({ rows, columns, dtype }: ResultShape<T>, into: Elements<T> = zeros(dtype, rows * columns)) {
     this.rows = rows;
     this.columns = columns;

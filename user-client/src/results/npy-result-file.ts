@@ -3,10 +3,10 @@ import type { Span } from '../operands/matrix-source.ts';
 import { MemorySink, type MatrixSink, type ResultShape } from './matrix-sink.ts';
 import { PartFile } from './part-file.ts';
 
-/** Up to this size a result is put together in memory: a write costs 3 us for each row of a tile, 50 ms for 2048 x 2048. */
+/** Results up to this size are assembled in memory: a write costs 3 us for each row of a tile, 50 ms for 2048 x 2048. */
 const ASSEMBLED_BYTES_MAX = 64 * 2 ** 20;
 
-/** Collects a product in a `.npy` file (C order), which is there when every tile is placed. */
+/** Collects a product in a `.npy` file (C order), which appears once every tile is placed. */
 export class NpyResultFile implements MatrixSink {
   readonly #shape: ResultShape;
   readonly #file: PartFile;

@@ -4,8 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { fileError } from '../file-error.ts';
 
 /**
- * A result file on its way: the bytes go to a file of another name beside it, which takes the wanted name when all of them are there. A
- * reader sees the whole result or none, and a result that was there stays until then.
+ * A result file in the making: the bytes go to a temporary file beside it, which is renamed once complete. A reader sees the whole result
+ * or none, and an older result stays until then.
  */
 export class PartFile {
   readonly path: string;
@@ -36,7 +36,7 @@ export class PartFile {
     });
   }
 
-  /** Nothing happens to a file that is complete. */
+  /** No effect on a complete file. */
   discard(): void {
     this.#close();
     rmSync(this.#partPath, { force: true });
@@ -56,7 +56,7 @@ export class PartFile {
   }
 }
 
-/** The last step is a rename, which would replace a device and cannot replace a directory. */
+/** The last step is a rename, which would replace a device and fails on a directory. Throws BAD_DATA for both. */
 function checkReplaceable(path: string): void {
   const there = statSync(path, { throwIfNoEntry: false });
   if (there === undefined || there.isFile()) return;

@@ -2,16 +2,16 @@ import { dtypes, elementsOf } from '@muster/shared';
 import type { Span } from '../operands/matrix-source.ts';
 import type { MatrixSink, ResultShape } from './matrix-sink.ts';
 
-/** Where the tiles of a task's result go, as bytes: each once, in the order in which they arrive. */
+/** Receives the tiles of a task's result as bytes, each once, in the order of their arrival. */
 export interface TaskResult {
   readonly rows: number;
   readonly columns: number;
   readonly elementBytes: number;
-  /** A packed row-major tile; its memory is the caller's again when this returns. */
+  /** `tile` is packed and row-major, and must not be kept after returning. */
   place(rows: Span, columns: Span, tile: Uint8Array): void;
-  /** Every tile is placed. */
+  /** Called when every tile is placed. */
   complete(): void;
-  /** The task failed: what was placed is of no use. */
+  /** Called when the task fails: what was placed is useless. */
   discard(): void;
 }
 

@@ -4,21 +4,21 @@ import { nextTurn, type Transport } from '../transport.ts';
 import { fetchPiece } from './fetch-result.ts';
 import type { TaskResult } from './task-result.ts';
 
-/** Tiles that are fetched over the socket at a time; their chunks share the client's window. */
+/** Tiles fetched over the socket at a time; their chunks share the client's window. */
 const TILES_UNDER_WAY = 4;
 /** A head that was restarted may announce a tile, lose it and compute it again. */
 const MISSES_MAX = 5;
 
 export interface IntakeOptions {
   readonly task: TaskId;
-  /** Of the questions, so that they can be dropped. */
+  /** Scope of the requests, so that they can be dropped. */
   readonly scope: string;
   readonly result: TaskResult;
   readonly placed: () => void;
   readonly failed: (error: unknown) => void;
 }
 
-/** The tiles of one task from their announcement to their place in the sink: each once, however often it is announced. */
+/** Takes the tiles of one task from their announcement to the sink: each once, however often it is announced. */
 export class TileIntake {
   readonly #transport: Transport;
   readonly #options: IntakeOptions;
@@ -35,12 +35,12 @@ export class TileIntake {
     this.#options = options;
   }
 
-  /** Tiles in their place. */
+  /** Number of tiles placed. */
   get placed(): number {
     return this.#count;
   }
 
-  /** Some tile was announced and is not in its place yet. */
+  /** Whether a tile was announced but is not placed yet. */
   get busy(): boolean {
     return this.#count < this.#known.size;
   }
@@ -54,7 +54,7 @@ export class TileIntake {
     if (!this.#draining) void this.#drain();
   }
 
-  /** Nothing is placed any more. */
+  /** Places no more tiles. */
   stop(): void {
     this.#stopped = true;
   }
@@ -97,7 +97,7 @@ export class TileIntake {
   }
 
   async #fetch(tile: TileNotice, into: Uint8Array): Promise<void> {
-    // All of them, even after a failure: none may write into a buffer that was given back.
+    // Waits for all chunks even after a failure: none may write into a buffer that was given back.
     const chunks = await Promise.allSettled(
       chunkOffsets(into.length).map((offset) => this.#fetchChunk(tile, offset, into)),
     );
@@ -111,7 +111,7 @@ export class TileIntake {
     into.set(bytes, offset);
   }
 
-  /** A tile that is gone for now is forgotten, so that its next announcement counts. */
+  /** A tile that is missing for now is forgotten, so that its next announcement is taken. */
   #missed({ index }: TileNotice, error: unknown): void {
     const times = (this.#misses.get(index) ?? 0) + 1;
     this.#misses.set(index, times);
@@ -121,7 +121,7 @@ export class TileIntake {
   }
 }
 
-/** The length that a tile of this region must have: sinks and buffers trust it. */
+/** The length in bytes that a tile of this region must have, on which sinks and buffers rely. Throws PROTOCOL. */
 function checkedBytes({ index, bytes, region }: TileNotice, { rows, columns, elementBytes }: TaskResult): number {
   const [top = -1, bottom = -1, left = -1, right = -1] = region;
   const inside = 0 <= top && top < bottom && bottom <= rows && 0 <= left && left < right && right <= columns;

@@ -2,8 +2,8 @@ import { momentNames, MusterError, type TrainingOptions, type TrainSpec } from '
 import type { CheckpointFile } from './checkpoint-file.ts';
 
 /**
- * Can a run go on from this checkpoint? Whether the samples are the same is only known when they are on the head.
- * @throws USAGE where options say otherwise, CHECKPOINT_MISMATCH for another number of samples
+ * Checks that a run can go on from this checkpoint. Whether the samples are the same only the head can tell, once it has them.
+ * @throws USAGE for options that contradict it, CHECKPOINT_MISMATCH for another number of samples
  */
 export function checkResumed({ checkpoint }: CheckpointFile, { options, trainSamples }: TrainSpec): void {
   const { epoch, step, data } = checkpoint;

@@ -20,17 +20,17 @@ export interface Weights {
 /** By name, in the order of the layers. */
 export type ModelWeights = ReadonlyMap<string, Weights>;
 
-/** A checkpoint that was read and found whole. */
+/** A checkpoint that was read and validated. */
 export interface CheckpointFile {
   readonly model: Model;
   readonly checkpoint: Checkpoint;
-  /** The file as it is. */
+  /** The whole file. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 /**
- * `path` only appears in the texts.
- * @throws BAD_DATA for what is no checkpoint, CHECKPOINT_MISMATCH for one of another version, or of another model than `model`
+ * `path` is only used in error texts.
+ * @throws BAD_DATA for what is not a checkpoint, CHECKPOINT_MISMATCH for one of another version, or of another model than `model`
  */
 export function readCheckpoint(bytes: Uint8Array<ArrayBuffer>, path: string, model?: Model): CheckpointFile {
   const stored = readSafetensors(bytes, path);
@@ -54,7 +54,7 @@ const noModel = (path: string, why: string): MusterError =>
     fix: 'give a file that `user-client tasks result ID --out FILE` has written',
   });
 
-/** Views of the checkpoint's flat vector. */
+/** Views of the checkpoint's flat vector, by parameter name. */
 export const weightsOf = ({ model, checkpoint }: CheckpointFile): ModelWeights =>
   new Map(
     parameters(model).map(({ name, shape, offset }) => {
@@ -63,7 +63,7 @@ export const weightsOf = ({ model, checkpoint }: CheckpointFile): ModelWeights =
     }),
   );
 
-/** A safetensors file of the weights alone, in pieces: what other programs load. */
+/** A safetensors file of the weights alone, for other programs; the pieces are to be concatenated. */
 export function weightsFile(file: CheckpointFile, facts: Readonly<Record<string, string>>): Uint8Array[] {
   const tensors = new Map(
     [...weightsOf(file)].map(([name, { shape, values }]) => {

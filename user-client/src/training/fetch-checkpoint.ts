@@ -3,13 +3,13 @@ import { chunkOffsets } from '../operands/put-block.ts';
 import { fetchUpTo, type FetchedPiece, type ResultPiece } from '../results/fetch-result.ts';
 import type { Transport } from '../transport.ts';
 
-/** Each time the run writes a newer checkpoint while this one is fetched, it begins again. */
+/** Fetching starts over each time the run writes a newer checkpoint meanwhile. */
 const ATTEMPTS = 5;
 
 /**
- * The latest checkpoint of a training run, in whatever state that is: one whole file, although a running task replaces it now and
- * then.
- * @throws TASK_UNKNOWN, USAGE for a task of another type, and what the head says when there is no checkpoint yet
+ * The latest checkpoint of a training run in any state: one consistent file, although a running task replaces it now and then.
+ * @throws TASK_UNKNOWN, USAGE for a task of another type, BLOCK_MISSING before the first checkpoint, TASK_NOT_DONE when it changes faster
+ * than it can be fetched
  */
 export async function fetchCheckpoint(transport: Transport, task: TaskId): Promise<Uint8Array<ArrayBuffer>> {
   await expectTraining(transport, task);
@@ -31,8 +31,8 @@ async function expectTraining({ link }: Transport, task: TaskId): Promise<void> 
 type Piece = Pick<ResultPiece, 'offset' | 'length'>;
 
 /**
- * null when the file was replaced on the way. Each says in its head of which step it is, so that all pieces are of one file if the
- * first is still the same after the last; the status would not tell, for it is of a round and not of the file.
+ * null when the file was replaced meanwhile. Its first chunk names its step, so all pieces are of one file if that chunk is the same
+ * before and after. The status could not tell: it refers to a round, not to the file.
  */
 async function fetchOnce(transport: Transport, task: TaskId): Promise<Uint8Array<ArrayBuffer> | null> {
   const fetch = (piece: Piece): Promise<FetchedPiece> => fetchUpTo(transport, { task, index: 0, scope: '', ...piece });
@@ -52,7 +52,7 @@ async function fetchOnce(transport: Transport, task: TaskId): Promise<Uint8Array
   return again.total === whole.length && Buffer.compare(again.bytes, first.bytes) === 0 ? whole : null;
 }
 
-/** False when the piece is not of a file of this length. */
+/** False when the piece is of a file of another length. */
 function fill(whole: Uint8Array, { offset, length }: Piece, { bytes, total }: FetchedPiece): boolean {
   if (total !== whole.length || bytes.length !== Math.min(length, whole.length - offset)) return false;
   whole.set(bytes, offset);

@@ -3,7 +3,7 @@ import type { BlockSource } from '../operands/block-source.ts';
 import { PackedBlock } from '../operands/packed-block.ts';
 import type { SampleSet } from './training-data.ts';
 
-/** The training set or the test set of a run, cut as the layout says. */
+/** The training or the test set of a run, cut into blocks as the layout says. */
 export class SampleBlocks implements BlockSource {
   readonly operand: 'train' | 'test';
   readonly blocks: number;

@@ -16,26 +16,26 @@ import { readCheckpoint, type CheckpointFile } from './checkpoint-file.ts';
 import { SampleBlocks } from './sample-blocks.ts';
 import type { TrainingData } from './training-data.ts';
 
-/** A training run as a program asks for it. */
+/** A training run as requested by a program. */
 export interface TrainingRequest {
-  /** 'mlp', 'lenet', or a description as docs/model.md has it; may be left out when there is a checkpoint. */
+  /** 'mlp', 'lenet', or a description as in docs/model.md; may be omitted with a checkpoint. */
   readonly model?: unknown;
   readonly data: TrainingData;
-  /** As docs/training.md lists them; what is left out is as in the checkpoint, or as there. */
+  /** As listed in docs/training.md. Those left out are taken from the checkpoint, else they have the defaults given there. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
-  /** The run goes on from here. */
+  /** Resumes the run from this checkpoint. */
   readonly checkpoint?: CheckpointFile | Uint8Array<ArrayBuffer> | undefined;
 }
 
-/** What is submitted of it. */
+/** What is submitted to the head. */
 export interface TrainingSubmission {
   readonly spec: TrainSpec;
   readonly blocks: readonly SourceBlock[];
 }
 
 /**
- * Everything that can be checked before the head hears of the run.
- * @throws USAGE, TOO_LARGE, BAD_MODEL, SHAPE_MISMATCH for a model that does not fit the data, CHECKPOINT_MISMATCH
+ * Makes the submission, with all checks that do not need the head.
+ * @throws USAGE, TOO_LARGE, BAD_MODEL, BAD_DATA, SHAPE_MISMATCH for a model that does not fit the data, CHECKPOINT_MISMATCH
  */
 export function trainingSubmission(request: TrainingRequest): TrainingSubmission {
   const { data, options } = request;
@@ -72,7 +72,7 @@ function startingPoint({ model, checkpoint, data }: TrainingRequest): { model: M
   });
 }
 
-/** A preset takes its shape from the data. */
+/** A preset takes its input and output sizes from the data. */
 function modelFor(model: unknown, { features, target }: SampleLayout): Model {
   if (!isPreset(model)) return parseModel(model);
   if (target.kind === 'classes') return presetModel(model, { input: features, classes: target.classes });
@@ -82,7 +82,7 @@ function modelFor(model: unknown, { features, target }: SampleLayout): Model {
   });
 }
 
-/** A node without a sample would wait in every step. Throws USAGE. */
+/** Throws USAGE: a node without a sample would wait in every step. */
 export function checkBatchFor(nodes: number, { options: { batch } }: TrainSpec): void {
   if (nodes <= batch) return;
   throw new MusterError('USAGE', 'the batch is smaller than the number of nodes', {

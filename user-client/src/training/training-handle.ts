@@ -6,9 +6,9 @@ import { readCheckpoint, weightsOf, type ModelWeights } from './checkpoint-file.
 
 export type FetchCheckpoint = () => Promise<Uint8Array<ArrayBuffer>>;
 
-/** A training run on the head. Its checkpoint can be had at any time after the first was written, also when the run was cancelled. */
+/** A training run on the head. Its checkpoint is available once the first was written, also after the run was cancelled. */
 export class TrainingHandle {
-  /** The run as any other task. */
+  /** The run as a plain task. */
   readonly task: TaskHandle;
   readonly #fetch: FetchCheckpoint;
 
@@ -21,12 +21,12 @@ export class TrainingHandle {
     return this.task.taskId;
   }
 
-  /** Resolves when the head has all samples. */
+  /** Resolves when the head has all samples durably. */
   get uploaded(): Promise<void> {
     return this.task.uploaded;
   }
 
-  /** `status.training` tells step, loss and accuracy; null before the run has begun. Returns the way to stop it. */
+  /** `status.training` has step, loss and accuracy; null before the run has begun. Returns a function that unsubscribes. */
   onProgress(listener: ProgressListener): () => void {
     return this.task.onProgress(listener);
   }
@@ -40,18 +40,18 @@ export class TrainingHandle {
     return this.task.cancel(timeoutMs);
   }
 
-  /** The weights of the latest checkpoint by name: the final ones when `wait()` has resolved. */
+  /** Weights of the latest checkpoint by name: the final ones once `wait()` has resolved. */
   async model(): Promise<ModelWeights> {
     return weightsOf(readCheckpoint(await this.#fetch(), `the checkpoint of task ${this.taskId}`));
   }
 
-  /** Writes the latest checkpoint to a file, from which a run can go on. */
+  /** Writes the latest checkpoint to a file from which a run can be resumed. */
   async checkpoint(path: string): Promise<void> {
     writeCheckpoint(path, await this.#fetch());
   }
 }
 
-/** Whole or not at all. @throws BAD_DATA, DISK_FULL */
+/** Atomic. @throws BAD_DATA, DISK_FULL */
 export function writeCheckpoint(path: string, bytes: Uint8Array): void {
   try {
     writeFileAtomically(path, bytes);

@@ -1,10 +1,10 @@
-/** A program's connection to the broker, with its outbox: what was not confirmed is sent again after a loss. */
+/** A program's connection to the broker, with its outbox: unconfirmed messages are sent again after a lost connection. */
 import type { TaskId } from '@muster/shared';
 import type { SimProcess } from '../sim-process.ts';
 import type { World } from '../world.ts';
 import type { Broker, BrokerState, Message } from './broker.ts';
 
-/** `task`: whose watermark waits for it. */
+/** `task`: the task whose watermark waits for this message. */
 export interface Publication extends Message {
   readonly to: string;
 }
@@ -21,7 +21,7 @@ interface Entry {
 
 export interface Delivery {
   readonly body: unknown;
-  /** Not for the first time. */
+  /** Redelivered. */
   readonly again: boolean;
   readonly ack: () => void;
 }
@@ -47,7 +47,7 @@ export class BrokerClient {
   readonly #settling: { readonly task: TaskId; readonly proceed: () => void }[] = [];
   readonly #lost = new Map<TaskId, number>();
   readonly #leave: () => void;
-  /** Grows with every connection that is lost. */
+  /** Number of connections lost so far. */
   #connection = 0;
   #lastArrivalMs = 0;
 
@@ -74,7 +74,7 @@ export class BrokerClient {
     else this.#connectSoon();
   }
 
-  /** The same key again while it waits is one publication. */
+  /** A key that is still in the outbox is not published twice; all its callbacks are called. */
   publish(publication: Publication, onSettled?: OnSettled): void {
     const known = this.#outbox.get(publication.key);
     const entry = known ?? { publication, sinceMs: this.#world.timeline.nowMs, onSettled: [], sent: false };
@@ -88,12 +88,12 @@ export class BrokerClient {
     this.#settle();
   }
 
-  /** Publications of this task that the broker has not confirmed. */
+  /** Messages of this task that the broker has not confirmed. */
   unconfirmed(task: TaskId): number {
     return [...this.#outbox.values()].filter(({ publication }) => publication.task === task).length;
   }
 
-  /** Calls when nothing of this task is in the outbox. */
+  /** Calls `proceed` once nothing of this task is in the outbox. */
   settled(task: TaskId, proceed: () => void): void {
     this.#settling.push({ task, proceed });
     this.#settle();
@@ -105,7 +105,7 @@ export class BrokerClient {
     if (this.isUp) this.#attach(subscription);
   }
 
-  /** How many of this task no queue has taken. */
+  /** Messages of this task that no queue has taken. */
   lost(task: TaskId): number {
     return this.#lost.get(task) ?? 0;
   }
@@ -118,7 +118,7 @@ export class BrokerClient {
     return this.#outbox.size === 0;
   }
 
-  /** Its process is gone. */
+  /** Called when its process is gone. */
   end(): void {
     this.onState = () => undefined;
     this.#leave();

@@ -1,6 +1,6 @@
 /**
- * The broker: durable queues that outlive everything, a broker that may be away, blocked or slow. Mirrors what
- * rabbitmq/src/backbone.ts promises, on virtual time.
+ * The broker: durable queues that outlive all processes; the broker itself may be down, blocked or slow. Keeps the promises of
+ * rabbitmq/src/backbone.ts, in virtual time.
  */
 import type { TaskId } from '@muster/shared';
 import type { BackboneView, JournalRecord, StreamedRecord } from '@muster/head-node/core';
@@ -15,11 +15,11 @@ export interface Message<T = unknown> {
   readonly body: T;
 }
 
-/** The stream of what happened, and the stream of each task's blocks; all other destinations are queues. */
+/** The stream of journal records, and the stream of each task's blocks; all other destinations are queues. */
 export const EVENTS = 'events';
 export const BLOCKS = 'blocks';
 
-/** Records of one task that went out together. */
+/** Journal records of one task that were sent in one message. */
 export interface RecordedMessage {
   readonly epoch: number;
   readonly records: readonly JournalRecord[];
@@ -34,7 +34,7 @@ interface Attached extends Consumer {
   readonly held: Set<Message>;
 }
 
-/** Each message to one consumer, and back to the front when that goes before it has acknowledged. */
+/** Each message goes to one consumer, and back to the front if that detaches before acknowledging it. */
 class Queue {
   readonly ready: Message[] = [];
   readonly consumers = new Set<Attached>();
@@ -64,20 +64,20 @@ class Queue {
   }
 }
 
-/** How a client hears of the broker. */
+/** Is notified when the broker's state changes. */
 export interface BrokerPeer {
   onBroker(state: BrokerState): void;
 }
 
 export class Broker {
   state: BrokerState = 'up';
-  /** Of a confirm, at most. */
+  /** Upper bound of the time to a confirm. */
   confirmMs = 3;
   readonly #troubles = new Set<{ readonly state: BrokerState }>();
   readonly #queues = new Map<string, Queue>();
   readonly #peers = new Set<BrokerPeer>();
   readonly events: StreamedRecord[] = [];
-  /** Keys of what is in the streams of tasks. */
+  /** Keys of the messages in the streams of tasks. */
   readonly #blocks = new Map<TaskId, Set<string>>();
   readonly #world: World;
   readonly draw: Draw;
@@ -92,7 +92,7 @@ export class Broker {
     return () => this.#peers.delete(peer);
   }
 
-  /** Returns what ends it. Of several troubles the latest that has not ended counts. */
+  /** Returns a function that ends it. Of several troubles the latest that has not ended sets the state. */
   trouble(state: BrokerState): () => void {
     const trouble = { state };
     this.#troubles.add(trouble);
@@ -116,7 +116,7 @@ export class Broker {
     for (const peer of this.#peers) peer.onBroker(state);
   }
 
-  /** False when there is no such place. */
+  /** False when there is no such destination. */
   take(destination: string, message: Message): boolean {
     if (destination === EVENTS) return this.#record(message.body as RecordedMessage);
     if (destination === BLOCKS) return this.#blocks.get(message.task)?.add(message.key) !== undefined;
@@ -142,7 +142,7 @@ export class Broker {
     return true;
   }
 
-  /** Returns what ends it: what was not acknowledged comes again. */
+  /** Returns a function that detaches the consumer; its unacknowledged messages are then delivered again. */
   attach(queue: string, consumer: Consumer): () => void {
     const attached: Attached = { ...consumer, held: new Set() };
     const at = this.#queueOf(queue);
@@ -155,7 +155,7 @@ export class Broker {
     };
   }
 
-  /** Everything that is not acknowledged comes once more. */
+  /** Delivers everything unacknowledged once more. */
   redeliver(): void {
     for (const [name, queue] of this.#queues) {
       for (const consumer of queue.consumers) queue.takeBack(consumer);

@@ -6,14 +6,14 @@ import type { World } from '../world.ts';
 import { BrokerClient, type Delivery, type OnSettled } from './broker-client.ts';
 import { BLOCKS, EVENTS, type Broker, type RecordedMessage } from './broker.ts';
 
-/** A result that comes by the broker. */
+/** A result that arrives by the broker. */
 export interface DeliveredMessage {
   readonly provider: ProviderId;
   readonly task: TaskId;
   readonly lease: number;
   readonly attempt: number;
   readonly ranges: readonly number[];
-  /** Where its bytes are: in the head's store, on their way by the session, in the task's stream, or in it. */
+  /** Where its bytes are: in the head's store, sent over the session, in the task's stream, or in this message. */
   readonly way: 'store' | 'wire' | 'stream' | 'inline';
   readonly bytes: number;
   readonly computeMs: number;
@@ -42,9 +42,9 @@ export class HeadMirror {
   readonly #broker: Broker | null;
   readonly #client: BrokerClient | null;
   readonly #copies: ResultCopies;
-  /** What waits for the broker only as long as it is there. */
+  /** Callbacks of `recorded`, called at the latest when the broker is no longer up. */
   readonly #awaited: (() => void)[] = [];
-  /** Records of one moment and task are one message. */
+  /** By task: records of the last LINGER_MS, to be sent as one message. */
   readonly #records = new Map<TaskId, JournalRecord[]>();
   #lingering = false;
   #congested = false;
@@ -62,7 +62,7 @@ export class HeadMirror {
     return this.#client === null;
   }
 
-  /** What providers left with the broker comes first; `then` when it is in, or the broker was not reached. */
+  /** First takes in what providers left with the broker. Calls `then` when that is done, or after RECOVER_MS. */
   start(then: () => void): void {
     const client = this.#client;
     if (client === null) return then();
@@ -96,7 +96,7 @@ export class HeadMirror {
     this.#changed();
   }
 
-  /** `send` is called when the broker has it, `fail` when it will not. */
+  /** Calls `send` when the broker has a strict lease (at once for others), `fail` when it was not routed. */
   leaseFirst(order: LeaseOrder, { send, fail }: { readonly send: () => void; readonly fail: () => void }): void {
     if (this.#client === null || order.durability !== 'strict') send();
     else {
@@ -105,7 +105,10 @@ export class HeadMirror {
     }
   }
 
-  /** A broker that is away while a lease waits for it is what `strict` is for; every other time longer than its deadline. */
+  /**
+   * Takes the broker away while a strict lease waits for it, which `strict` must survive; about every other time for longer than its
+   * deadline.
+   */
   #tempt(): void {
     const { faults, timeline } = this.#world;
     if (this.#broker === null || !faults.strikes('broker-point')) return;
@@ -141,12 +144,12 @@ export class HeadMirror {
     this.#records.clear();
   }
 
-  /** Nodes that are cut off read operands from the task's stream, and leave results there. */
+  /** Opens the task's stream, from which nodes that are cut off read operands and in which they leave results. */
   open(task: TaskId): void {
     if (this.#client !== null) this.#broker?.openTask(task);
   }
 
-  /** `always`: offered blocks are in the task's stream a moment later. */
+  /** For `always`: an offered block is in the task's stream a moment later. */
   block(task: TaskId, block: string): void {
     this.open(task);
     this.#client?.publish({ to: BLOCKS, key: `${task}.${block}`, task, body: null });
@@ -164,7 +167,7 @@ export class HeadMirror {
     this.#client?.forget(task);
   }
 
-  /** Calls when the broker has all of a task so far, or is not there to take it. */
+  /** Calls `then` when the broker has all of the task so far, or is not there to take it. */
   recorded(task: TaskId, then: () => void): void {
     const client = this.#client;
     this.#flush();
@@ -178,7 +181,7 @@ export class HeadMirror {
     client.settled(task, once);
   }
 
-  /** Calls with the number of messages that are missing for good. */
+  /** Calls `then` with the number of messages that are lost for good. */
   complete(task: TaskId, then: (lost: number) => void): void {
     this.#flush();
     this.#client?.settled(task, () => then(this.#client?.lost(task) ?? 0));
@@ -206,7 +209,10 @@ export class HeadMirror {
     this.#copies.looked(lease);
   }
 
-  /** From the task's stream, which is read as long as it takes; where the disk is full, in vain. */
+  /**
+   * Reads the result's bytes from the task's stream. False if they are not there, the disk is full, or the result is being checked
+   * already.
+   */
   #bring({ task, lease, bytes, correct }: DeliveredMessage): boolean {
     if (this.#broker?.hasBlocks(task, [streamedKey(task, lease)]) !== true || !this.#life.journal.hasRoom) return false;
     if (this.#life.state.leases.get(lease)?.phase === 'checking') return false;

@@ -45,7 +45,7 @@ export class ProviderLink {
     return this.#client !== null;
   }
 
-  /** `onLease` says whether the lease is now held. */
+  /** `onLease` returns whether the lease is now held. */
   listen(onLease: (brokered: BrokeredLease) => boolean): void {
     this.#client?.consume(providerQueue(this.#traits.id), PREFETCH, (delivery) => this.#take(delivery, onLease));
   }
@@ -85,14 +85,14 @@ export class ProviderLink {
     });
   }
 
-  /** It is over: settled, revoked or failed. */
+  /** The lease is over: settled, revoked or failed. */
   release({ task, lease }: HeldWork): void {
     this.#client?.withdraw([resultKey(lease), streamedKey(task, lease)]);
     this.#streams.delete(lease);
     this.#copies.release(lease);
   }
 
-  /** Are these blocks in the task's stream? */
+  /** Whether all these blocks are in the task's stream. */
   has(task: TaskId, blocks: readonly string[]): boolean {
     const keys = blocks.map((block) => `${task}.${block}`);
     return this.#client?.isUp === true && this.#broker?.hasBlocks(task, keys) === true;

@@ -1,14 +1,14 @@
-/** What clients ask and are told. Mirrors head-node/src/io/{client-endpoint,client-requests}.ts. */
+/** Requests of clients, and what they are told. Mirrors head-node/src/io/{client-endpoint,client-requests}.ts. */
 import type { BlockId, TaskId, TaskStatus } from '@muster/shared';
 import { statusOf } from '@muster/head-node/core';
 import type { TaskTraits } from '../scenario.ts';
 import type { HeadLife } from './head-life.ts';
 
-/** A client as the head reaches it. */
+/** A client as seen by the head. */
 export interface Caller {
   accepted(): void;
   ended(status: TaskStatus): void;
-  /** The head has no such task (any more). */
+  /** The head has no such task, or no longer. */
   unknown(): void;
 }
 
@@ -29,7 +29,7 @@ export class ClientDesk {
     this.#life = life;
   }
 
-  /** Refused when there is no room for one more: the client tries again. */
+  /** Ignored when the disk has no room for one more task: the client tries again. */
   submit(caller: Caller, { id, type, spec, nodes, waitNodesMs, timeoutMs, durability }: TaskTraits): void {
     if (!this.#life.state.tasks.has(id) && !this.#life.journal.hasRoom) return;
     this.#submitters.set(id, (this.#submitters.get(id) ?? new Set()).add(caller));

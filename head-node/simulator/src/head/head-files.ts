@@ -1,14 +1,14 @@
-/** The head's store: operand blocks, results that are coming in, and accepted ones. Files outlive the process. */
+/** The head's store: operand blocks, incoming results and accepted ones. Files outlive the process. */
 import type { BlockId, TaskId } from '@muster/shared';
 import type { HeadEffect, JournalRecord } from '@muster/head-node/core';
 
 export interface ResultFile {
   readonly bytes: number;
-  /** What only a check can tell. */
+  /** Visible only to a check. */
   readonly correct: boolean;
 }
 
-/** An accepted one. */
+/** An accepted result. */
 export interface KeptFile extends ResultFile {
   readonly digest: string;
 }
@@ -19,17 +19,17 @@ export class HeadFiles {
   readonly blocks = new Set<BlockId>();
   readonly #incoming = new Map<string, ResultFile & { readonly task: TaskId }>();
   readonly #results = new Map<TaskId, Map<number, KeptFile>>();
-  /** Steps that the latest checkpoint of a training run has. */
+  /** Step of the latest checkpoint of each training run. */
   readonly #checkpoints = new Map<TaskId, number>();
-  /** Tasks whose results count no more, and are still there. */
+  /** Tasks whose results no longer count but are still on disk. */
   readonly #givenUp = new Set<TaskId>();
 
-  /** At the start of a head what was coming in is dropped, but for results of open tasks. */
+  /** At the start of a head: drops incoming files, except results of open tasks. */
   open(isOpen: (task: TaskId) => boolean): void {
     for (const [name, { task }] of this.#incoming) if (!isOpen(task)) this.#incoming.delete(name);
   }
 
-  /** What is on its way for a task that has ended goes. */
+  /** Drops incoming files of a task that has ended. */
   end(task: TaskId): void {
     for (const [name, file] of this.#incoming) if (file.task === task) this.#incoming.delete(name);
   }
@@ -46,7 +46,7 @@ export class HeadFiles {
     this.#incoming.delete(nameOf(task, lease));
   }
 
-  /** False when there is no such file. */
+  /** False when there is no such incoming file. */
   accept({ task, lease, index, digest }: HeadEffect & { type: 'keep' }): boolean {
     const file = this.incoming(task, lease);
     if (file === undefined) return false;
@@ -56,7 +56,7 @@ export class HeadFiles {
     return true;
   }
 
-  /** Of accepted results. */
+  /** Size of the accepted results that count. */
   get resultBytes(): number {
     return [...this.#results].reduce((sum, [task, files]) => sum + (this.#givenUp.has(task) ? 0 : bytesOf(files)), 0);
   }
@@ -65,7 +65,7 @@ export class HeadFiles {
     return this.#results.get(task)?.get(index);
   }
 
-  /** Is this very result here? */
+  /** Whether this very result is stored. */
   holds({ task, index, bytes, digest }: JournalRecord & { type: 'subtask' }): boolean {
     const file = this.result(task, index);
     return file?.bytes === bytes && file.digest === digest;
@@ -89,13 +89,13 @@ export class HeadFiles {
     this.#givenUp.delete(task);
   }
 
-  /** At the start of a head those go that no task can have. */
+  /** At the start of a head: removes results of tasks that cannot have any. */
   removeUnless(mayHave: (task: TaskId) => boolean): void {
     for (const task of this.#results.keys()) if (!mayHave(task)) this.remove(task);
     this.#givenUp.clear();
   }
 
-  /** A power failure: some of them are not what was written. */
+  /** A power failure: some results are lost. */
   lose(task: TaskId, isLost: () => boolean): void {
     const results = this.#results.get(task);
     for (const index of results?.keys() ?? []) if (isLost()) results?.delete(index);

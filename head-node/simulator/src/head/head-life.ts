@@ -41,11 +41,11 @@ export interface HeadPorts {
   readonly disk: JournalDisk;
   readonly files: HeadFiles;
   readonly broker: Broker | null;
-  /** It cannot go on. */
+  /** Called when this life cannot go on. */
   readonly fail: (reason: string) => void;
 }
 
-/** Noted only when they bring something about. */
+/** Noted only when they have effects. */
 const ROUTINE: ReadonlySet<string> = new Set(['tick', 'heartbeat']);
 
 export class HeadLife {
@@ -67,9 +67,9 @@ export class HeadLife {
   readonly #draw: Draw;
   readonly #events: HeadEvent[] = [];
   readonly #settlements = new Settlements();
-  /** Tasks that have ended, and the journal has not that on disk. */
+  /** Tasks that have ended, as long as that is not on disk. */
   readonly #ending = new Set<TaskId>();
-  /** Whether the bytes of an inline result are right; until its check, in the same turn. */
+  /** Whether the bytes of an inline result are correct; kept until its check, in the same turn. */
   readonly #inline = new Map<number, boolean>();
   #keep: readonly number[] = [];
   readonly #early: (() => void)[] = [];
@@ -103,7 +103,7 @@ export class HeadLife {
     return this.#world.timeline.nowMs;
   }
 
-  /** After what the journal knows: first what the broker has, then everybody. */
+  /** Called after the journal is restored: takes in what the broker has, then serves everybody. */
   serve(): void {
     this.mirror.start(() => {
       this.post({ type: 'recovered' });
@@ -113,7 +113,7 @@ export class HeadLife {
     });
   }
 
-  /** The sockets are there, but nobody reads them before the head has come to itself. */
+  /** The sockets exist from the start, but are not read before the head has recovered. */
   hear(run: () => void): void {
     this.process.hear(() => {
       if (this.#serving) run();
@@ -121,7 +121,7 @@ export class HeadLife {
     });
   }
 
-  /** What the restart itself finds out. */
+  /** For records that restoring itself produces. */
   write(record: JournalRecord): void {
     this.#world.witness.appended(record);
     this.journal.append(record);
@@ -176,7 +176,7 @@ export class HeadLife {
     if (effects.some(({ type }) => type === 'append')) this.#tempt();
   }
 
-  /** A crash between a decision and the record of it is what a journal is for. */
+  /** A crash between a decision and its record on disk is what the journal is for. */
   #tempt(): void {
     if (this.#world.faults.strikes('crash-point'))
       this.process.after(this.#draw.between(0, 30), () => this.#ports.fail('crash point'));
@@ -189,7 +189,7 @@ export class HeadLife {
         return;
       case 'send-lease':
         return this.#sendLease(effect);
-      // Blocks go the slow way here: each provider fetches them.
+      // Sharing is not simulated: each provider fetches its blocks.
       case 'open-task':
       case 'share-block':
       // Blocks are mirrored as they are offered, so none is kept back.

@@ -8,9 +8,9 @@ import { HeadFiles } from './head-files.ts';
 import { HeadLife } from './head-life.ts';
 import { JournalDisk } from './journal.ts';
 
-/** A supervisor starts it again. */
+/** Delay after which a supervisor starts it again. */
 const RESTART_MS = { least: 200, most: 3000 };
-/** While the disk is full it does not start. */
+/** It does not start while the disk is full. */
 const RETRY_MS = 1000;
 const MAY_HAVE_RESULTS: ReadonlySet<string> = new Set(['running', 'done']);
 
@@ -36,7 +36,7 @@ export class HeadMachine {
     return this.#life === null;
   }
 
-  /** What arrives while nobody is there is lost. */
+  /** What arrives while the head is down is lost. */
   hear(run: (life: HeadLife) => void): void {
     const life = this.#life;
     life?.hear(() => run(life));
@@ -107,7 +107,7 @@ export class HeadMachine {
   }
 }
 
-/** As head-node.ts does: a crash may have come between the journal and the broker. */
+/** As head-node.ts does: records are sent to the broker again, because a crash may have come between journal and broker. */
 function writeAgain(life: HeadLife, history: TaskHistory, found: TaskHistory): void {
   const lost = lostBetween(history, found);
   for (const record of lost) life.write(record);

@@ -1,4 +1,7 @@
-/** The head's journal on a disk that syncs when it likes, may be full, and keeps at a crash what it had synced. Mirrors head-node/src/io/journal.ts. */
+/**
+ * The head's journal on a disk with random sync times, which may be full and after a crash holds what was synced. Mirrors
+ * head-node/src/io/journal.ts.
+ */
 import type { TaskId } from '@muster/shared';
 import { historyOf, type JournalRecord, type TaskHistory } from '@muster/head-node/core';
 import type { Draw } from '../draw.ts';
@@ -11,11 +14,11 @@ const ROOM_CHECK_MS = 250;
 /** What survives a crash. */
 export class JournalDisk {
   readonly records = new Map<TaskId, JournalRecord[]>();
-  /** In which epoch the latest record of each task was written. */
+  /** Epoch in which the latest record of each task was written. */
   readonly #writtenIn = new Map<TaskId, number>();
   epoch = 0;
   full = false;
-  /** Of one sync, at most. */
+  /** Upper bound of the time of one sync. */
   syncMs = 2;
 
   commit(records: readonly JournalRecord[]): void {
@@ -26,7 +29,7 @@ export class JournalDisk {
     }
   }
 
-  /** Without its first record a task was forgotten, and something came late. */
+  /** Skips tasks without a first record: they were forgotten, and something was written late. */
   replay(): TaskHistory[] {
     return [...this.records.keys()].flatMap((task) => this.history(task) ?? []);
   }
@@ -52,10 +55,10 @@ export class Journal {
   readonly #ports: JournalPorts;
   readonly #draw: Draw;
   readonly #waiting: JournalRecord[] = [];
-  /** Called when what is waiting has been written and synced. */
+  /** Called when everything in `#waiting` is written and synced. */
   readonly #onSynced: (() => void)[] = [];
   #looksAgain = false;
-  /** Written, not synced; the first is being synced. */
+  /** Written but not synced; the first is being synced. */
   readonly #batches: Batch[] = [];
 
   constructor(ports: JournalPorts) {
@@ -78,7 +81,7 @@ export class Journal {
     return !this.#ports.disk.full;
   }
 
-  /** Calls when everything appended so far is on disk, be it that room for it must be made first. */
+  /** Calls `then` when everything appended so far is on disk, even if room must be made first. */
   durable(then: () => void): void {
     const { world, process } = this.#ports;
     this.#write();
@@ -88,7 +91,7 @@ export class Journal {
     else process.after(0, then);
   }
 
-  /** The process is gone: what was not synced is lost, or got there after all. */
+  /** Called when the process is gone: what was not synced is lost, or has reached the disk after all. */
   tear(): void {
     const { world, disk } = this.#ports;
     const written = this.#batches.flatMap(({ records }) => records);
@@ -115,7 +118,7 @@ export class Journal {
     if (this.#batches.length === 1) this.#sync();
   }
 
-  /** What is under way ends, also on a disk that is full by now: room for it was there. */
+  /** A write that has begun completes even if the disk is full by now, because it had room. */
   #sync(): void {
     const { world, disk, process } = this.#ports;
     world.timeline.after(this.#draw.between(0.2, disk.syncMs), () => {

@@ -30,7 +30,7 @@ export class Publisher {
     this.#news.onClosed(session);
   }
 
-  /** The connection of this machine is given up by this side. */
+  /** The head closes its connections with this machine. */
   closeOf(owner: string): void {
     for (const subscription of this.of(owner)) {
       subscription.closeFromHead();
@@ -46,7 +46,7 @@ export class Publisher {
     return [...this.#subscriptions.values()];
   }
 
-  /** `onRefused`: the provider's pipe is full; the message was not sent. Nobody there: it is lost without a word. */
+  /** `onRefused` is called when the provider's pipe is full and the message was not sent. Without a subscriber it is silently lost. */
   publish(session: SessionId, message: TopicMessage, onRefused?: () => void): void {
     const seq = this.sequenceOf(session) + 1;
     this.#sequences.set(session, seq);

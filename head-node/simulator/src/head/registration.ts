@@ -36,7 +36,7 @@ export class Registration {
     return { session, epoch, heartbeatMs: policy.heartbeatMs, keep, firstLease: this.#life.state.nextLease };
   }
 
-  /** True when it may begin; null: refused. */
+  /** True when the session may begin; null: refused. */
   ready(session: SessionId, nonce: string, sharesStore: boolean): true | null {
     if (this.#nonces.get(session) !== nonce) return null;
     this.#nonces.delete(session);

@@ -1,4 +1,4 @@
-/** Results as they arrive. Mirrors head-node/src/io/result-collector.ts; the chunks of a result come as one with it. */
+/** Results as they arrive. Mirrors head-node/src/io/result-collector.ts, but the chunks of a result arrive together with it. */
 import type { SessionId, TaskId, WireError } from '@muster/shared';
 import type { HeadLife } from './head-life.ts';
 
@@ -6,7 +6,7 @@ export interface ResultMessage {
   readonly session: SessionId;
   readonly task: TaskId;
   readonly lease: number;
-  /** Subtasks that it was really computed for. */
+  /** Subtasks for which it was really computed. */
   readonly ranges: readonly number[];
   readonly bytes: number;
   readonly computeMs: number;
@@ -48,7 +48,7 @@ export class ResultIntake {
     return this.#life.files.incoming(task, lease)?.bytes === bytes;
   }
 
-  /** Only the provider that holds the lease may write, where there is room, and not while the verifier reads. */
+  /** Writes only for the provider that holds the lease, if there is room, and not while the verifier reads. */
   #write({ session, task, lease, bytes, correct }: ResultMessage): void {
     const { state, files, journal } = this.#life;
     if (!journal.hasRoom) return;

@@ -1,6 +1,6 @@
 /**
- * The trainer of one life of the head: what a round makes is a number of steps. Its checkpoints are files, so the next life goes on
- * from the latest. Mirrors head-node/src/train and head-node/src/io/training-runs.ts.
+ * The trainer of one life of the head; its model is a mere number of steps. Its checkpoints are files, so the next life continues from
+ * the latest. Mirrors head-node/src/train and head-node/src/io/training-runs.ts.
  */
 import {
   blockIdOf,
@@ -27,7 +27,7 @@ interface Run {
   /** Steps done. */
   step: number;
   round: number;
-  /** Did the latest epoch's evaluation take place? */
+  /** Whether the latest epoch has been evaluated. */
   evaluated: boolean;
 }
 
@@ -63,7 +63,7 @@ export class Trainer {
     this.#runs.delete(task);
   }
 
-  /** The process dies, and another begins from the latest checkpoint. */
+  /** The trainer's process dies, and another starts from the latest checkpoint. */
   #restart(): void {
     for (const [task, run] of this.#runs) {
       Object.assign(run, { step: this.#life.files.checkpointOf(task), evaluated: true });

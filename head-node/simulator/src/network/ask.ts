@@ -4,7 +4,7 @@ import type { HeadMachine } from '../head/head-machine.ts';
 import type { SimProcess } from '../sim-process.ts';
 import type { Link, Route } from './link.ts';
 
-/** As in provider-node/src/io/asker.ts. */
+/** As in shared/src/io/request-client.ts. */
 const ANSWER_MS = 1000;
 
 export interface Line {
@@ -15,7 +15,7 @@ export interface Line {
 
 export interface Question<T> {
   readonly channel: Route['channel'];
-  /** What the head answers; null: it refuses. */
+  /** Makes the head's answer; null: it refuses. */
   readonly put: (head: HeadLife) => T | null;
   readonly answered: (answer: T | null) => void;
 }

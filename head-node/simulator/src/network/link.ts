@@ -1,7 +1,7 @@
 /**
- * The network between one machine and the head's. As with TCP, what is sent on a channel arrives in order; a direction that is
- * cut holds everything back; when it heals early all of it arrives late, and after the time in which both sides give a
- * connection up only a beginning of it.
+ * The network between one machine and the head's. As with TCP, messages on a channel arrive in order. A direction that is cut holds
+ * everything back: if it heals early, all of it arrives late; after the time in which both sides give a connection up, only a prefix
+ * does.
  */
 import type { Channel } from '@muster/shared';
 import type { Draw } from '../draw.ts';
@@ -19,10 +19,10 @@ export interface Route {
 }
 
 interface Lane {
-  /** Nothing overtakes what was sent before. */
+  /** Arrival of the latest message, which no later one may overtake. */
   lastArrivalMs: number;
   extraMs: number;
-  /** Grows when what is under way is lost. */
+  /** Incremented when messages in flight are lost. */
   generation: number;
   held: (() => void)[];
 }
@@ -34,7 +34,7 @@ export class Link {
   readonly #lanes = new Map<string, Lane>();
   readonly #cutSinceMs = new Map<Direction, number>();
   extraMs = 0;
-  /** Called when a cut has lasted so long that its receiving side gives connections up. */
+  /** Called when a cut has lasted so long that the receiving side gives its connections up. */
   onSilence: (to: Direction) => void = () => undefined;
 
   constructor(world: World, { name, latencyMs }: { readonly name: string; readonly latencyMs: number }) {
@@ -49,7 +49,7 @@ export class Link {
     else this.#transmit(lane, deliver);
   }
 
-  /** Loses what is under way on these channels, as a connection that breaks does. */
+  /** Loses what is in flight on these channels, as a broken connection does. */
   lose(channels: readonly Channel[]): void {
     for (const channel of channels) for (const to of directions) this.#lane({ to, channel }).generation += 1;
   }
@@ -79,7 +79,7 @@ export class Link {
     for (const [name, lane] of this.#lanes) if (name.startsWith(to)) this.#release(lane, whole);
   }
 
-  /** As it was at the start. */
+  /** Back to the initial state: no delays, no cuts. */
   recover(): void {
     this.extraMs = 0;
     for (const lane of this.#lanes.values()) lane.extraMs = 0;

@@ -1,4 +1,4 @@
-/** A provider's connection to the head's XPUB socket: its end is the news that both sides act upon. */
+/** A provider's connection to the head's XPUB socket; both sides act upon its end. */
 import type { SessionId } from '@muster/shared';
 import type { LeaseOrder } from '@muster/head-node/core';
 import type { Line } from './ask.ts';
@@ -13,12 +13,12 @@ export interface Subscriber {
   disconnected(): void;
 }
 
-/** As libzmq tries to connect again. */
+/** Interval at which libzmq tries to connect again. */
 const RECONNECT_MS = 100;
 
 export class Subscription {
   readonly session: SessionId;
-  /** The machine it comes from. */
+  /** Name of the machine that it comes from. */
   readonly owner: string;
   readonly #line: Line;
   readonly #subscriber: Subscriber;
@@ -44,7 +44,7 @@ export class Subscription {
     });
   }
 
-  /** By the provider, or by the kernel of its machine when its process is gone. */
+  /** Called for the provider, or for the kernel of its machine when the process is gone. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -52,7 +52,7 @@ export class Subscription {
     link.send({ to: 'to-head', channel: 'tasks' }, () => head.hear((life) => life.publisher.unsubscribe(this)));
   }
 
-  /** By the head, or the kernel of its machine. */
+  /** Called for the head, or for the kernel of its machine. */
   closeFromHead(): void {
     this.#line.link.send({ to: 'from-head', channel: 'tasks' }, () => this.breakAtProvider());
   }

@@ -2,7 +2,7 @@
 import type { Draw } from '../draw.ts';
 import type { SimProcess } from '../sim-process.ts';
 
-/** How a tile ends. Wedged: never, unless it is aborted. */
+/** How a tile ends; 'wedged': never, unless it is aborted. */
 export type Fate = 'right' | 'wrong' | 'crash' | 'no room' | 'wedged';
 export type Failure = 'aborted' | 'the process died' | 'no room';
 

@@ -61,7 +61,7 @@ export class HeadLink implements Subscriber {
       line.link.send({ to: 'to-head', channel: 'results' }, () => line.head.hear((life) => deliver(life.intake)));
   }
 
-  /** A lease's blocks; `failed` at once when the link is closed meanwhile. */
+  /** Fetches a lease's blocks; `failed` is also called when the link is closed meanwhile. */
   fetch(
     blocks: readonly string[],
     { fetched, failed }: { readonly fetched: () => void; readonly failed: () => void },
@@ -82,7 +82,7 @@ export class HeadLink implements Subscriber {
     );
   }
 
-  /** The session is over when the head forgot it, something was missed, or two beats were not answered. */
+  /** Ends the session when the head does not know it, messages were lost, or two beats were not answered. */
   beat(): void {
     const expected = this.#headSeq;
     ask(this.#options.line, {

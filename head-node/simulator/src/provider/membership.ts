@@ -1,4 +1,4 @@
-/** Registers, serves a session until it breaks, and registers again. Mirrors provider-node/src/membership.ts. */
+/** Registers, serves a session until it breaks, and registers again. Mirrors provider-node/src/session-loop.ts. */
 import type { HeldLease } from '@muster/shared';
 import { offer } from '@muster/provider-node/core';
 import type { Registered } from '../head/registration.ts';
@@ -45,7 +45,7 @@ export class Membership {
     });
   }
 
-  /** Hands unfinished leases back; `gone` when the head knows, or does not answer. */
+  /** Hands unfinished leases back; calls `gone` when the head has answered, or does not answer. */
   leave(gone: () => void): void {
     this.#leaving = true;
     const { state, line } = this.#life;

@@ -1,8 +1,8 @@
-/** What a provider keeps on its disk: it outlives the process. Mirrors provider-node/src/io/spool.ts and its block store. */
+/** The disk of a provider, which outlives its processes. Mirrors provider-node/src/io/spool.ts and its block store. */
 import type { HeldWork } from '@muster/provider-node/core';
 import type { HeadFiles, ResultFile } from '../head/head-files.ts';
 
-/** A result file lies in the head's store or in ours; its path says where. */
+/** A result file is in the head's store or in the provider's own; its path says where. */
 const HEAD = 'head';
 const OWN = 'own';
 

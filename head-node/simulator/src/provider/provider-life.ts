@@ -31,11 +31,11 @@ import { Membership } from './membership.ts';
 import { isInHead, pathIn, type Place, type ProviderDisk } from './provider-disk.ts';
 import type { ProviderMachine } from './provider-machine.ts';
 
-/** As of provider-node/src/io/spool.ts. */
+/** As in provider-node/src/io/spool.ts. */
 const SPOOL_AFTER_MS = 250;
 const ABORT_AFTER_MS = 1000;
 const NO_ROOM: Failure = 'no room';
-/** To look for blocks in a task's stream, or to read them. */
+/** Time to look for blocks in a task's stream, or to read them. */
 const STREAM_MS = 20;
 
 type Way = DeliveredMessage['way'];
@@ -60,9 +60,9 @@ export class ProviderLife {
   readonly #compute: Compute;
   readonly #disk: ProviderDisk;
   readonly #broker: ProviderLink;
-  /** Whether the inline result of a lease is right. */
+  /** By lease: whether its inline result is correct. */
   readonly #honest = new Map<number, boolean>();
-  /** Where results of this session go. */
+  /** Where results of this session are written. */
   #store: Place = 'own';
   #aborting = false;
 
@@ -92,7 +92,7 @@ export class ProviderLife {
     this.membership.join();
   }
 
-  /** It is gone, by whatever end. */
+  /** Called when the process is gone, however it ended. */
   end(): void {
     this.process.kill();
     this.#broker.end();
@@ -116,19 +116,19 @@ export class ProviderLife {
     this.post({ type: message.type === 'settled' ? 'settled' : 'revoked', leases: message.leases });
   }
 
-  /** A session begins: its store is the head's, or ours. */
+  /** At the start of a session: its store is the head's, or ours. */
   attach(): void {
     this.#store = this.traits.sharesStore ? 'head' : 'own';
   }
 
-  /** Results whose files are gone: the head has cleared them away. */
+  /** Leases whose result files the head has removed. */
   missing(): number[] {
     const gone = (held: HeldWork): boolean =>
       held.result !== null && held.result.path !== '' && this.#disk.read(held) === undefined;
     return [...this.state.held.values()].filter(gone).map(({ lease }) => lease);
   }
 
-  /** True when it is held from here on, or was. */
+  /** Returns whether the lease is held now. */
   #brokered({ order, epoch, again }: BrokeredLease): boolean {
     this.#leased(order, { broker: true, epoch, again });
     return this.state.held.has(order.lease);
@@ -171,7 +171,7 @@ export class ProviderLife {
     else this.#fetchBlocks(held, fetched);
   }
 
-  /** From the head, or while it is away from the broker; when one of them changes, from the other. */
+  /** From the head, or from the broker while the head is away; tries again if the connection to the head has changed meanwhile. */
   #fetchBlocks(held: HeldWork, fetched: () => void): void {
     const { task, lease, blocks } = held;
     const { link } = this.membership;
@@ -279,7 +279,7 @@ export class ProviderLife {
   }
 }
 
-/** A shard takes as much as if each sample were a small product. */
+/** A shard costs as much as if each sample were a small product. */
 const FLOPS_PER_SAMPLE = 1e6;
 const SHARD_BYTES = 64;
 

@@ -23,7 +23,7 @@ export class ProviderMachine {
   readonly disk: ProviderDisk;
   readonly link: Link;
   diskFull = false;
-  /** Whatever is computed does not end. */
+  /** Computations do not end. */
   wedged = false;
   readonly #draw: Draw;
   #life: ProviderLife | null = null;
@@ -59,7 +59,7 @@ export class ProviderMachine {
     life.end();
   }
 
-  /** It was told to stop: it hands back what is unfinished, says so, and ends. */
+  /** An orderly stop: hands unfinished work back, says goodbye, and ends. */
   leave(): void {
     const life = this.#life;
     if (life === null || life.process.isFrozen) return;
@@ -69,7 +69,7 @@ export class ProviderMachine {
     });
   }
 
-  /** Its connections break in an instant, with what is under way on them. */
+  /** Breaks its connections at once and loses what is in flight on them. */
   breakConnections(): void {
     this.link.lose(['tasks', 'results', 'clients']);
     this.head.hear((life) => life.publisher.closeOf(this.traits.name));
@@ -83,7 +83,7 @@ export class ProviderMachine {
     return poisoned;
   }
 
-  /** One side has heard nothing for so long that it gives the connection up; the other is told if it can be. */
+  /** The receiving side has heard nothing for so long that it gives the connection up, and tells the other side if it can. */
   #silence(to: 'to-head' | 'from-head'): void {
     if (to === 'to-head') this.head.hear((life) => life.publisher.closeOf(this.traits.name));
     else this.#life?.membership.link?.subscription.breakAtProvider();

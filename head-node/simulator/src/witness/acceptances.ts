@@ -5,7 +5,7 @@ import { must } from './violation.ts';
 
 type Certainty = 'written' | 'on disk';
 
-/** Of a record, the subtasks that it says are accepted. */
+/** Subtasks that this record accepts. */
 function acceptedIn(record: JournalRecord): readonly number[] {
   if (record.type === 'subtask') return [record.index];
   return record.type === 'subtasks' ? fromRanges(record.ranges) : [];
@@ -13,7 +13,7 @@ function acceptedIn(record: JournalRecord): readonly number[] {
 
 export class Acceptances {
   readonly #tasks = new Map<TaskId, Map<number, Certainty>>();
-  /** Taken back by a restart that did not find the result, and that is not on disk. */
+  /** Records that take an acceptance back, because a restart did not find the result, and that are not on disk yet. */
   readonly #lost = new Set<JournalRecord & { type: 'lost' }>();
 
   appended(record: JournalRecord): void {

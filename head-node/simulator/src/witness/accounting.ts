@@ -1,4 +1,4 @@
-/** The final account of a task that is done. */
+/** Checks the totals of a task that is done. */
 import type { TaskStatus } from '@muster/shared';
 import { must } from './violation.ts';
 

@@ -1,4 +1,4 @@
-/** When all is over, an audit finds nothing wrong, whatever happened. */
+/** At the end of a run an audit must find nothing wrong, whatever happened. */
 import type { AuditReport, ProviderId } from '@muster/shared';
 import { audit, streamedHistoryOf, type Evidence, type TaskHistory } from '@muster/head-node/core';
 import type { Broker } from '../broker/broker.ts';
@@ -21,7 +21,7 @@ export function auditAll({ head: { disk, life }, broker }: Audited): void {
   }
 }
 
-/** As head-node/src/io/task-audits.ts gathers it. */
+/** As gathered by head-node/src/io/task-audits.ts. */
 function evidenceOf(history: TaskHistory, { state, epoch, files }: HeadLife, broker: Broker | null): Evidence {
   const { task, durability } = history.record;
   const ended = history.ended?.status.state;

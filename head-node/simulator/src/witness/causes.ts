@@ -1,4 +1,4 @@
-/** A task fails, or is not mirrored, only for a reason that the faults of this run can give it. */
+/** A task may fail, or not be mirrored, only for a reason that the faults of this run can cause. */
 import type { TaskId, TaskStatus } from '@muster/shared';
 import type { FaultKind, Faults } from '../faults.ts';
 import type { HeadLife } from '../head/head-life.ts';

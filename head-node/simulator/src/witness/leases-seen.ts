@@ -1,4 +1,4 @@
-/** Leases and sessions as an outsider saw them given: who may deliver what. */
+/** Leases and sessions as seen from outside: who may deliver what. */
 import type { ProviderId, SessionId } from '@muster/shared';
 import {
   fromRanges,
@@ -11,20 +11,20 @@ import { leaseName } from '../describe.ts';
 import type { ResultMessage } from '../head/result-intake.ts';
 import { must } from './violation.ts';
 
-/** A result that comes straight has a session; one that comes by the broker has its provider's name instead. */
+/** A direct result has a session; one that arrives by the broker names its provider instead. */
 export type Arrival = Pick<ResultMessage, 'task' | 'lease' | 'ranges'> &
   ({ readonly session: SessionId } | { readonly session: null; readonly provider: ProviderId });
 
 export class LeasesSeen {
   /** Subtasks of every lease that was ever given. */
   readonly #indices = new Map<number, readonly number[]>();
-  /** In this life of the head: who holds which lease, and the session that each provider registered last. */
+  /** In this life of the head: the holder of each lease, and the latest session of each provider. */
   readonly #holders = new Map<number, ProviderId>();
   readonly #sessions = new Map<ProviderId, SessionId>();
-  /** Given, and not on the wire yet. */
+  /** Given out but not sent yet. */
   readonly #unsent = new Set<number>();
   #arriving: Arrival | null = null;
-  /** What is being checked, by lease: a check that came to no verdict is made again. */
+  /** By lease, the result that is being checked: a check without a verdict is repeated. */
   readonly #checked = new Map<number, CheckOrder['returned']>();
 
   headStarts(): void {
@@ -70,7 +70,7 @@ export class LeasesSeen {
     this.#arriving = message;
   }
 
-  /** Only what its holder delivers in its present session is taken, and only for what it was computed for. */
+  /** A result is checked only if its holder delivered it in its present session, and for the subtasks that it was computed for. */
   checked({ lease, task, indices, returned }: CheckOrder): void {
     if (this.#checked.get(lease) === returned) return;
     this.#checked.set(lease, returned);
@@ -86,7 +86,7 @@ export class LeasesSeen {
     this.#comesFromItsHolder(name, result);
   }
 
-  /** By the broker also from an earlier life of the head: such a lease is taken up again. */
+  /** By the broker a result may also be of a lease from an earlier life of the head, which is then taken up again. */
   #comesFromItsHolder(name: string, result: Arrival): void {
     const holder = this.#holders.get(result.lease);
     if (result.session === null) {

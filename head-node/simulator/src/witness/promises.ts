@@ -1,4 +1,4 @@
-/** What clients were told; it stays true whatever happens afterwards. */
+/** What clients were told must stay true, whatever happens afterwards. */
 import { isTerminal, type TaskId, type TaskStatus } from '@muster/shared';
 import type { JournalRecord } from '@muster/head-node/core';
 import type { HeadLife } from '../head/head-life.ts';
@@ -46,7 +46,7 @@ export class Promises {
     must(this.#endOnDisk.has(task), `the end of task ${task} is on disk before the broker lets go of it`);
   }
 
-  /** At the start of a life, and at the end. */
+  /** At the start of each life of the head, and at the end. */
   verify(life: HeadLife): void {
     for (const task of this.#accepted)
       must(this.#forgotten.has(task) || life.state.tasks.has(task), `task ${task} was accepted and is known`);

@@ -1,4 +1,4 @@
-/** Rounds of training runs as an outsider saw them: what they begin from, and what they are made of. */
+/** Rounds of training runs as seen from outside: what they start from, and what they are made of. */
 import {
   WEIGHTS_OPERAND,
   type BlockId,
@@ -16,7 +16,7 @@ import { must } from './violation.ts';
 interface SeenRound {
   readonly start: RoundStart;
   readonly weights: BlockId | undefined;
-  /** Shards that were found right, by index. */
+  /** Indices of the shards that were found right. */
   readonly right: Set<number>;
 }
 
@@ -27,12 +27,12 @@ interface Checked {
 }
 
 export class RoundsSeen {
-  /** The latest of each task in this life of the head. */
+  /** The latest round of each task in this life of the head. */
   readonly #rounds = new Map<TaskId, SeenRound>();
-  /** Weights that each lease was given with. */
+  /** Weights with which each lease was given out. */
   readonly #weights = new Map<number, BlockId>();
   readonly #checked = new Map<number, Checked>();
-  /** Of the latest round that was folded, in any life. */
+  /** Step of the latest round that was folded, in any life. */
   readonly #steps = new Map<TaskId, number>();
 
   headStarts(): void {
@@ -80,7 +80,7 @@ export class RoundsSeen {
     this.#steps.set(task, step);
   }
 
-  /** No step is left out. */
+  /** No step may be left out. */
   ended({ taskId, state, training }: TaskStatus): void {
     if (state !== 'done' || training === null) return;
     must(training.step === training.steps, `run ${taskId} is done after ${training.step} of ${training.steps} steps`);

@@ -1,4 +1,4 @@
-/** An invariant does not hold. */
+/** An invariant that does not hold. */
 export class Violation extends Error {
   override readonly name = 'Violation';
 }

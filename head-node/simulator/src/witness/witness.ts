@@ -1,4 +1,4 @@
-/** Watches from outside what the head and the providers do, and knows what they may never do. Throws a Violation. */
+/** Observes head and providers from outside and checks what must always hold. Throws a Violation. */
 import type { RoundStart, TaskId, TaskStatus, TrainSpec } from '@muster/shared';
 import type {
   CheckOrder,
@@ -23,7 +23,7 @@ import { Promises } from './promises.ts';
 import { RoundsSeen } from './rounds-seen.ts';
 import { must } from './violation.ts';
 
-/** Leases that a provider has not finished: what it has credit for, and copies that the broker brings while the head is away. */
+/** Unfinished leases of a provider: its credit, plus the copies that the broker brings while the head is away. */
 const UNFINISHED_MAX = 16 + 64;
 
 export class Witness {
@@ -32,7 +32,7 @@ export class Witness {
   readonly #leases = new LeasesSeen();
   readonly #promises = new Promises();
   readonly #rounds = new RoundsSeen();
-  /** Accepted subtasks that settlements on their way say are safe, by lease. */
+  /** By lease: accepted subtasks that a pending settlement declares safe. */
   readonly #owed = new Map<number, readonly number[]>();
   #head: HeadLife | null = null;
 
@@ -98,7 +98,7 @@ export class Witness {
     this.#rounds.checks(order);
   }
 
-  /** The trainer has made a round. */
+  /** The trainer has started a round. */
   opens(task: TaskId, start: RoundStart): void {
     this.#rounds.opens(task, start);
   }
@@ -166,7 +166,7 @@ export class Witness {
     this.#owed.delete(lease);
   }
 
-  /** The broker forgets its copy of a result. */
+  /** The broker is to forget its copy of a result. */
   acknowledges({ task, lease }: Pick<DeliveredMessage, 'task' | 'lease'>): void {
     must(
       this.#head?.state.leases.has(lease) !== true,
@@ -183,7 +183,7 @@ export class Witness {
       );
   }
 
-  /** The broker forgets all that it has of a task. */
+  /** The broker is to forget everything about a task. */
   letsGo(task: TaskId): void {
     this.#promises.brokerLetsGo(task);
   }
@@ -218,7 +218,7 @@ export class Witness {
 
   // -- at the end ------------------------------------------------------------------------------------------------------
 
-  /** Faults are over and everybody is idle. */
+  /** The faults are over and everything is idle. */
   verify(life: HeadLife): void {
     this.#promises.verify(life);
     this.#promises.allEnded(life);
@@ -230,7 +230,7 @@ export class Witness {
   }
 }
 
-/** The head has said that it has it or does not want it. */
+/** Whether the head has said that it has the result, or does not want it. */
 function mayRelease(event: ProviderEvent, lease: number): boolean {
   if (event.type === 'settled' || event.type === 'revoked') return event.leases.includes(lease);
   return event.type === 'registered' && (event.refused.includes(lease) || event.missing.includes(lease));

@@ -6,12 +6,12 @@ const SHAPE = [512, 1024, 512] as const;
 const BUDGET_MS = 80;
 const RUNS_MAX = 8;
 
-/** GFLOP/s (GOP/s for int8): the best of a few runs, because others on the machine only ever slow it down. */
+/** GFLOP/s (GOP/s for int8): the best of a few runs, because other load on the machine only ever slows a run down. */
 export async function calibrate(multiplier: Multiplier): Promise<number> {
   const [m, k, n] = SHAPE;
   const a = randomPanel(multiplier, m, k);
   const b = randomPanel(multiplier, k, n);
-  // The first run brings memory in and compiles shaders.
+  // Warm-up: the first run faults memory in and compiles shaders.
   await multiplier.multiply(a, b);
   let bestMs = Number.POSITIVE_INFINITY;
   const end = performance.now() + BUDGET_MS;
@@ -23,7 +23,7 @@ export async function calibrate(multiplier: Multiplier): Promise<number> {
   return (2 * m * k * n) / bestMs / 1e6;
 }
 
-/** Small whole numbers: every type can hold them, and none of them is slow. */
+/** Small integers: exact in every type, and no slow denormals. */
 function randomPanel({ dtype }: Multiplier, rows: number, columns: number): Panel {
   const draw = seededRandom(rows);
   const elements = zeros(dtype, rows * columns);

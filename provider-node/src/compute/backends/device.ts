@@ -15,17 +15,17 @@ export type Multipliers = Readonly<Record<OperandDtype, Multiplier>>;
 export interface DeviceWanted {
   readonly kind: DeviceKind;
   readonly threads: number;
-  /** Types for the device itself, the others go to the CPU; null: whatever is faster, float32 always on the device. */
+  /** Types to compute on the device, the others on the CPU; null: decided by measurement, except that float32 always uses the device. */
   readonly served: readonly OperandDtype[] | null;
 }
 
 export interface Device {
   readonly note: string;
   readonly multipliers: Multipliers;
-  /** Of the device and of the CPU beside it. */
+  /** Training steps on the device and on the CPU beside it. */
   readonly steps: StepBackends;
   readonly served: readonly OperandDtype[];
-  /** Zeros where nothing was measured. */
+  /** Measured rates; 0 where nothing was measured. */
   readonly gflops: DeviceFacts['gflops'];
 }
 
@@ -93,7 +93,7 @@ async function measured(backend: Backend, dtype: OperandDtype, kind: DeviceKind)
   return { ...choice, gflops: await calibrate(choice.multiplier) };
 }
 
-/** The last of `backends` is the CPU, whose failure is the device's. */
+/** `backends` is [device, CPU]. A failing device falls back to the CPU; a failing CPU rejects. */
 async function fastest(backends: readonly Backend[], dtype: OperandDtype, kind: DeviceKind): Promise<Choice> {
   const [device, cpu] = backends as [Backend, Backend];
   const onCpu = await measured(cpu, dtype, kind);

@@ -1,4 +1,4 @@
-/** What a device must answer before it is trusted, by plain loops in double precision. */
+/** Known answers that a device must reproduce before it is trusted, computed by plain loops in double precision. */
 import { bytesOf, seededRandom, zeros, type Elements, type OperandDtype } from '@muster/shared';
 import type { Panel } from './backend.ts';
 
@@ -13,7 +13,7 @@ export interface ProductCase {
   expect(answer: Elements): void;
 }
 
-/** M, K, N: no dimension a multiple of 4 or 8 or 16 (tails of vector code), all of them multiples, a single row. */
+/** [M, K, N]: vector tails (no dimension a multiple of 4, 8 or 16), only multiples, a single row. */
 const SHAPES = [
   [9, 37, 19],
   [64, 128, 48],
@@ -49,7 +49,7 @@ function naiveProduct(a: Elements, b: Elements, [m, k, n]: readonly [number, num
   return c;
 }
 
-/** 6 to 16 channels of 5 x 5: the combination that WebGPU gets wrong in another layout than the one that is asked for. */
+/** 6 to 16 channels, 5 x 5 kernel: WebGPU computes this wrongly in its default layout, see onnx-options.ts. */
 const [CHANNELS_IN, CHANNELS_OUT, SIDE, KERNEL, PAD] = [6, 16, 8, 5, 2];
 
 function makeConvolutionCase() {
@@ -94,7 +94,7 @@ function expectClose({ name, expected, allowed }: Expectation, answer: Elements)
   let worst = 0;
   expected.forEach((value, at) => {
     const off = Math.abs(value - answer[at]!);
-    // Not a number is as wrong as can be.
+    // NaN counts as infinitely wrong.
     if (!(off <= worst)) worst = Number.isNaN(off) ? Number.POSITIVE_INFINITY : off;
   });
   if (worst <= allowed) return;

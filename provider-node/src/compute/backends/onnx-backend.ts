@@ -7,8 +7,8 @@ import { OnnxMultiplier } from './onnx-multiplier.ts';
 import { sessionOptions } from './onnx-options.ts';
 
 /**
- * uint8 * int8 is 15 times faster than int8 * int8 on x64 with VNNI (600 against 40 GOP/s), but saturates on older CPUs, where
- * uint8 * uint8 does not: the self-test tries extremes. ARM has a dot product of signed bytes, which needs no shift.
+ * uint8 * int8 is 15 times faster than int8 * int8 on x64 with VNNI (600 against 40 GOP/s), but saturates on older CPUs, which the
+ * self-test detects; uint8 * uint8 does not. ARM has a dot product of signed bytes, which needs no shift.
  */
 const INTEGER_TYPES: readonly ProductTypes[] = [
   { a: 'uint8', b: 'int8' },
@@ -17,13 +17,13 @@ const INTEGER_TYPES: readonly ProductTypes[] = [
 ];
 
 /**
- * On the CPU a kept B is a packed one: 5 % faster (float32, int8), for 4 to 8 ms for each 8 MB of float32 and 1 ms for 2 MB of
- * int8; ORT does not pack float64. A GPU saves the transfer, which is most of the time of a tile.
+ * On the CPU keeping B means packing it: 5 % faster (float32, int8), at a cost of 4 to 8 ms per 8 MB of float32 and 1 ms per 2 MB of
+ * int8; ORT does not pack float64. On a GPU it saves the transfer, which is most of the time of a tile.
  */
 const CPU_KEEP_AT_USE = { float32: 8, float64: Number.POSITIVE_INFINITY, int8: 4 };
 const GPU_KEEP_AT_USE = 2;
 
-/** The other GPU providers would hand these types to the CPU, at the price of a copy. */
+/** WebGPU, DirectML and CoreML would hand the other types to the CPU, at the price of a copy. */
 const DTYPES: Record<OnnxKind, readonly OperandDtype[]> = {
   cpu: ['float32', 'float64', 'int8'],
   cuda: ['float32', 'float64', 'int8'],
@@ -33,7 +33,7 @@ const DTYPES: Record<OnnxKind, readonly OperandDtype[]> = {
 };
 
 export function onnxBackend(kind: OnnxKind, threads: number): Backend {
-  // The level of the environment, which is made with the first session; each session's own is in its options.
+  // Log level of the global environment, which the first session creates; each session sets its own in its options.
   env.logLevel = 'fatal';
   const options = sessionOptions(kind, threads);
   const open = (dtype: OperandDtype, types: ProductTypes) => (): Promise<Multiplier> => {

@@ -64,7 +64,7 @@ async function product(session: InferenceSession, operands: Record<string, Tenso
 
 const tensor = (type: OperandType, { bytes, rows, columns }: Panel): Tensor => onnxTensor(type, bytes, [rows, columns]);
 
-/** int8 to uint8, +128: the sign bit of every byte, four at a time. */
+/** int8 to uint8, +128: flips the sign bit of every byte, four bytes at a time. */
 function shiftUp(bytes: Uint8Array<ArrayBuffer>): void {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
   for (let i = 0; i < words.length; i++) words[i]! ^= 0x80808080;

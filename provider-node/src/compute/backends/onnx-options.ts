@@ -3,12 +3,12 @@ import type { OnnxKind } from '../compute-protocol.ts';
 
 export type SessionOptions = InferenceSession.SessionOptions;
 
-/** ORT's own default: a thread that waits for work burns 68 % of a core for a load that needs 7 %. */
+/** By default ORT's waiting threads spin: 68 % of a core for a load that needs 7 %. */
 const NO_SPINNING = { session: { intra_op: { allow_spinning: '0' } } };
 
 /**
- * One execution provider, alone: with a second one in the list a GPU that cannot do a node would be hidden, and a missing GPU
- * throws either way. The arena is off because tiles change in size and it only grows; the rate is the same.
+ * A single execution provider: with a second one in the list, operators that the GPU cannot run would go unnoticed, and a missing GPU
+ * throws either way. The arena is off because it only grows while tile sizes vary; the rate is the same.
  */
 export function sessionOptions(kind: OnnxKind, threads: number): SessionOptions {
   return {
@@ -25,7 +25,7 @@ export function sessionOptions(kind: OnnxKind, threads: number): SessionOptions 
   };
 }
 
-/** Steps of a training have the same sizes again and again, which is what the arena is good at. */
+/** Training steps repeat the same sizes, for which the arena pays off. */
 export const trainingOptions = (kind: OnnxKind, threads: number): SessionOptions => ({
   ...sessionOptions(kind, threads),
   enableCpuMemArena: true,

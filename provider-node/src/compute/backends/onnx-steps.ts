@@ -11,7 +11,7 @@ export function onnxSteps(kind: OnnxKind, threads: number): StepBackend {
     kind,
     open: async (model, of, { deterministic }) => {
       const graph = of === 'gradient' ? trainingStep(model, { device }) : evaluation(model);
-      // In what order a product on the CPU adds up depends on how its columns are shared among threads.
+      // One thread: the summation order of a CPU product depends on how its columns are split among threads.
       const options = trainingOptions(kind, deterministic ? 1 : threads);
       return openGraph(await InferenceSession.create(graph, options));
     },
@@ -23,7 +23,7 @@ const openGraph = (session: InferenceSession): OpenGraph => ({
   release: () => void session.release(),
 });
 
-/** Inputs are read in place. Outputs are in fresh memory whatever ORT is handed to write to, see onnx-multiplier.ts. */
+/** Inputs are read in place; outputs are always in fresh memory, see onnx-multiplier.ts. */
 async function runGraph(
   session: InferenceSession,
   inputs: Readonly<Record<string, GraphTensor>>,

@@ -2,7 +2,7 @@ import type { OperandDtype } from '@muster/shared';
 import type { Backend, Multiplier, Panel } from './backend.ts';
 import { productCases, type ProductCase } from './known-answers.ts';
 
-/** The backend's best way to multiply this type that gives right answers; throws with what was wrong with the last one. */
+/** The backend's best multiplier for this type that passes the self-test. Rejects with the failure of the last one tried. */
 export async function verifiedMultiplier(backend: Backend, dtype: OperandDtype): Promise<Multiplier> {
   let refusal: unknown = new Error(`${backend.kind} does not multiply ${dtype}`);
   for (const open of backend.multipliers(dtype)) {

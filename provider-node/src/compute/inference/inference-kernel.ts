@@ -9,11 +9,11 @@ import { openRowModel, type ModelDevice, type OpenModel } from './open-row-model
 import type { RowModel } from './row-model.ts';
 
 const MODELS_MAX = 4;
-/** Of rows at once: enough for full speed, while what lies between input and output may be many times larger. */
+/** Bytes of rows per run: enough for full speed; a model's intermediate tensors may be many times larger. */
 const BATCH_BYTES = 2 ** 23;
 const BATCH_ROWS = 256;
 
-/** Y = model(X) for a block of rows, with any ONNX model; one that the device cannot do is run on the CPU. */
+/** Y = model(X) for a block of rows, with any ONNX model. A model that the device cannot run falls back to the CPU. */
 export class InferenceKernel implements Kernel {
   readonly #options: ModelDevice;
   readonly #models = new LRUCache<string, OpenModel>({
@@ -26,7 +26,7 @@ export class InferenceKernel implements Kernel {
     this.#options = options;
   }
 
-  /** Rejects with COMPUTE_FAILED for a model whose ports are not as the work says. */
+  /** Rejects with COMPUTE_FAILED for a model whose input or output does not match the work. */
   async run(job: KernelJob): Promise<Done> {
     const timings = noTimings();
     const work = job.work as InferWork;
@@ -82,7 +82,7 @@ async function runBatches({ model, work, x, out }: Batches, timings: Timings): P
 const freeBatch = ({ input, output }: InferWork): number =>
   Math.max(1, Math.min(BATCH_ROWS, Math.floor(BATCH_BYTES / Math.max(rowBytes(input), rowBytes(output)))));
 
-/** The last rows, and zeros behind them where the model takes no fewer. */
+/** The last rows, padded with zeros if the model has a fixed batch size. */
 function padded(bytes: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
   if (bytes.length === length) return bytes;
   const whole = new Uint8Array(length);

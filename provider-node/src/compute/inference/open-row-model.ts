@@ -11,18 +11,18 @@ export interface ModelDevice {
 
 export interface OpenModel {
   readonly model: RowModel;
-  /** Why it is not on the device; '' if it is. */
+  /** Why it runs on the CPU in place of the device; '' if it does not. */
   readonly fallback: string;
 }
 
-/** Largest difference between device and CPU, of the largest element: devices round elsewhere, and models are deep. */
+/** Largest difference between device and CPU relative to the largest element: devices round differently, and models are deep. */
 const TOLERANCE = 1e-2;
 
 /**
- * The file is read here before the runtime does: it would follow the paths of tensors in other files, beside which blocks of other tasks
- * lie, and its parser has no bounds. Rejects with BAD_MODEL for such a model.
+ * Validates the file before the runtime opens it: the runtime would follow paths to external tensors, although blocks of other tasks lie
+ * in the same folder, and its parser has no bounds. Rejects with BAD_MODEL for such a model.
  *
- * On the device if it can, and gives what the CPU gives; else on the CPU. Some operators fail when they run, not before.
+ * The device is used if its answers match the CPU's, else the CPU. The model is run for this, because some operators fail only then.
  */
 export async function openRowModel(path: string, work: InferWork, device: ModelDevice): Promise<OpenModel> {
   readOnnx(readFileSync(path));
@@ -47,7 +47,7 @@ async function compare({ model, cpu }: { model: RowModel; cpu: RowModel }, work:
   if (!(off <= TOLERANCE)) throw new Error(`it is off by ${off.toPrecision(2)}, ${TOLERANCE} is allowed`);
 }
 
-/** Floats in [0, 1), whole numbers small. */
+/** Floats in [0, 1), integers in [0, 8). */
 function drawnRows({ input }: InferWork, count: number): Rows {
   const draw = seededRandom(1);
   const bytes = new Uint8Array(count * rowBytes(input));

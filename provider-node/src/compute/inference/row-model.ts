@@ -10,7 +10,7 @@ export interface Rows {
   readonly count: number;
 }
 
-/** An ONNX model that is applied to rows: the first dimension of its input and of its output counts them. */
+/** An ONNX model applied to rows: the first dimension of its input and of its output is the batch. */
 export class RowModel {
   readonly #session: InferenceSession;
 
@@ -22,7 +22,7 @@ export class RowModel {
     return new RowModel(await InferenceSession.create(path, options));
   }
 
-  /** Rows that the model takes at once where that is fixed, else null. COMPUTE_FAILED for a model without that input. */
+  /** The model's fixed batch size, or null if it takes any. Throws COMPUTE_FAILED for a model without that input. */
   batchOf({ name }: InferPort): number | null {
     const inputs = this.#session.inputMetadata;
     const input = inputs.find((candidate) => candidate.name === name);
@@ -31,7 +31,7 @@ export class RowModel {
     return typeof rows === 'number' && rows > 0 ? rows : null;
   }
 
-  /** Bytes of `count` rows of the output. COMPUTE_FAILED when the output is of another type or shape. */
+  /** Bytes of `count` rows of the output. Rejects with COMPUTE_FAILED when the output has another type or shape. */
   async run({ input, output }: Ports, { bytes, count }: Rows): Promise<Uint8Array> {
     const answers = await this.#session.run({ [input.name]: onnxTensor(input.dtype, bytes, [count, ...input.shape]) }, [
       output.name,

@@ -10,11 +10,11 @@ import {
 } from '@muster/shared';
 
 export interface EncodedSums {
-  /** Not a number where the vector is not finite and the codec cannot say so: the head ends the run by it. */
+  /** NaN when the vector is not finite and the codec cannot represent that; the head then ends the run. */
   readonly loss: number;
-  /** Of the gradient; 0 where nothing is kept of it. */
+  /** Number of this gradient; 0 where no residual is kept for it. */
   readonly number: number;
-  /** The one whose leftovers are in the payload, 0 for none. */
+  /** Number of the gradient whose residual is part of the payload; 0 for none. */
   readonly after: number;
   readonly payload: Uint8Array;
 }
@@ -24,13 +24,13 @@ export interface Sums {
   readonly vector: Float32Array;
 }
 
-/** Of tasks that take turns on a node; each takes the memory of three gradients. What one leaves is lost where there are more. */
+/** Tasks whose residuals are kept at once; each takes the memory of three gradients. The least recently used residual is lost. */
 const RESIDUALS_MAX = 64;
 const RESIDUAL_BYTES_MAX = 2 ** 31;
 
 const KEEPS_NOTHING = { number: 0, after: 0 };
 
-/** Vectors as they travel. What a lossy codec leaves out of one goes into the next of the same task. */
+/** Encodes vectors for transfer. What a lossy codec leaves out of one is added to the next of the same task. */
 export class GradientEncoder {
   /** By task and model. */
   readonly #feedbacks = new LRUCache<string, ErrorFeedback>({
@@ -38,7 +38,7 @@ export class GradientEncoder {
     maxSize: RESIDUAL_BYTES_MAX,
   });
 
-  /** May write to the vector. */
+  /** May overwrite `vector`. */
   encode(task: TaskId, work: TrainWork, { loss, vector }: Sums): EncodedSums {
     const { compression, keepsResidual } = work;
     try {
@@ -54,7 +54,7 @@ export class GradientEncoder {
     }
   }
 
-  /** Numbers begin anywhere, so that the head does not take one of a node that was started again for one of before. */
+  /** Numbering starts at random, so that the head does not mistake gradients of a restarted node for earlier ones. */
   #feedbackOf(owner: string, codec: Compression, parameters: number): ErrorFeedback {
     const known = this.#feedbacks.get(owner);
     if (known) return known;

@@ -7,7 +7,7 @@ import type { BufferPool } from '../buffer-pool.ts';
 /** How the bytes of a block are read. */
 export interface BlockLayout {
   readonly layout: SampleLayout;
-  /** Tells layouts apart; one string for each, because a comparison of every character costs more than the copy of a sample. */
+  /** Identifies the layout. Use one string object per layout: comparing every character costs more than copying a sample. */
   readonly key: string;
 }
 
@@ -18,8 +18,8 @@ interface ReadBlock {
 }
 
 /**
- * Blocks of samples in memory, each read from its file once; the least recently used leave first and their buffers go back to
- * the pool. A view holds until the fetch after the next one.
+ * Blocks of samples in memory, each read from its file once; the least recently used are evicted and their buffers return to the pool. A
+ * view is valid until the fetch after the next one.
  */
 export class SampleBlocks {
   readonly #blocks: LRUCache<BlockId, ReadBlock>;
@@ -34,7 +34,7 @@ export class SampleBlocks {
     });
   }
 
-  /** Called for nearly every sample of a batch. Throws BAD_DATA for bytes that do not fit the layout. */
+  /** Called for nearly every sample of a batch, so a hit must be cheap. Throws BAD_DATA for bytes that do not fit the layout. */
   fetch(id: BlockId, { layout, key }: BlockLayout, pathOf: (id: BlockId) => string): BlockView {
     const known = this.#blocks.get(id);
     if (known?.key === key) return known.view;

@@ -28,9 +28,9 @@ import { SampleBlocks, type BlockLayout } from './sample-blocks.ts';
 import type { VerifiedSteps } from './verified-steps.ts';
 
 export interface TrainingKernelOptions extends VerifiedSteps {
-  /** For blocks of samples. */
+  /** Memory for blocks of samples. */
   readonly cacheBytes: number;
-  /** Applied to the vector of each shard; tests of verification make wrong ones with it. */
+  /** Applied to the vector of each shard; tests of verification use it to make wrong ones. */
   readonly finish?: (elements: Elements) => void;
 }
 
@@ -46,7 +46,7 @@ interface ProgramTerms extends BlockLayout, StepTerms {}
 
 const PROGRAMS_MAX = 4;
 
-/** Shards of training rounds: loss and gradient over some samples, or the change of the weights after some steps alone. */
+/** Shards of training rounds: loss and gradient over some samples, or the change of the weights after some local steps. */
 export class TrainingKernel implements Kernel {
   readonly #options: TrainingKernelOptions;
   readonly #blocks: SampleBlocks;
@@ -74,18 +74,18 @@ export class TrainingKernel implements Kernel {
     return doneIn(this.#timings, bytes, this.#options.fallback);
   }
 
-  /** While the head makes the next weights. The blocks of the latest shard are most of those that the next one needs. */
+  /** Runs while the head computes the next weights. The next shard needs mostly the blocks of the latest one. */
   idle(): void {
     const gatherAhead = this.#gatherAhead;
     this.#gatherAhead = () => undefined;
     try {
       gatherAhead();
     } catch {
-      // A block is not there, or not in memory any more: the next shard will tell.
+      // A block is missing or no longer in memory: the next shard will report it.
     }
   }
 
-  /** Runs of the same model share a program; each has samples of its own. */
+  /** Tasks with the same model share a program; `set` tells their samples apart. */
   async #sums(program: Program, { task: set, pathOf, ...job }: KernelJob): Promise<ShardSums> {
     const work = job.work as TrainWork;
     const places = new Map(work.numbers.map((number, at) => [number, work.blocks[at]!]));

@@ -12,17 +12,17 @@ import type { StepBackend } from '../backends/step-backend.ts';
 
 export interface VerifiedSteps {
   readonly steps: StepBackend;
-  /** Why they are not the device's own; '' if they are. */
+  /** Why the CPU's steps are used in place of the device's; '' if they are not. */
   readonly fallback: string;
 }
 
-/** Largest difference to the CPU's gradient, of its largest element: ten times what float32 explains. */
+/** Largest difference to the CPU's gradient relative to its largest element: ten times what float32 rounding explains. */
 const TOLERANCE = 1e-4;
 const SAMPLES = 4;
 /** Convolutions of 1 to 6 and 6 to 16 channels, pooling and dense layers: what GPU providers have been seen to get wrong. */
 const MODEL = presetModel('lenet', { input: [1, 12, 12], classes: 10 });
 
-/** The device's steps where they are those of the CPU, else the CPU's. */
+/** The device's steps if they match the CPU's on a known input, else the CPU's. */
 export async function verifiedSteps({ device, cpu }: StepBackends): Promise<VerifiedSteps> {
   if (device.kind === 'cpu') return { steps: cpu, fallback: '' };
   try {
@@ -43,7 +43,7 @@ async function knownStep(backend: StepBackend): Promise<StepOutputs> {
   }
 }
 
-/** A half of each image is one grey, so that windows of the pooling tie. */
+/** Half of each image is one grey, so that pooling windows contain ties. */
 function knownInputs(): Record<string, GraphTensor> {
   const draw = seededRandom(7);
   const weights = initialWeights(MODEL, 7);
@@ -64,7 +64,7 @@ function compare(answer: StepOutputs, expected: StepOutputs): void {
   if (answer.correct[0] !== expected.correct[0]) throw new Error('it counts right answers wrongly');
 }
 
-/** Not a number is as wrong as can be. */
+/** NaN fails: it is not within the tolerance. */
 function expectClose(name: string, answer?: Float32Array, expected: Float32Array = new Float32Array()): void {
   if (answer?.length !== expected.length) throw new Error(`${name} has ${answer?.length ?? 0} elements`);
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

@@ -2,10 +2,10 @@ import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { usage } from '../options/values.ts';
 
-/** By option. A path that is undefined was not given. */
+/** Paths by option name; undefined if the option was not given. */
 export type NamedPaths = Readonly<Record<string, string | undefined>>;
 
-/** Throws USAGE for an output that is one of the inputs, or another output: what was there would be gone. */
+/** Throws USAGE for an output that is also an input or another output, which would be overwritten. */
 export function expectApart(outputs: NamedPaths, inputs: NamedPaths): void {
   const seen = given(inputs);
   for (const [option, path] of given(outputs)) {
@@ -28,7 +28,7 @@ function isSameFile(one: string, other: string): boolean {
   return first === second && wholePath(one) === wholePath(other);
 }
 
-/** Of a file that is not there yet. */
+/** Resolves only the directory, because the file may not exist yet. */
 function wholePath(path: string): string {
   try {
     return join(realpathSync(dirname(path)), basename(path));

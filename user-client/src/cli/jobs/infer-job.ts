@@ -7,7 +7,7 @@ import type { InferRun } from '../options/infer-run.ts';
 import { expectApart } from './apart.ts';
 import type { Job } from './job.ts';
 
-/** The model is read and compared with the rows, and the result's file is made. */
+/** Reads the model, checks it against the rows and creates the result file, before anything is submitted. */
 export function inferJob({ model: path, input: rowsPath, out, rowsPerBlock, outputShape }: InferRun): Job {
   expectApart({ '--out': out }, { '--model': path, '--input': rowsPath });
   const model = readWholeFile(path, limits.modelBytesMax.value);

@@ -3,24 +3,24 @@ import type { ClusterClient, TaskRequest } from '../../cluster-client.ts';
 import type { TaskHandle } from '../../task-handle.ts';
 import type { Terminal } from '../terminal.ts';
 
-/** What a task is started with. */
+/** What a job needs to start its task. */
 export interface JobStart {
   readonly client: ClusterClient;
   readonly request: TaskRequest & { readonly nodes: number };
   readonly terminal: Terminal;
 }
 
-/** Files that a task left, by what they are. */
+/** Files that a task wrote, by kind. */
 export interface Written {
   readonly out?: string | undefined;
   readonly onnx?: string | undefined;
 }
 
-/** A task as a command line asks for it, with its files open: a mistake in them leaves nothing on the head. */
+/** A task as requested on the command line, with its files open, so that mistakes in them are found before anything is submitted. */
 export interface Job {
   start(start: JobStart): Promise<TaskHandle>;
-  /** The task is done: what is still to be written. */
+  /** Writes what is still to be written, after the task is done. */
   finish(client: ClusterClient, status: TaskStatus): Promise<Written>;
-  /** Whatever came of it. */
+  /** Called in any case, also after an error. */
   close(): void;
 }

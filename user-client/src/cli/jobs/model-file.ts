@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readWholeFile } from '../../read-whole-file.ts';
 import { isPreset } from '../../training/train-request.ts';
 
-/** A description is a page of text; this much only machines write. */
+/** A hand-written description is about a page of text. */
 const DESCRIPTION_BYTES_MAX = 2 ** 20;
 
 /** The name of a preset, or the model that a JSON file describes. @throws BAD_DATA, BAD_MODEL, TOO_LARGE, SHAPE_MISMATCH */

@@ -8,7 +8,10 @@ export interface OutputPaths {
   readonly onnx: string | undefined;
 }
 
-/** The files that a trained model goes to. They are made before the run: an hour later nobody wants to hear that a folder is missing. */
+/**
+ * The files that a trained model is written to. They are created before the run, so that a missing folder is reported at once and not an
+ * hour later.
+ */
 export class ModelOutputs {
   readonly out: string | undefined;
   readonly onnx: string | undefined;
@@ -31,7 +34,7 @@ export class ModelOutputs {
     return this.out !== undefined || this.onnx !== undefined;
   }
 
-  /** Throws RESULT_LOST when the checkpoint is not what the run ended with. */
+  /** Throws RESULT_LOST when the checkpoint does not have the weights that the run ended with. */
   write(file: CheckpointFile, report: TrainingReport | null): void {
     const weightsSha256 = sha256Of(file.checkpoint.weights);
     if (report !== null && report.weightsSha256 !== '' && report.weightsSha256 !== weightsSha256)
@@ -57,7 +60,7 @@ function writeAll(file: PartFile, pieces: readonly Uint8Array[]): void {
   file.complete();
 }
 
-/** Of the float32 values, little-endian, in the order of the model's parameters. */
+/** Digest of the float32 values, little-endian, in the order of the model's parameters. */
 const sha256Of = ({ buffer, byteOffset, byteLength }: Float32Array): string =>
   createHash('sha256')
     .update(new Uint8Array(buffer, byteOffset, byteLength))

@@ -5,7 +5,7 @@ import type { ProductRun } from '../options/product-run.ts';
 import { expectApart } from './apart.ts';
 import type { Job } from './job.ts';
 
-/** Operands are opened and compared, and the result's file is made. */
+/** Opens and compares the operands and creates the result file, before anything is submitted. */
 export function productJob({ operands, grid, out }: ProductRun): Job {
   if (operands.kind === 'files') expectApart({ '--out': out }, { '--a': operands.a, '--b': operands.b });
   const pair = openOperands(operands);

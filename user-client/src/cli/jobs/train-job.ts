@@ -21,12 +21,12 @@ import type { Job, JobStart } from './job.ts';
 import { readModel } from './model-file.ts';
 import { ModelOutputs } from './model-outputs.ts';
 
-/** Samples, model and checkpoint are read and compared, and the files that the model goes to are made. */
+/** Reads and compares samples, model and checkpoint and creates the output files. What needs the head is left to `start`. */
 export async function trainJob(run: TrainRun): Promise<Job> {
   expectApart({ '--out': run.out, '--onnx': run.onnx }, { '--model': run.model, '--data': run.data });
   const model = run.model === undefined ? undefined : readModel(run.model);
   const { resume } = run;
-  // What a task on the head was trained with is only known there.
+  // Only the head knows the model and options of one of its tasks.
   const waits = resume !== undefined && isTaskId(resume) && !existsSync(resume);
   const file = resume === undefined || waits ? undefined : readResumed(resume);
   const ready = waits ? null : await openRun(run, model, file);
@@ -60,11 +60,11 @@ async function openRun(
   return { request, spec: trainingSubmission(request).spec, describe: data.describe };
 }
 
-/** The seed decides what is held out to test with: it must be the same when a run goes on. */
+/** The seed decides which samples are held out for testing, so a resumed run must use the same. */
 const seedOf = ({ options }: TrainRun, checkpoint: CheckpointFile | undefined): number =>
   typeof options['seed'] === 'number' ? options['seed'] : (checkpoint?.checkpoint.options.seed ?? 0);
 
-/** A model knows what it is to be trained on: then a label that is too large is found with its sample. */
+/** Taken from the model, so that a label out of range is reported with its sample. */
 function targetsOf({ classes }: TrainRun, model: Model | undefined): Pick<DataSetOptions, 'targets' | 'classes'> {
   if (model?.loss === 'meanSquaredError') return { targets: 'values' };
   const count = classes ?? (model === undefined ? undefined : outputCount(model));

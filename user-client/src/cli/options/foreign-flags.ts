@@ -2,7 +2,7 @@ import { closestOf } from '@muster/shared';
 import { flagsOfTask, optionOf, taskNames, type Flags, type TaskName } from '../flags.ts';
 import { usage } from './values.ts';
 
-/** Options of other tasks would be ignored; they are more likely a mistake than a wish. Throws USAGE. */
+/** Throws USAGE for options of other tasks: they would be ignored, and are more likely a mistake than intended. */
 export function refuseForeign(flags: Flags, task: TaskName): void {
   const own: readonly (keyof Flags)[] = flagsOfTask[task];
   for (const other of taskNames) {
@@ -13,7 +13,7 @@ export function refuseForeign(flags: Flags, task: TaskName): void {
   }
 }
 
-/** Words for the same thing in different tasks. */
+/** Options of other tasks that mean the same. */
 const COUNTERPARTS: Partial<Record<keyof Flags, readonly (keyof Flags)[]>> = {
   input: ['data', 'a'],
   data: ['input', 'a'],

@@ -23,7 +23,7 @@ export function resolveInfer(flags: Flags): InferRun {
   };
 }
 
-/** '10,5', without the batch; 'scalar' for none. */
+/** The shape of one row, without the batch, as '10,5'; 'scalar' for no dimensions. */
 function shapeOf(text: string | undefined): readonly number[] | undefined {
   if (text === undefined) return undefined;
   if (text === 'scalar') return [];

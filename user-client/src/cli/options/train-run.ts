@@ -4,14 +4,14 @@ import { maybeOneOf, numberOf, oneOf, required, usage, wholeOf } from './values.
 
 export interface TrainRun {
   readonly task: 'train';
-  /** 'mlp', 'lenet' or a file; undefined: as in the checkpoint. */
+  /** 'mlp', 'lenet' or a file; undefined: taken from the checkpoint. */
   readonly model: string | undefined;
   readonly data: string;
-  /** undefined: as the model or the labels say. */
+  /** undefined: taken from the model or the labels. */
   readonly classes: number | undefined;
-  /** What was said, under the names of the library. */
+  /** Options that were given, under the names of the library. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** A task or a file. */
+  /** A task id or a checkpoint file. */
   readonly resume: string | undefined;
   readonly out: string | undefined;
   readonly onnx: string | undefined;
@@ -64,7 +64,7 @@ const optionsOf = (flags: Flags): Readonly<Record<string, unknown>> => ({
 const given = (options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 
-/** 'topk' has a share behind it. */
+/** 'topk' is followed by a share, as in 'topk:1%'. */
 function compressionOf(text: string | undefined): string | undefined {
   const share = /^topk:(\d+(?:\.\d+)?)%$/.exec(text ?? '')?.[1];
   if (text === undefined || (Number(share) > 0 && Number(share) <= 100)) return text;

@@ -1,4 +1,4 @@
-/** From what a person wrote to a value that is in its range. Every function throws USAGE with the option, the text and a way out. */
+/** Parses option texts into values in range. Every function throws USAGE with the option, the text and a fix. */
 import { closestOf, MusterError, parseWhole } from '@muster/shared';
 
 export const usage = (what: string, facts: { readonly why: string; readonly fix: string }): MusterError =>
@@ -35,7 +35,7 @@ export const maybeOneOf = <const T extends string>(
   known: readonly T[],
 ): T | undefined => (text === undefined ? undefined : oneOf(text, option, known));
 
-/** What an option must have, with an example. */
+/** The text of a mandatory option. Throws USAGE when it is missing; `facts.fix` shows an example. */
 export function required(text: string | undefined, option: string, facts: { why: string; fix: string }): string {
   if (text !== undefined) return text;
   throw usage(`${option} is missing`, facts);

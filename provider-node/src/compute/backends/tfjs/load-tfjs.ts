@@ -3,13 +3,13 @@ import type * as TensorFlow from '@tensorflow/tfjs';
 
 export const TFJS_PACKAGE = '@tensorflow/tfjs-node-gpu';
 const TFJS_VERSION = '4.22.0';
-/** From this version of Node on, functions are gone that the package calls (tensorflow/tfjs#8609). */
+/** First version of Node without functions that the package calls (tensorflow/tfjs#8609). */
 const NODE_TOO_NEW = 23;
 
 export type Tfjs = typeof TensorFlow;
 
 export interface TfjsSource {
-  /** Gives the module, or throws what `require` throws. */
+  /** Returns the module, or throws what `require` throws. */
   readonly load: () => unknown;
   readonly nodeVersion: string;
 }
@@ -17,7 +17,7 @@ export interface TfjsSource {
 const require = createRequire(import.meta.url);
 const installed: TfjsSource = { load: () => require(TFJS_PACKAGE), nodeVersion: process.versions.node };
 
-/** Is the optional package there, working or not? */
+/** Whether the optional package is installed, even if it does not load. */
 export function isTfjsInstalled(): boolean {
   try {
     require.resolve(TFJS_PACKAGE);
@@ -27,7 +27,7 @@ export function isTfjsInstalled(): boolean {
   }
 }
 
-/** Takes seconds and some 100 MB, so it is called in the process that needs it. Throws with the reason and the way out in one line. */
+/** Takes seconds and some 100 MB, so call it only in the process that needs it. Throws with the reason and the fix in one line. */
 export function loadTfjs({ load, nodeVersion }: TfjsSource = installed): Tfjs {
   if (Number.parseInt(nodeVersion, 10) >= NODE_TOO_NEW) {
     throw new Error(`${TFJS_PACKAGE} does not work with Node ${nodeVersion}: use Node 20 or 22`);
@@ -51,7 +51,7 @@ function reasonOf(error: unknown): string {
   return `${TFJS_PACKAGE} does not load: ${line}`;
 }
 
-/** Missing CUDA libraries are no error for TensorFlow: it computes on the CPU. */
+/** Without CUDA libraries TensorFlow computes on the CPU and reports no error. */
 export function usesGpu(tf: Tfjs): boolean {
   const backend = tf.backend() as { readonly isUsingGpuDevice?: boolean };
   return backend.isUsingGpuDevice === true;

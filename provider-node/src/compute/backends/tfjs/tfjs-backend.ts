@@ -4,10 +4,10 @@ import type { Backend, Multiplier, Panel, ResidentPanel } from '../backend.ts';
 import { convolutionCase } from '../known-answers.ts';
 import type { Tfjs } from './load-tfjs.ts';
 
-/** What is kept saves the copy to the device. */
+/** A resident B saves the copy to the device. */
 const KEEP_AT_USE = 2;
 
-/** Products of float32; the other types are left to the CPU beside it. */
+/** float32 products only; the CPU backend takes the other types. */
 export const tfjsBackend = (tf: Tfjs): Backend => ({
   kind: 'tfjs',
   dtypes: ['float32'],
@@ -38,7 +38,7 @@ class TfjsMultiplier implements Multiplier {
   }
 
   adopt(): void {
-    // It takes the bytes as they are.
+    // Nothing to convert: TensorFlow takes the bytes as they are.
   }
 
   multiply(a: Panel, b: Panel): Promise<Elements> {

@@ -6,15 +6,15 @@ type Tensor = TensorFlow.Tensor;
 type Image = TensorFlow.Tensor4D;
 
 export interface NetworkInputs {
-  /** By the names of the model's parameters, in their shapes. */
+  /** Parameters by name, each in its shape. */
   readonly weights: ReadonlyMap<string, Tensor>;
-  /** Of each dropout layer in turn, [N, ...shape]; undefined where nothing is dropped. */
+  /** Masks of the dropout layers in turn, [N, ...shape]; undefined where nothing is dropped. */
   readonly nextMask: () => Tensor | undefined;
 }
 
 /**
- * The layers of a model as operations of TensorFlow, which takes images as NHWC: they are turned where they come in, and back where
- * they are flattened, so that weights and values in a row have the order that they have everywhere else.
+ * The layers of a model as TensorFlow operations. TensorFlow takes images as NHWC: they are transposed at the input and back before
+ * flattening, so that weights and flattened values keep the order used everywhere else.
  */
 export class TfjsNetwork {
   readonly #tf: Tfjs;
@@ -25,7 +25,7 @@ export class TfjsNetwork {
     this.#inputs = inputs;
   }
 
-  /** From the samples, images as NCHW, to the outputs. */
+  /** Outputs for a batch of samples; images are NCHW. */
   output(layers: readonly Layer[], x: Tensor): Tensor {
     return this.#apply(layers, channelsLast(x), '');
   }
@@ -70,7 +70,7 @@ export class TfjsNetwork {
     return this.#inputs.weights.get(`${name}.weight`)!;
   }
 
-  /** Channels and units are the last dimension. */
+  /** Channels and units are the last dimension, so the bias broadcasts. */
   #plusBias(x: Tensor, name: string): Tensor {
     const bias = this.#inputs.weights.get(`${name}.bias`);
     return bias ? x.add(bias) : x;

@@ -14,7 +14,7 @@ import { TfjsNetwork } from './tfjs-network.ts';
 type Tensor = TensorFlow.Tensor;
 type Inputs = Readonly<Record<string, GraphTensor>>;
 
-/** Training steps by TensorFlow's own differentiation, with the inputs and outputs of the graphs of onnx/training-graphs.ts. */
+/** Training steps by TensorFlow's automatic differentiation, with the inputs and outputs of the graphs of onnx/training-graphs.ts. */
 export const tfjsSteps = (tf: Tfjs): StepBackend => ({
   kind: 'tfjs',
   open: async (model, kind) => (kind === 'gradient' ? openStep(tf, model) : openEvaluation(tf, model)),
@@ -54,7 +54,7 @@ function differentiate(program: Program, inputs: Inputs): Sums {
     return loss as TensorFlow.Scalar;
   };
   const { value: loss, grads } = tf.valueAndGrads(lossOf)(weightsOf(program, inputs));
-  // A copy that ends with the tidy around it, as what is kept does not.
+  // The clone belongs to the surrounding tidy; kept tensors do not, so they are disposed here.
   const correct = kept[0]!.clone();
   for (const tensor of kept) tensor.dispose();
   return { loss, correct, gradient: tf.concat(grads.map((gradient) => gradient.flatten())) };
@@ -83,13 +83,13 @@ function losses({ tf, model, places }: Program, weights: readonly Tensor[], inpu
 
 const crossEntropy = (tf: Tfjs, output: Tensor, Y: Tensor): Tensor => Y.mul(tf.logSoftmax(output)).sum().neg();
 
-/** Rows without a target count for nothing. */
+/** Rows whose target is all zeros are not counted. */
 function rightOnes(tf: Tfjs, output: Tensor, Y: Tensor): Tensor {
   const hit = output.argMax(1).equal(Y.argMax(1));
   return tf.logicalAnd(hit, Y.max(1).greater(0)).sum();
 }
 
-/** Not copied: the tensor ends with the run. */
+/** May share memory with `elements`; the tensor does not outlive the run. */
 const tensorOf = (tf: Tfjs, { elements, dims }: GraphTensor): Tensor => tf.tensor(elements, [...dims]);
 
 async function read({ loss, correct, ...more }: Losses | Sums): Promise<StepOutputs> {
