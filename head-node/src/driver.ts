@@ -1,6 +1,6 @@
 /**
- * The one interpreter of the head's effects. Events go in through `post`, in order, one at a time; whatever an effect brings
- * about later comes back as another event. Nothing here decides anything.
+ * The one interpreter of the head's effects. Events go in through `post`, in order, one at a time; whatever comes of an effect later is
+ * posted as another event. Nothing is decided here.
  */
 import {
   toWireError,
@@ -40,7 +40,7 @@ export interface DriverPorts {
   readonly incoming: IncomingResults;
   readonly results: ResultStore;
   readonly spares: SpareStock;
-  /** Of all results and checkpoints together. */
+  /** Limit for all results and checkpoints together. */
   readonly maxResultBytes: number;
   readonly publisher: TaskPublisher;
   /** By task type. */
@@ -62,7 +62,7 @@ export class Driver implements HeadCore, MirrorListener {
   readonly #events: HeadEvent[] = [];
   readonly #pinned = new Map<TaskId, BlockId[]>();
   readonly #settlements = new Settlements();
-  /** Tasks that have ended, and the journal has not that on disk. */
+  /** Tasks whose end the journal does not have on disk yet. */
   readonly #ending = new Set<TaskId>();
   /** Payloads of inline results, until their check, which follows in the same turn. */
   readonly #payloads = new Map<number, Uint8Array>();
@@ -88,18 +88,21 @@ export class Driver implements HeadCore, MirrorListener {
     }
   }
 
-  /** Nothing is decided or settled any more: providers keep what was not, and checks that are cut short mean nothing. */
+  /**
+   * From now on events are ignored and nothing is settled: providers keep unsettled results, and verdicts of interrupted checks do not
+   * count.
+   */
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#settling);
   }
 
-  /** Is its copy in the broker needed? Until its result is in the journal, on disk. */
+  /** Is the copy of its result in the broker still needed? Until the outcome is in the journal, on disk. */
   isOpen(lease: number): boolean {
     return this.state.leases.has(lease) || this.#settlements.has(lease);
   }
 
-  /** Also when it has ended, as long as a crash could take that back. */
+  /** Also true for a task whose end a crash could still undo. */
   isRunning(task: TaskId): boolean {
     return this.state.tasks.get(task)?.state === 'running' || this.#ending.has(task);
   }
@@ -114,7 +117,7 @@ export class Driver implements HeadCore, MirrorListener {
     return this.#keep;
   }
 
-  /** What a training run has come to, with a checkpoint that may have grown. */
+  /** An event of a training run, whose checkpoint may have grown. */
   trained(event: HeadEvent & { readonly task: TaskId }): void {
     this.post(event);
     this.#boundDisk(event.task);
@@ -204,7 +207,7 @@ export class Driver implements HeadCore, MirrorListener {
     this.#tellEnd(task, status);
   }
 
-  /** A client believes it for good, and the broker lets go of all that it has: not before a crash cannot take it back. */
+  /** Clients rely on the end, and the broker deletes all it has of the task: neither before a crash can no longer undo the end. */
   #tellEnd(task: TaskId, status: TaskStatus): void {
     const { journal, mirror, audience } = this.#ports;
     this.#ending.add(task);
@@ -216,7 +219,10 @@ export class Driver implements HeadCore, MirrorListener {
     }, this.#journalFailed);
   }
 
-  /** Not before the journal says so too: a head that died in between would hold the task's subtasks for done, without results. */
+  /**
+   * Files go only after the journal has it on disk: otherwise a crash in between would leave subtasks that are accepted but have no
+   * results.
+   */
   #removeResults(task: TaskId): void {
     const { journal, results, runs, trust } = this.#ports;
     results.giveUp(task);
@@ -224,7 +230,7 @@ export class Driver implements HeadCore, MirrorListener {
     const remove = (): void => {
       results.remove(task);
       runs.forget(task);
-      // It may have been submitted again under the same name.
+      // The task may have been submitted again under the same id.
       if (!this.state.tasks.has(task)) trust.forgotten(task);
     };
     journal.durable().then(remove, this.#journalFailed);
@@ -243,14 +249,14 @@ export class Driver implements HeadCore, MirrorListener {
     this.#boundDisk(task);
   }
 
-  /** `task` is the one that took more. */
+  /** `task` is the one whose result or checkpoint has grown. */
   #boundDisk(task: TaskId): void {
     const { results, runs, maxResultBytes } = this.#ports;
     const excessBytes = results.usedBytes + runs.checkpointBytes - maxResultBytes;
     if (excessBytes > 0) this.post({ type: 'results-too-large', task, excessBytes });
   }
 
-  /** A disk without room is waited for, as the journal does; what else is wrong with the file, the next check tells. */
+  /** On a full disk it is tried again until there is room; any other error is reported as a check without a verdict. */
   #notKept(result: HeadEffect & { type: 'keep' }, error: unknown): void {
     const { task, lease } = result;
     if (!isDiskFull(error)) return this.post({ type: 'check-failed', lease, error: toWireError(error) });
@@ -274,7 +280,7 @@ export class Driver implements HeadCore, MirrorListener {
     mirror.leaseFirst(order, epoch, { send, fail: undelivered });
   }
 
-  /** The task itself is in the state before its first record is written, and until its last one is. */
+  /** A task is in the state before its first record is written, until its last one is. */
   #mirrorRecord(record: JournalRecord): void {
     const task = this.state.tasks.get(record.task);
     if (task !== undefined && task.durability !== 'local') this.#ports.mirror.record(record);
@@ -312,7 +318,7 @@ export class Driver implements HeadCore, MirrorListener {
     Promise.all([journal.durable(), local ? null : mirror.recorded(task)]).then(confirmed, this.#journalFailed);
   }
 
-  /** Without a journal nothing that we say can be kept: stop, and let the supervisor start us on a disk that works. */
+  /** Without the journal no promise can be kept: stop, and leave the restart on a working disk to the supervisor. */
   readonly #journalFailed = (error: unknown): void => {
     this.#ports.logger.error({ error }, 'the journal cannot be written; stopping');
     throw error;

@@ -1,4 +1,4 @@
-/** Composition root: opens everything in order, restores what the journal knows, then lets the world in; closes in reverse. */
+/** Composition root: opens everything in order, restores the journal's tasks, then opens for peers; closes in reverse. */
 import {
   isTerminal,
   systemClock,
@@ -51,7 +51,7 @@ import { trainingDirectory, TrainingRuns } from './io/training-runs.ts';
 import { startTrainer, type Trainer } from './train/index.ts';
 import { startVerifier, type Verifier } from './verify/index.ts';
 
-/** Leases age and silence is noticed at this rate. */
+/** Deadlines of leases and heartbeats are checked at this rate. */
 const TICK_MS = 50;
 const PROGRESS_MS = 250;
 const SWEEP_MS = 30_000;
@@ -106,7 +106,7 @@ function openSockets(options: ResolvedHeadNodeOptions, { journal, trust }: Store
   return openHeadSockets({ endpoint: options, headId: journal.headId, curve, logger });
 }
 
-/** A provider locks its state directory the same way, so that the two never share one. */
+/** The lock is the one that a provider takes on its state directory, so that the two never share one. */
 async function openStores(options: ResolvedHeadNodeOptions, closers: Closers): Promise<Stores> {
   const { stateDirectory, maxDiskBytes, logger } = options;
   const lock = DirectoryLock.take(stateDirectory);
@@ -138,7 +138,7 @@ async function openStores(options: ResolvedHeadNodeOptions, closers: Closers): P
   return { journal, blocks, incoming, results, spares, verifier, trainer, runs, mirror, accounts, trust };
 }
 
-/** A node that finished while the head was away has left it there. */
+/** A node that shares the store may have finished and left its result there while the head was away. */
 function isResultOfOpenTask(journal: Journal, name: string): boolean {
   const task = taskOfIncoming(name);
   return task !== null && journal.history(task)?.ended === null;
@@ -233,7 +233,7 @@ async function serve(opened: Opened): Promise<HeadNode> {
   const { options, stores, sockets, closers } = opened;
   const parts = assemble(opened);
   const { driver, clients, administration } = parts;
-  // A task that is whole already waits for the broker like any other, but not for longer than this start.
+  // Before `restore`: a task with all its subtasks accepted waits for the broker like any other, but not longer than this start.
   if (options.amqpUrl !== null) driver.post({ type: 'backbone', state: 'connecting', congested: false });
   restore(driver, stores);
   await stores.mirror.start(driver);
@@ -242,7 +242,7 @@ async function serve(opened: Opened): Promise<HeadNode> {
   const http = await openHttp(options, driver, stores);
   closers.add(() => http?.close());
   const loops = startLoops(opened, parts);
-  // What is said until the sockets are closed is still answered.
+  // After the sockets, so that messages received until then are still answered.
   closers.add(async () => {
     sockets.close();
     await Promise.allSettled(loops);

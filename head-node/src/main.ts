@@ -150,7 +150,7 @@ await runProgram(program, () => action());
 
 async function serve(): Promise<void> {
   const flags = program.opts<Flags>();
-  // From the start: what is begun must be put away again.
+  // Before the start, so that a signal during it still leads to an orderly stop.
   const signal = untilSignal();
   const head = await startHeadNode(optionsFrom(flags));
   process.stderr.write(banner(head));
@@ -202,7 +202,7 @@ function optionsFrom({
 function banner(head: HeadNode): string {
   const { options, httpPort, epoch } = head;
   const { host, portBase, stateDirectory } = options;
-  // An address of all interfaces is none that one can dial.
+  // A wildcard address cannot be dialled.
   const reach = ['0.0.0.0', '::'].includes(host) ? hostname() : host;
   const where = host === '127.0.0.1' ? '' : ` --head ${reach}`;
   const base = portBase === DEFAULT_PORT_BASE ? '' : ` --port-base ${portBase}`;
@@ -219,7 +219,7 @@ function banner(head: HeadNode): string {
   ].join('\n');
 }
 
-/** Nobody from outside reaches a head on loopback. */
+/** Other machines cannot reach a head on loopback, so no token is printed for them. */
 function joinLines({ options, administration }: HeadNode): string[] {
   if (isLoopback(options.host))
     return ['  others    none: this machine alone is served (--host 0.0.0.0 lets others join)'];

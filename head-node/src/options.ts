@@ -25,21 +25,21 @@ export interface HeadNodeOptions {
   readonly resultTtlMs?: number;
   /** Operands and results may take this much disk. Default 64 GiB. */
   readonly maxDiskBytes?: number;
-  /** What each submitter may have at a time. Default: 100 unfinished tasks, half of the disk, 400 leases. */
+  /** Limits of each submitter. Default: 100 unfinished tasks, half of the disk, 400 leases. */
   readonly quota?: Partial<Quota>;
   /** Broker that keeps a copy of all task and result traffic: `amqp://user:password@host:5672/vhost`; null for none. Default none. */
   readonly amqpUrl?: string | null;
-  /** The broker's management interface: with it each provider gets a user of its own there. Null for none. Default none. */
+  /** The broker's management interface, used to make a broker user for each provider. Null for none. Default none. */
   readonly amqpAdminUrl?: string | null;
   /** Where providers reach the broker: `amqps://host:5671`; null: where the head does. */
   readonly amqpPublicUrl?: string | null;
-  /** Of `amqps://` and `https://`. */
+  /** TLS settings for `amqps://` and `https://`. */
   readonly amqpTls?: BrokerTls;
   /** Operand blocks in the broker. Default `always`, up to 2 GiB for each task. */
   readonly blockMirror?: BlockMirrorPolicy;
-  /** A head that listens beyond loopback tells the local network where it is (mDNS). Default true. */
+  /** Announce the head on the local network (mDNS), if it listens beyond loopback. Default true. */
   readonly announce?: boolean;
-  /** Whose JWTs the HTTP interface takes; null for none. Default none. */
+  /** The issuer whose JWTs the HTTP interface accepts; null for none. Default none. */
   readonly jwt?: JwtOptions | null;
   /** No keys and no encryption on TCP, for experiments: on loopback only. Default false. */
   readonly insecure?: boolean;

@@ -1,4 +1,4 @@
-/** What a head that starts takes up of its earlier lives, before it hears anybody. */
+/** What a starting head takes over from earlier epochs, before it hears any peer. */
 import { taskTypeNamed } from '@muster/shared';
 import type { BlockStore } from '@muster/shared/io';
 import type { Task } from './core/cluster-state.ts';
@@ -23,8 +23,8 @@ export interface RestorePorts {
 }
 
 /**
- * Tasks as they were accepted, in that order. Blocks that are not in the store any more are waited for again, results that are not
- * there as they were accepted are computed again; those of an ended task are looked at when somebody asks for them.
+ * Restores tasks in the order in which they were accepted. Blocks that are missing from the store are awaited again, results that are not
+ * as the journal has them are computed again; results of ended tasks are checked only when they are asked for.
  */
 export function restore(driver: Driver, ports: RestorePorts): void {
   const { journal, results, runs, trainer, trust } = ports;
@@ -32,7 +32,7 @@ export function restore(driver: Driver, ports: RestorePorts): void {
   const histories = [...journal.replay()];
   for (const history of histories.toSorted((a, b) => a.record.acceptedWallMs - b.record.acceptedWallMs)) {
     const found = history.ended === null ? whatIsLeft(history, ports) : history;
-    // Before the event, which may end the task and let go of them.
+    // Before the event, which may end the task and unpin them.
     if (history.ended === null) for (const { task, id } of found.bound) driver.pin(task, id);
     if (history.ended === null) writeAgain(history, found, ports);
     const { task, name } = history.record;
@@ -42,7 +42,7 @@ export function restore(driver: Driver, ports: RestorePorts): void {
   for (const task of trainer.tasks()) if (!driver.state.tasks.has(task)) runs.forget(task);
 }
 
-/** A crash may have come between the journal and the broker, so the broker gets all again; an audit counts what it has twice. */
+/** A crash may have come between journal and broker, so the broker gets all records again; an audit counts the duplicates. */
 function writeAgain(history: TaskHistory, found: TaskHistory, { journal, mirror }: RestorePorts): void {
   const lost = lostBetween(history, found);
   journal.append(lost);

@@ -97,7 +97,7 @@ function addTokenCommands(program: Command, { chosen, portBase }: AdminEnvironme
     .action((id: string) => chosen(async () => print(await ask('token-revoke', { id }), [`token ${id} is revoked`])));
 }
 
-/** What is not said is for the head to decide. */
+/** Flags that are not given are left out: the head has the defaults. */
 function requestOf({ ttl, requireApproval, api, ...rest }: CreateFlags): Record<string, string> {
   const request = {
     ...rest,
@@ -195,7 +195,7 @@ function stateOf({ revoked }: { readonly revoked: boolean }, isUsable: boolean):
   return isUsable ? 'usable' : 'over';
 }
 
-/** Who has joined, then nodes under the head's own account, which need not. */
+/** Members, then nodes of the head's own account, which need not join. */
 export const memberTable = ({ members, nodes, drained }: Listing): string[] =>
   table([
     ['ID', 'NAME', 'ROLE', 'STATE', 'CONNECTED', 'SINCE'],

@@ -1,4 +1,4 @@
-/** Options of the command line that have to do with the broker: one group, since only their own part reads them. */
+/** Command line options for the broker, kept apart because only the broker's part of the head reads them. */
 import { readTlsFiles } from '@muster/rabbitmq';
 import {
   brokerTlsOptions,

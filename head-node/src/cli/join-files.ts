@@ -6,9 +6,9 @@ import type { Administration } from '../trust/administration.ts';
 import { LOCAL_PEER } from '../trust/peer.ts';
 
 /**
- * Join tokens for programs that are started along with the head and may come back long after: `provider/token` for providers, `client/token`
- * for clients, as admins. The second is readable for any account: in a container clients run as whoever owns the files that they
- * read, and who may start them could read the head's files as well. Those of the start before are revoked.
+ * Writes join tokens for programs that are started along with the head and may come back long after: `provider/token` for providers,
+ * `client/token` for clients, with the role admin. The second is readable for any account: in a container a client runs as the owner of the
+ * files that it reads, and whoever may start it could read the head's files as well. Tokens of the previous start are revoked.
  */
 export function writeJoinFiles(administration: Administration, directory: string): void {
   const terms = { ttlMs: String(30 * 24 * 3_600_000), uses: String(limits.tokenUsesMax.value) };

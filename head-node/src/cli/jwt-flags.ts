@@ -1,4 +1,4 @@
-/** Options of the command line that name an identity provider of somebody else's. */
+/** Command line options for an external identity provider. */
 import { MusterError } from '@muster/shared';
 import { envOption } from '@muster/shared/io';
 import type { Option } from 'commander';
@@ -22,7 +22,7 @@ export const jwtOptions = (): Option[] => [
   envOption('--jwt-role-claim <claim>', 'their claim that names the role', 'MUSTER_JWT_ROLE_CLAIM').default('role'),
 ];
 
-/** Null where no issuer is named. Throws USAGE for half of what is needed. */
+/** Null when issuer, audience and keys are all absent. Throws USAGE when some of them are. */
 export function jwtOptionsFrom({ jwtIssuer, jwtAudience, jwtJwks, jwtRoleClaim }: JwtFlags): JwtOptions | null {
   const named = { '--jwt-issuer': jwtIssuer, '--jwt-audience': jwtAudience, '--jwt-jwks': jwtJwks };
   const missing = Object.entries(named).filter(([, value]) => value === undefined || value === '');

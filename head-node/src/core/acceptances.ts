@@ -1,16 +1,16 @@
-/** What records say of accepted subtasks, in a form that can be laid side by side. */
+/** Accepted subtasks as journal records state them, in a form that can be compared. */
 import type { ProviderId } from '@muster/shared';
 import type { SubtaskRecord, SubtasksRecord } from './journal-record.ts';
 
-/** Subtasks [from, to) accepted from one node: one whose result is kept, or many that leave no bytes. */
+/** Subtasks [from, to) accepted from one node: a single one with a stored result, or a range without stored bytes. */
 export interface Acceptance {
   readonly from: number;
   readonly to: number;
   readonly provider: ProviderId;
-  /** 0 where the record does not tell. */
+  /** 0 for ranges: their records do not state it. */
   readonly attempt: number;
   readonly bytes: number;
-  /** '' where no bytes are left. */
+  /** '' where no bytes are stored. */
   readonly digest: string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What each user has at the head, against what each may have. Everything is counted as it changes: the number of leases is looked at for
- * every lease that is given. A task whose submitter has no account (an admin, or a program of the head's own account) counts nowhere.
+ * Usage per user, checked against the quota. Counters are updated incrementally, because the lease count is read for every lease that is
+ * given out. A task without an account (submitted by an admin or a program of the head's own account) counts against no quota.
  */
 import { formatBytes, MusterError, type TaskType } from '@muster/shared';
 import type { Account, ClusterState, Lease, Task } from './cluster-state.ts';
@@ -21,7 +21,7 @@ interface Request {
   readonly spec: unknown;
 }
 
-/** Throws QUOTA. Results of ended tasks do not stand in the way: they go when there is no room for them. */
+/** Throws QUOTA. Results of ended tasks do not count here: they are dropped when their room is needed. */
 export function expectQuota({ policy: { quota }, accounts }: ClusterState, { user, taskType, spec }: Request): void {
   if (user === null) return;
   const { openTasks = 0, openBytes = 0 } = accounts.get(user) ?? {};
@@ -41,7 +41,7 @@ export function countOpened(task: Task): void {
   task.account.openBytes += task.heldBytes;
 }
 
-/** `resultBytes` are what stays. */
+/** From here on the task holds only its `resultBytes`. */
 export function countEnded(state: ClusterState, task: Task): void {
   if (task.account === null) return;
   task.account.openTasks -= 1;
@@ -63,14 +63,14 @@ export function countForgotten(state: ClusterState, task: Task): void {
   closeIfEmpty(state, task.account);
 }
 
-/** By so much its user is beyond what it may have on the disk. */
+/** Bytes by which the user exceeds the disk quota; not positive when within it, or without an account. */
 export const excessOf = ({ policy: { quota } }: ClusterState, account: Account | null): number =>
   account === null ? 0 : account.openBytes + account.keptBytes - quota.bytes;
 
 interface PhaseChange {
-  /** Null: there was no such lease. */
+  /** Null for a new lease. */
   readonly before: Lease['phase'] | null;
-  /** Null: it is over. */
+  /** Null for a lease that is over. */
   readonly after: Lease['phase'] | null;
 }
 
@@ -79,7 +79,7 @@ export function countLease(task: Task | undefined, { before, after }: PhaseChang
   task.account.openLeases += Number(after === 'open') - Number(before === 'open');
 }
 
-/** A later task of the user opens another: ended tasks that hold nothing do not mind. */
+/** Ended tasks may still refer to the deleted account, but hold nothing; the user's next task opens a new one. */
 function closeIfEmpty({ accounts }: ClusterState, account: Account): void {
   const { user, openTasks, openBytes, keptBytes } = account;
   if (openTasks === 0 && openBytes + keptBytes === 0 && accounts.get(user) === account) accounts.delete(user);

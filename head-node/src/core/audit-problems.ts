@@ -2,10 +2,10 @@ import type { AuditSummary, ProviderId } from '@muster/shared';
 import type { Acceptance } from './acceptances.ts';
 import type { FoundFile } from './audit-evidence.ts';
 
-/** As many as travel in one message. */
+/** Limit of `problems` in a message; `problemCount` counts all of them. */
 const TOLD_MAX = 100;
 
-/** What is wrong with a task, in words that name the subtask, what it is, and where. */
+/** Collects what is wrong with a task, as text that names the subtasks, the problem and the record it was found in. */
 export class AuditProblems {
   readonly #nameOf: (node: ProviderId) => string;
   readonly #texts: string[] = [];

@@ -1,4 +1,4 @@
-/** Journal, event stream and result files of one task, laid side by side: what agrees, and in words what does not. */
+/** Compares journal, event stream and result files of one task; differences are also reported as text. */
 import { isTerminal, type AuditReport, type AuditRow, type Finding } from '@muster/shared';
 import { acceptancesOf, byIndex, type Acceptance } from './acceptances.ts';
 import type { Evidence, Stretch } from './audit-evidence.ts';
@@ -6,10 +6,10 @@ import { AuditProblems, subtasksText } from './audit-problems.ts';
 import type { TaskHistory } from './journal-record.ts';
 import { BrokerWitness } from './broker-witness.ts';
 
-/** 1 ms of work. */
+/** About 1 ms of work. */
 const STRETCHES_PER_STEP = 500;
 
-/** In steps, so that whoever takes them may do something else in between: an echo may have 150,000 stretches. */
+/** A generator, so that the caller can return to the event loop between steps: an echo task may have 150,000 stretches. */
 export function* audit(evidence: Evidence): Generator<undefined, AuditReport> {
   const { journal, files } = evidence;
   const problems = new AuditProblems(evidence.nameOf);
@@ -40,7 +40,7 @@ export function* audit(evidence: Evidence): Generator<undefined, AuditReport> {
   };
 }
 
-/** Every subtask of the plan once. A task that is not done may have gaps, which are not reported. */
+/** Each accepted subtask once, plus the gaps if the task is done; a task that is not done may have gaps. */
 function* stretchesOf({ journal, state }: Evidence, problems: AuditProblems): Generator<Stretch> {
   const subtasks = journal.plan?.subtasks ?? 0;
   const whole = state === 'done';
@@ -107,7 +107,7 @@ function rowOf(
   return { from, to, region: [...regionOf(from)], node, name, attempt, bytes, digest, journal, ...findings };
 }
 
-/** What was accepted alike and leaves no bytes is one row. */
+/** Adjacent stretches with the same node and findings and without stored bytes become one row. */
 function addRow(rows: AuditRow[], row: AuditRow): void {
   const before = rows.at(-1);
   if (before === undefined || !continues(before, row)) rows.push(row);

@@ -1,4 +1,4 @@
-/** News of the broker. */
+/** Events about the broker. */
 import type { HeadEvent } from './events.ts';
 import { endIfComplete } from './tasks.ts';
 import type { Turn } from './turn.ts';
@@ -10,7 +10,7 @@ export function onMirrored(turn: Turn, { task: id, lost }: HeadEvent & { type: '
   endIfComplete(turn, task);
 }
 
-/** Tasks that wait for the broker alone need not wait for one that has gone. */
+/** Ends the tasks that were only waiting for the broker if it has gone: they do not wait for its return. */
 export function onBackbone(turn: Turn, { state, congested }: HeadEvent & { type: 'backbone' }): void {
   turn.state.backbone = { state, congested };
   endAwaited(turn);

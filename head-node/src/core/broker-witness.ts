@@ -5,13 +5,15 @@ import type { Evidence, Stretch } from './audit-evidence.ts';
 import type { StreamedAcceptance, StreamedHistory } from './streamed-records.ts';
 
 /**
- * The event stream beside the journal, asked stretch by stretch in the order of the subtasks. The journal decides. The stream may have
- * - a record more than once, alike: it was sent again after a lost connection;
- * - a record that the journal lacks, of a life of the head that crashed between the two: any life before the one that wrote the task's
- *   end, for in that one the journal had all that came before the end;
- * - less, where the task goes on, or ended while the broker was away (then its status says `local`), or failed: its end did not wait;
- * - no end, where the life of the head that wrote it is over: it may have been killed right behind it;
- * - more, where the task goes on.
+ * Compares the event stream with the journal, stretch by stretch in the order of the subtasks. The journal is authoritative. The stream may
+ * have
+ * - duplicates of a record: it was published again after a lost connection;
+ * - a record that the journal lacks, from an epoch that crashed before journalling it: any epoch before the one that wrote the task's end,
+ *   which had journalled everything before that end;
+ * - fewer records, if the task is still open, ended while the broker was away (its status then says `local`), or did not end as done: such
+ *   an end does not wait for the broker;
+ * - no end record, if the epoch that wrote it is over: the head may have been killed right after journalling it;
+ * - more records, if the task is still open.
  */
 export class BrokerWitness {
   readonly #evidence: Evidence;
@@ -19,7 +21,7 @@ export class BrokerWitness {
   readonly #stream: StreamedHistory | null;
   readonly #mayLack: boolean;
   readonly #goesOn: boolean;
-  /** Of this life of the head the stream has nothing that the journal lacks. */
+  /** Records of earlier epochs that the journal lacks or contradicts are superseded, not problems. */
   readonly #decidedIn: number;
   #next = 0;
   #missing = 0;
@@ -51,7 +53,7 @@ export class BrokerWitness {
     return same > 0 ? 'agrees' : this.#lacks(acceptance);
   }
 
-  /** After the last stretch. */
+  /** To be called after the last stretch. */
   finish(): void {
     if (this.#stream === null) return;
     for (let event = this.#peek(); event !== null; event = this.#peek()) {
@@ -81,7 +83,7 @@ export class BrokerWitness {
     return this.#stream?.acceptances[this.#next] ?? null;
   }
 
-  /** How often it is there as the journal has it, and what else the stream says of the same subtask. */
+  /** The number of events equal to the journal's record, and the events that state something else about the same subtask. */
   #eventsOf(acceptance: Acceptance): [number, StreamedAcceptance[]] {
     let same = 0;
     const others: StreamedAcceptance[] = [];
@@ -93,7 +95,7 @@ export class BrokerWitness {
     return [same, others];
   }
 
-  /** The journal has nothing of it. */
+  /** An event that matches no stretch of the journal. */
   #unknown(event: StreamedAcceptance): void {
     if (!this.#isSuperseded(event) && !this.#goesOn) this.#problems.onlyInBroker(event);
   }

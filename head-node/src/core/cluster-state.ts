@@ -22,12 +22,12 @@ import type { Rounds } from './rounds-state.ts';
 import type { SubtaskStates } from './subtask-states.ts';
 
 /**
- * joining   registered; has not confirmed yet that it hears its topic
+ * joining   registered, but has not confirmed yet that it receives its topic
  * ready     gets work
- * resting   is back, but broke off so often lately that it gets nothing new for a while
- * draining  an admin has taken it out: it ends what it has and gets nothing new
- * suspect   connection closed or heartbeat missed: its leases are given to others as well; may come back
- * leaving   said bye: finishes nothing more
+ * resting   is back, but disconnected so often lately that it gets no new work for a while
+ * draining  taken out by an admin: finishes its leases and gets no new work
+ * suspect   connection closed or heartbeat missed: its leases are also given to others; it may come back
+ * leaving   said bye, and handed back its unfinished leases
  * lost      gone; its leases are void
  */
 export type ProviderPhase = 'joining' | 'ready' | 'resting' | 'draining' | 'suspect' | 'leaving' | 'lost';
@@ -39,27 +39,27 @@ export interface Provider {
   name: string;
   platform: string;
   device: DeviceFacts;
-  /** What it really achieves; starts as what was measured when it joined. */
+  /** Observed throughput; starts with the calibration that it registered with. */
   rates: LearnedRates;
   credit: number;
   sharesStore: boolean;
-  /** As it has measured it; 0 when it has not. */
+  /** As measured by the provider; 0 before it has measured. */
   linkBytesPerMs: number;
   phase: ProviderPhase;
   /** Why the phase is what it is, for people. */
   reason: string;
   lastHeardMs: number;
-  /** Since when it is not ready. */
+  /** When the current phase began. */
   phaseSinceMs: number;
-  /** When it was suspected, the last times within the breaker's window. */
+  /** The latest times at which it became suspect, for the circuit breaker. */
   breaksAtMs: readonly number[];
   restUntilMs: number;
   readonly leases: Set<number>;
-  /** Sum of what is expected of its open leases, ms. */
+  /** Sum of `expectedMs` over `leases`. */
   backlogMs: number;
   accepted: number;
   rejected: number;
-  /** Operand blocks that were sent to it; a copy that it evicted meanwhile is fetched again, so this may only err upwards. */
+  /** Operand blocks that were sent to it. It may have evicted some and fetches those again, so this can only overstate. */
   readonly holds: Set<BlockId>;
 }
 
@@ -78,18 +78,18 @@ export interface Lease {
   provider: ProviderId;
   readonly attempt: number;
   readonly givenAtMs: number;
-  /** Its times count from here; null while the broker has not confirmed it, for which its node cannot be blamed. */
+  /** Age and deadline count from here; null until the broker has confirmed a lease of a strict task, a delay that is not the node's. */
   sentAtMs: number | null;
   readonly expectedMs: number;
-  /** Of the blocks that its node must fetch for it. */
+  /** Bytes of the operand blocks that the node must fetch for it. */
   fetchBytes: number;
   /** open: being worked on; given-up: its subtasks are pending again, a late result still counts; checking: result is being verified. */
   phase: 'open' | 'given-up' | 'checking';
-  /** Was this lease copied to another node? */
+  /** Was copied to another node, or is such a copy: it is not copied again. */
   copied: boolean;
-  /** What is being checked. */
+  /** The result that is being checked. */
   returned: ReturnedResult | null;
-  /** How often its check came to no verdict. */
+  /** Number of checks that ended without a verdict. */
   failedChecks: number;
 }
 
@@ -108,7 +108,7 @@ export interface NodeTally {
   rejected: number;
 }
 
-/** A task whose plan is made. */
+/** The scheduling state of a task that has a plan. */
 export interface Running {
   readonly plan: TaskPlan;
   /** Providers by plan position; replacements are appended and own no queue. */
@@ -124,63 +124,63 @@ export interface Running {
   /** Blocks that were offered to the broker. */
   readonly mirrored: Set<BlockId>;
   /**
-   * Where two leases have a subtask in common, at least one of them is in here; empty where nothing goes wrong, so that the
-   * search for such pairs costs nothing then.
+   * Of any two leases that share a subtask, at least one is in this set. It is empty in normal operation, so that the search for such pairs
+   * costs nothing.
    */
   readonly overlapping: Set<number>;
   /** Nodes that failed a subtask, one entry for each failure. */
   readonly failures: Map<number, ProviderId[]>;
-  /** Subtasks that must not be tried again before a time. */
+  /** Back-off: subtasks that must not be tried again before this time. */
   readonly notBeforeMs: Map<number, number>;
 }
 
-/** What one user has at the head. */
+/** Current usage of one user. */
 export interface Account {
   readonly user: string;
   /** Tasks that have not ended. */
   openTasks: number;
-  /** Of those: operands and results in full from the start, so that nobody is refused in the middle of sending them. */
+  /** Operands and results of open tasks, counted in full from submission, so that no upload is refused halfway. */
   openBytes: number;
   /** Results of tasks that have ended. */
   keptBytes: number;
-  /** Leases that nodes work on. */
+  /** Open leases. */
   openLeases: number;
 }
 
 export interface Task {
   readonly id: TaskId;
-  /** Of who submitted it; null where there is no quota: for admins and programs of the head's own account. */
+  /** The submitter's account; null without a quota: admins and programs of the head's own account. */
   readonly account: Account | null;
   readonly type: TaskType<unknown>;
   readonly spec: unknown;
   readonly nodes: number;
   readonly waitNodesMs: number;
   readonly timeoutMs: number;
-  /** Also of an earlier life of the head, so perhaps below zero. */
+  /** On this epoch's monotonic clock; may be negative for a task that was accepted in an earlier one. */
   readonly acceptedAtMs: number;
-  /** Since when it waits for its nodes: after a restart they are given time to come back. */
+  /** Start of the wait for nodes. A restart begins it anew, so that nodes have time to reconnect. */
   readonly waitingSinceMs: number;
   readonly durability: Durability;
-  /** Of its messages in the broker, once all its subtasks are accepted: waited for, all there, or given up. */
+  /** Whether the broker has all messages of the task: not asked yet (before all subtasks are accepted), awaited, all there, or given up. */
   mirror: 'open' | 'awaited' | 'complete' | 'incomplete';
-  /** False until the journal has it on disk: nothing is done before. */
+  /** Whether the journal has the task on disk. It may be worked on before that, but cannot end as done. */
   durable: boolean;
   state: TaskStatus['state'];
   readonly operands: Map<string, OperandTable>;
   run: Running | null;
-  /** Of a task that works in rounds: `run` is then the current round's. */
+  /** Null for a task that does not work in rounds; otherwise `run` is the current round's. */
   readonly rounds: Rounds | null;
   /**
-   * Results in the result store, and the plan that says where they belong. Dropped a minute after the end: from then on
-   * the journal tells.
+   * Results in the result store, and the plan that says where they belong. Dropped a minute after the end; from then on they are read from
+   * the journal.
    */
   outcome: {
     readonly plan: TaskPlan;
     readonly kept: Map<number, { readonly node: ProviderId; readonly bytes: number }>;
   } | null;
-  /** Of its results in the result store. */
+  /** Bytes of its results in the result store. */
   resultBytes: number;
-  /** What it counts in its account. */
+  /** Bytes that it currently counts against its account. */
   heldBytes: number;
   readonly leases: Set<number>;
   readonly tallies: Map<ProviderId, NodeTally>;
@@ -193,43 +193,46 @@ export interface Task {
   verifyMs: number;
   error: WireError | null;
   endedAtMs: number | null;
-  /** A status that was journalled at the end in an earlier life; replaces what would be computed. */
+  /** The status at the end, as journalled; null while the task is open. */
   final: TaskStatus | null;
 }
 
 export interface BackboneView {
   readonly state: BackboneReport['state'];
-  /** The broker confirms too slowly: nothing more is put on it for a while. */
+  /** The broker confirms too slowly: no leases that go to it are given out until it has caught up. */
   readonly congested: boolean;
 }
 
 export interface ClusterState {
   readonly policy: Policy;
   backbone: BackboneView;
-  /** What the broker had for this life of the head is in, or it was not reached in time: `connecting` is as good as away. */
+  /**
+   * Start-up recovery is over: the results left in the broker were read, or it was not reached in time. From then on `connecting` counts as
+   * away.
+   */
   recovered: boolean;
   readonly providers: Map<ProviderId, Provider>;
-  /** See readyProviders; null when a phase has changed since it was asked for. */
+  /** Cache of readyProviders; null after a phase has changed. */
   ready: readonly Provider[] | null;
   readonly sessions: Map<SessionId, ProviderId>;
-  /** Nodes that an admin has taken out, here or not. */
+  /** Nodes that an admin has drained, connected or not. */
   readonly drained: Set<ProviderId>;
   readonly tasks: Map<TaskId, Task>;
-  /** Of users that have something here. */
+  /** By user; only users with open tasks or stored results. */
   readonly accounts: Map<string, Account>;
   /** The tasks that have not ended. */
   readonly open: Set<Task>;
-  /** The one that ended first comes first. */
+  /** By the time of their end, oldest first. */
   readonly ended: Task[];
   /** The tasks that have a run. */
   readonly running: Set<Task>;
   readonly leases: Map<number, Lease>;
-  /** Their providers were told to forget them: what they have of them goes at any moment, so no copy of a result counts any more. */
+  /** Leases that their providers were told to forget. The bytes may be deleted at any moment, so a later copy of a result is ignored. */
   readonly closed: RecentLeases;
   nextLease: number;
-  /** What the wall clock said beyond `nowMs` when this life of the head began: for ages across lives, and nothing else. */
+  /** Wall clock minus `nowMs` at the start of this epoch. Used only to convert times across epochs. */
   wallOffsetMs: number;
-  /** When the last tick came: a gap tells that this process was frozen. */
+  /** Time of the last tick; a large gap means that this process was frozen. */
   lastTickMs: number;
   readonly counters: Counters;
 }

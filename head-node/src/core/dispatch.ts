@@ -12,9 +12,9 @@ import { readyProviders, type Turn } from './turn.ts';
 import { blockKey } from './waiting-subtasks.ts';
 
 /**
- * First everybody from the queue that was cut for it, round by round, one lease each, so that nobody is served twice before
- * everybody was served once. Then who still has nothing takes from others: never earlier, because operands arrive one by one
- * and the first node in the list would snatch every tile from nodes that are as idle as itself.
+ * First serves every provider from its own queue, one lease in each round, so that none is served twice before all were served once. Then
+ * providers that still have no lease take from other queues. Not earlier: operands arrive one by one, and the first node in the list would
+ * snatch every tile from nodes that are as idle as itself.
  */
 export function dispatch(turn: Turn): void {
   const ready = readyProviders(turn.state);
@@ -34,8 +34,8 @@ function hasCredit({ state: { policy } }: Turn, provider: Provider): boolean {
 }
 
 /**
- * One lease for this provider from the task that has fewest, among equals the one that was not served for longest; false when
- * no task has anything for it.
+ * Gives this provider one lease from the task that has fewest, among equals from the least recently served. False when no task has anything
+ * for it.
  */
 function serve(turn: Turn, provider: Provider, { steal }: { steal: boolean }): boolean {
   const tasks = [...turn.state.running].filter(
@@ -80,7 +80,7 @@ function takeFor(turn: Turn, provider: Provider, { task, run, steal }: Work & { 
     : pending.take([position, ...abandonedHomes(turn, { task, run })], plan.batch, allowed);
 }
 
-/** Queues whose owner is not there, or gets nothing any more: anybody's. */
+/** Queues whose owner is gone or gets no more work of this task: any node may take from them. */
 const abandonedHomes = (turn: Turn, { task, run }: Work): number[] =>
   Array.from({ length: run.pending.homes }, (_, home) => home).filter((home) => {
     const owner = run.team[home];
@@ -93,7 +93,7 @@ function fillsWindow({ state }: Turn, task: Task, provider: Provider): boolean {
   return [...provider.leases].filter((id) => state.leases.get(id)?.task === task.id).length >= window;
 }
 
-/** A node outside the team steps in for a member that is not there (any more). */
+/** The node's position; a node outside the team joins it if a member is missing. Null when the team is complete. */
 function positionInTeam(turn: Turn, { task, run }: Work, { id, session, sharesStore }: Provider): number | null {
   const position = run.team.indexOf(id);
   if (position >= 0) return position;
@@ -102,14 +102,14 @@ function positionInTeam(turn: Turn, { task, run }: Work, { id, session, sharesSt
   return run.team.push(id) - 1;
 }
 
-/** Everybody in the team has failed it: a node outside may try. */
+/** Every team member that still serves the task has failed this subtask: a node outside the team may try. */
 const isHopeless = (turn: Turn, { task, run }: Work, index: number): boolean =>
   run.team.every((member) => !servesTask(turn, task, member) || run.failures.get(index)?.includes(member));
 
 const servesTask = ({ state }: Turn, task: Task, id: Provider['id']): boolean =>
   state.providers.get(id)?.phase === 'ready' && !hasLied(state, task, id);
 
-/** Not before its back-off is over, and on a node that has not failed it while there is one that may have it. */
+/** Not before its back-off is over, and not on a node that has failed it while another ready node could take it. */
 function mayTry(
   { state, nowMs }: Turn,
   { task, run, provider }: Work & { provider: Provider },
@@ -154,9 +154,13 @@ function sendLease(turn: Turn, { task, run, provider, indices }: Assignment): Le
   return lease;
 }
 
-/** Accounts for the blocks that this lease makes the provider read, and shares those that several nodes need. Bytes on its link. */
+/**
+ * Accounts for the blocks that this lease makes the provider read, and shares those that several nodes need. Returns the bytes that cross
+ * its link.
+ */
 function sendOperands(turn: Turn, { task, run, provider, indices }: Assignment): number {
-  // A block that is shared with all counts as held by all from then on, although it is still on its way: so with those of a round.
+  // Shared blocks count as held once they are published, although they may still be in transit; so the blocks of a round count for every
+  // lease.
   let bytes = (task.rounds?.start?.blocks ?? []).reduce((sum, block) => sum + block.bytes, 0);
   for (const index of indices) {
     if (run.plan.homes.length === 0) return 0;
@@ -166,7 +170,7 @@ function sendOperands(turn: Turn, { task, run, provider, indices }: Assignment):
   return provider.sharesStore ? 0 : bytes;
 }
 
-/** Forgetting what a node holds costs nothing but an account that says too much was sent. */
+/** Beyond this the set is cleared: the only cost is that the bytes sent are overstated. */
 const HOLDS_MAX = 50_000;
 
 function sendBlock(turn: Turn, { task, run, provider }: Omit<Assignment, 'indices'>, need: BlockNeed): number {
@@ -200,8 +204,8 @@ function blockId(task: Task, { operand, block }: BlockNeed): BlockId {
 }
 
 /**
- * Near the end of a task an idle node gets a copy of the lease that is longest overdue; the first valid result wins. Not
- * earlier, because as long as anything is pending an idle node has better things to do.
+ * Near the end of a task an idle node gets a copy of the lease that is longest overdue; the first valid result wins. Not earlier: while
+ * subtasks are pending, an idle node takes those.
  */
 export function speculate(turn: Turn): void {
   for (const provider of readyProviders(turn.state)) {

@@ -1,4 +1,4 @@
-/** Everything the head's core may ask for. The driver performs effects in order; each completion comes back as an event. */
+/** Everything the head's core may ask for. The driver performs effects in order; what comes of them later is another event. */
 import type { BlockId, Durability, ProviderId, SessionId, TaskId, TaskStatus, TileNotice } from '@muster/shared';
 import type { CheckedBytes, ReturnedResult } from './events.ts';
 import type { JournalRecord } from './journal-record.ts';
@@ -25,7 +25,7 @@ export interface CheckOrder {
   /** See TaskType.region; of the first index. */
   readonly region: readonly number[];
   readonly provider: ProviderId;
-  /** Of a task that works in rounds, else 0. */
+  /** The current round; 0 for a task without rounds. */
   readonly round: number;
   /** See TaskPlan.layout. */
   readonly layout: unknown;
@@ -36,13 +36,13 @@ export type HeadEffect =
   /** Answer to the registration that is being handled. */
   | { readonly type: 'reply-registered'; readonly session: SessionId; readonly keep: readonly number[] }
   | ({ readonly type: 'send-lease' } & LeaseOrder)
-  /** This provider is on the task's team and cannot read the store by path: it shall listen to the task's topic. */
+  /** This member of the task's team cannot read the store by path: tell it to subscribe to the task's topic. */
   | { readonly type: 'open-task'; readonly session: SessionId; readonly task: TaskId }
-  /** A node that cannot read the store by path needs this operand block: the broker may have it, for the time when the head is away. */
+  /** A node that cannot read the store by path needs this operand block: offer it to the broker, for when the head is away. */
   | { readonly type: 'mirror-block'; readonly task: TaskId; readonly block: BlockId }
-  /** A node of the task is cut off: what the broker was not to have before, it may need now. */
+  /** A node of the task is cut off: publish the operand blocks that were held back from the broker so far. */
   | { readonly type: 'mirror-kept'; readonly task: TaskId }
-  /** It has returned so many wrong results in this task that it gets no more of it. */
+  /** The provider returned so many wrong results in this task that it gets no more of it. */
   | {
       readonly type: 'quarantined';
       readonly provider: ProviderId;
@@ -50,19 +50,19 @@ export type HeadEffect =
       readonly task: TaskId;
       readonly rejected: number;
     }
-  /** The provider is forgotten; what waits for it in the broker may go. */
+  /** The provider is forgotten; its queue in the broker may be deleted. */
   | { readonly type: 'dismiss'; readonly provider: ProviderId }
   /** Put this operand block on the task's topic, before the lease that needs it. */
   | { readonly type: 'share-block'; readonly task: TaskId; readonly block: BlockId }
-  /** Its result is here, or nobody wants it. The session is null where it came by the broker, from a provider that is not here. */
+  /** The lease's result is accepted or not wanted: the provider may forget it. Session null: the provider is not registered. */
   | { readonly type: 'settle'; readonly session: SessionId | null; readonly task: TaskId; readonly lease: number }
   | { readonly type: 'revoke'; readonly session: SessionId; readonly task: TaskId; readonly leases: readonly number[] }
   | { readonly type: 'append'; readonly record: JournalRecord }
-  /** Tell when everything appended so far is on disk. */
+  /** Post `task-durable` when the task's records so far are on disk and, unless it is local, with the broker if that is up. */
   | { readonly type: 'confirm'; readonly task: TaskId }
-  /** Tell when the broker has every message of this task. */
+  /** Post `mirrored` when no message of this task waits for the broker any more. */
   | { readonly type: 'await-mirror'; readonly task: TaskId }
-  /** All operands are in the store: the verifier may prepare. Ids by block number. */
+  /** All operands are in the store: the judge may prepare. Ids by block number. */
   | {
       readonly type: 'operands-complete';
       readonly task: TaskId;
@@ -71,15 +71,15 @@ export type HeadEffect =
       readonly operands: ReadonlyMap<string, readonly BlockId[]>;
     }
   | ({ readonly type: 'check' } & CheckOrder)
-  /** Make the next round of these accepted subtasks; `round-ready`, `rounds-ended` or `rounds-failed` follows. */
+  /** Make the next round from these accepted subtasks; `round-ready`, `rounds-ended` or `rounds-failed` follows. */
   | { readonly type: 'fold'; readonly task: TaskId; readonly round: number; readonly accepted: readonly number[] }
-  /** A result that nobody needs: its bytes may go. */
+  /** The lease's result is not needed: delete its bytes. */
   | { readonly type: 'discard'; readonly task: TaskId; readonly lease: number }
-  /** A checked result goes to the result store, when there is room; `kept` follows, or `check-failed`. */
+  /** Move a checked result to the result store, waiting for room if need be; `kept` or `check-failed` follows. */
   | ({ readonly type: 'keep'; readonly task: TaskId; readonly lease: number; readonly index: number } & CheckedBytes)
   | { readonly type: 'announce'; readonly task: TaskId; readonly tile: Omit<TileNotice, 'path'> }
   /** Terminal state reached: watchers are told, the verifier and providers forget the task, pins are released. */
   | { readonly type: 'ended'; readonly task: TaskId; readonly status: TaskStatus }
-  /** Results have outlived their time. */
+  /** Delete the task's results. */
   | { readonly type: 'forget'; readonly task: TaskId }
   | { readonly type: 'log'; readonly level: 'info' | 'warn'; readonly text: string; readonly node: ProviderId | null };

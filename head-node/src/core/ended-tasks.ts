@@ -1,11 +1,11 @@
-/** Tasks that have ended: kept for a time, a number and a size, then forgotten, the one that ended first before all others. */
+/** Ended tasks are kept within limits of age, number and bytes; the one that ended first is forgotten first. */
 import { formatBytes, MusterError, toWireError, type WireError } from '@muster/shared';
 import { countForgotten, excessOf } from './accounts.ts';
 import type { Task } from './cluster-state.ts';
 import type { HeadEvent } from './events.ts';
 import { log, type Turn } from './turn.ts';
 
-/** In order of their end; those out of the journal come in another. */
+/** Keeps the list in order of their end: tasks restored from the journal arrive in another order. */
 export function addEnded(turn: Turn, task: Task): void {
   const { ended, policy } = turn.state;
   const before = ended.findLastIndex(({ endedAtMs }) => (endedAtMs ?? 0) <= (task.endedAtMs ?? 0));
@@ -24,7 +24,7 @@ export function ageEnded(turn: Turn): void {
 /** By then what the end appended is in the journal. */
 const OUTCOME_KEPT_MS = 60_000;
 
-/** From the newest on: behind the first that has none, nobody has one. */
+/** From the newest on, up to the first old task whose outcome is gone already. */
 function dropOutcomes(turn: Turn): void {
   const { ended } = turn.state;
   for (let at = ended.length - 1; at >= 0; at -= 1) {
@@ -37,7 +37,10 @@ function dropOutcomes(turn: Turn): void {
 
 const agedMs = ({ nowMs }: Turn, { endedAtMs }: Task): number => nowMs - (endedAtMs ?? nowMs);
 
-/** The disk is bounded: ended tasks that have results go before their time; without any, the one that needs the room fails. */
+/**
+ * Forgets ended tasks that have results, oldest first, until the results fit on the disk. Returns the error for the task that needs the
+ * room if that is not enough.
+ */
 export function makeRoom(
   turn: Turn,
   { task: id, excessBytes }: HeadEvent & { type: 'results-too-large' },
@@ -46,7 +49,7 @@ export function makeRoom(
   return excess > 0 ? noRoom(excess) : null;
 }
 
-/** What one user may have on it is bounded as well: with a task of his that is new, his own results go. */
+/** The same for a user's disk quota, when a new task of that user needs the room: only that user's results are dropped. */
 export function makeRoomForUser(turn: Turn, { account }: Task): void {
   const excess = excessOf(turn.state, account);
   if (excess <= 0) return;
@@ -58,7 +61,7 @@ interface Dropping {
   readonly mayGo: (task: Task) => boolean;
 }
 
-/** What is still too much when nothing is left that may go. */
+/** Returns the bytes that are still too much; not positive if the results that were dropped are enough. */
 function dropKept(turn: Turn, excessBytes: number, { why, mayGo }: Dropping): number {
   let excess = excessBytes;
   for (const task of turn.state.ended.filter((ended) => ended.resultBytes > 0 && mayGo(ended))) {

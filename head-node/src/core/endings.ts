@@ -1,4 +1,4 @@
-/** How a task ends, whatever it ends of. */
+/** The end of a task, whatever its reason. */
 import type { TaskStatus, WireError } from '@muster/shared';
 import type { Provider, Task } from './cluster-state.ts';
 import { countEnded } from './accounts.ts';
@@ -13,8 +13,8 @@ interface Ending {
 }
 
 /**
- * Frees its nodes at once; what they still deliver is stale. Results are of use only where all are there, but for the last good
- * checkpoint of a run that failed, which it can go on from.
+ * Frees the nodes at once; what they still deliver is stale. Results are dropped unless all are there, except the last good checkpoint of a
+ * training run, from which it can be resumed.
  */
 export function end(turn: Turn, task: Task, { state, error }: Ending): void {
   task.state = state;
@@ -40,7 +40,7 @@ export function end(turn: Turn, task: Task, { state, error }: Ending): void {
   });
 }
 
-/** A run leaves its checkpoint, whatever it ended of. */
+/** A training run keeps its checkpoint however it ends. */
 export const checkpointBytesOf = ({ training }: TaskStatus): number => training?.checkpointBytes ?? 0;
 
 function dropResults(turn: Turn, task: Task): void {

@@ -1,4 +1,4 @@
-/** Everything the head's core may hear. Each event comes with a moment: monotonic time and a random number. */
+/** Every event that the head's core handles. Each comes with a moment: monotonic time and a random number. */
 import type {
   BlockId,
   DeviceFacts,
@@ -39,20 +39,20 @@ export interface Submission {
   readonly waitNodesMs: number;
   readonly timeoutMs: number;
   readonly durability: Durability;
-  /** Whose quota it counts in; null: nobody's. */
+  /** The user whose quota it counts against; null for none. */
   readonly user: string | null;
 }
 
 export type { ReturnedResult } from './cluster-state.ts';
 
-/** As they are in the result store, or will be. */
+/** Length and digest of a result's bytes. */
 export interface CheckedBytes {
   readonly bytes: number;
   readonly digest: string;
 }
 
 export type HeadEvent =
-  /** From the journal, before anything else. Blocks that the store lost are absent from `bound`. */
+  /** A task from the journal, before any peer is heard. Blocks that are missing from the store are absent from `bound`. */
   | {
       readonly type: 'restored';
       readonly history: TaskHistory;
@@ -60,17 +60,17 @@ export type HeadEvent =
       readonly user: string | null;
     }
   | ({ readonly type: 'registered' } & Registration)
-  /** The provider hears its topic and may get work. */
+  /** The provider receives its topic and may get work. */
   | { readonly type: 'provider-ready'; readonly session: SessionId; readonly sharesStore: boolean }
-  /** Its subscription went away with its connection. */
+  /** The provider's connection closed: its subscription disappeared. */
   | { readonly type: 'connection-closed'; readonly session: SessionId }
   | { readonly type: 'heartbeat'; readonly session: SessionId; readonly linkBytesPerMs: number }
   | { readonly type: 'bye'; readonly session: SessionId; readonly handBack: readonly number[] }
-  /** An admin takes a node out, or lets it have work again. */
+  /** An admin drains a node, or undrains it. */
   | { readonly type: 'drained'; readonly provider: ProviderId; readonly on: boolean }
-  /** A lease of a strict task has gone out: the broker has it. */
+  /** A lease of a strict task was sent, after the broker had confirmed it. */
   | { readonly type: 'lease-sent'; readonly lease: number }
-  /** A lease could not be put on the wire. */
+  /** A lease could not be sent, or the broker did not take it. */
   | { readonly type: 'lease-undelivered'; readonly lease: number }
   | ({ readonly type: 'submitted' } & Submission)
   | { readonly type: 'task-durable'; readonly task: TaskId }
@@ -84,7 +84,7 @@ export type HeadEvent =
       readonly bytes: number;
     }
   | ({ readonly type: 'returned'; readonly session: SessionId } & ReturnedResult)
-  /** The same through the broker: perhaps a second time, perhaps from an earlier life of the head, perhaps before its provider is back. */
+  /** A result through the broker: possibly a duplicate, of a lease from an earlier epoch, or of a provider that is not back yet. */
   | ({
       readonly type: 'delivered';
       readonly provider: ProviderId;
@@ -98,7 +98,7 @@ export type HeadEvent =
       readonly lease: number;
       readonly error: WireError;
     }
-  /** A result was announced and its bytes are not there: thrown away when nobody wanted them, or gone with an earlier life of the head. */
+  /** A result was announced, but its bytes are missing: discarded because the lease was over, or lost in a restart or with a connection. */
   | { readonly type: 'bytes-missing'; readonly session: SessionId; readonly task: TaskId; readonly lease: number }
   /** The check of a returned lease ended. */
   | ({
@@ -108,27 +108,27 @@ export type HeadEvent =
       readonly why: string;
       readonly verifyMs: number;
     } & CheckedBytes)
-  /** What was found right is in the result store. */
+  /** A result that passed its check is in the result store. */
   | ({ readonly type: 'kept'; readonly lease: number } & CheckedBytes)
-  /** The check came to no verdict: an operand's file is gone, or the result's own, or what checks died at it. */
+  /** The check reached no verdict: a file of an operand or of the result is missing, or the checking process died. */
   | { readonly type: 'check-failed'; readonly lease: number; readonly error: WireError }
   /** The trainer has made the next round. */
   | { readonly type: 'round-ready'; readonly task: TaskId; readonly start: RoundStart; readonly report: TrainingReport }
-  /** ... or there is none: what the task is for has been made. */
+  /** ... or there is no next round: the task's result is complete. */
   | { readonly type: 'rounds-ended'; readonly task: TaskId; readonly report: TrainingReport }
   | {
       readonly type: 'rounds-failed';
       readonly task: TaskId;
       readonly error: WireError;
-      /** Null when nothing has come of it. */
+      /** Null if the run has reported nothing yet. */
       readonly report: TrainingReport | null;
     }
   | ({ readonly type: 'backbone' } & BackboneView)
-  /** The start of the head is over: what the broker had is in, or it was not reached. */
+  /** Start-up recovery is over: the results left in the broker were read, or it was not reached. */
   | { readonly type: 'recovered' }
-  /** The broker has every message of the task, but for `lost` ones. */
+  /** No message of the task waits for the broker any more; `lost` ones did not reach it. */
   | { readonly type: 'mirrored'; readonly task: TaskId; readonly lost: number }
   | { readonly type: 'cancelled'; readonly task: TaskId }
-  /** With the latest result of this task, results take so much more disk than they may. */
+  /** With the latest result of this task, results exceed the disk limit by `excessBytes`. */
   | { readonly type: 'results-too-large'; readonly task: TaskId; readonly excessBytes: number }
   | { readonly type: 'tick' };

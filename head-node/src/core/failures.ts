@@ -1,4 +1,4 @@
-/** What was not right, or did not come: counted, and done again. */
+/** Results that are wrong, failed or overdue: counted, and their subtasks retried. */
 import { backoffMs, formatDuration, MusterError, toWireError, type WireError } from '@muster/shared';
 import type { Provider } from './cluster-state.ts';
 import { end } from './endings.ts';
@@ -32,7 +32,7 @@ function doAgain(turn: Turn, context: LeaseOfRun): void {
   discardLease(turn, lease);
 }
 
-/** A wrong result: counted against the node, done again by another. */
+/** A wrong result: counted against the node, and its subtasks retried. */
 export function reject(turn: Turn, context: LeaseOfRun, why: string): void {
   const { lease, task } = context;
   const provider = turn.state.providers.get(lease.provider);
@@ -48,7 +48,7 @@ export function reject(turn: Turn, context: LeaseOfRun, why: string): void {
   blame(turn, context, { error: rejected(nameOf(turn, lease.provider), why), backoff: false });
 }
 
-/** Once for each node and task the limit is reached. */
+/** Emits `quarantined` once for each node and task, when the limit is reached. */
 function countLie({ state, effects }: Turn, { lease, task }: LeaseOfRun): void {
   const tally = tallyOf(task, lease.provider);
   tally.rejected += 1;
@@ -90,7 +90,7 @@ export function onFailed(turn: Turn, event: HeadEvent & { type: 'failed' }): voi
   else fail(turn, context, event.error);
 }
 
-/** A node that writes into our store had no room there: what was accepted waits for some. */
+/** A node that writes into the head's store found no room: the head's disk is full, which is no failure of the node. */
 const isOurDisk = ({ sharesStore }: Provider, { code }: WireError): boolean => sharesStore && code === 'DISK_FULL';
 
 function fail(turn: Turn, context: LeaseOfRun, error: WireError): void {
@@ -103,7 +103,10 @@ interface Blame {
   readonly backoff: boolean;
 }
 
-/** After `failNodes` different nodes, or `failTimes` tries, the task fails with the last cause: its data is the poison. */
+/**
+ * After failures on `failNodes` different nodes, or `failTimes` in all, the task fails with the last cause: its data is taken to be the
+ * reason.
+ */
 function blame(turn: Turn, { lease, task, run }: LeaseOfRun, { error, backoff }: Blame): void {
   const { policy } = turn.state;
   for (const index of lease.indices) {
@@ -126,7 +129,7 @@ function blame(turn: Turn, { lease, task, run }: LeaseOfRun, { error, backoff }:
   if (!backoff) countRetry(turn, task);
 }
 
-/** A lease that never ends: its compute is wedged. The provider is told to stop it. */
+/** Leases past their deadline: their compute is taken to be stuck, and the provider is told to stop it. */
 export function watchLeases(turn: Turn): void {
   const { policy, leases } = turn.state;
   for (const lease of leases.values()) {

@@ -1,6 +1,6 @@
 /**
- * The head's core: one event in, effects out. Synchronous, no I/O, no clock, no randomness of its own. Whatever happened, work
- * is handed out at the end: an event that frees a node, brings a block or adds a task needs no dispatch of its own.
+ * The head's core: one event in, effects out. Synchronous, no I/O, no clock, no randomness of its own. Work is handed out after every
+ * event, so that a handler that frees a node, brings a block or adds a task need not dispatch.
  */
 import { onBackbone, onMirrored, onRecovered } from './backbone.ts';
 import type { ClusterState } from './cluster-state.ts';
@@ -126,7 +126,7 @@ function startWaiting(turn: Turn): void {
   openWaitingRounds(turn);
 }
 
-/** A tick that is later than this was not late by itself: the process stood still. */
+/** A longer gap between two ticks means that the process was frozen. */
 const FROZEN_MS = 3000;
 
 function onTick(turn: Turn): void {

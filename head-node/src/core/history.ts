@@ -11,8 +11,8 @@ import type {
 } from './journal-record.ts';
 
 /**
- * One task's records, in the order in which they were written, the latest in the life `epoch` of the head, as its history; null when
- * the task itself is not among them.
+ * Folds one task's records, in the order in which they were written, into its history; null without the task record itself. `epoch`: of the
+ * latest record.
  */
 export function historyOf(records: readonly JournalRecord[], epoch: number): TaskHistory | null {
   let task: TaskRecord | null = null;
@@ -56,7 +56,7 @@ function dropSubtask(subtasks: SubtaskRecord[], lost: number): void {
   if (at >= 0) subtasks.splice(at, 1);
 }
 
-/** The other way round. */
+/** The inverse of `historyOf`. */
 export const recordsOf = ({ record, bound, plan, subtasks, ranges, ended }: TaskHistory): JournalRecord[] => [
   record,
   ...bound,
@@ -66,7 +66,7 @@ export const recordsOf = ({ record, bound, plan, subtasks, ranges, ended }: Task
   ...(ended === null ? [] : [ended]),
 ];
 
-/** What the journal must be told of a history of which only this is left. */
+/** The records to append when only `left` remains of `before`. */
 export function lostBetween(before: TaskHistory, left: TaskHistory): LostRecord[] {
   const kept = new Set(left.subtasks);
   const lost = before.subtasks.filter((subtask) => !kept.has(subtask));

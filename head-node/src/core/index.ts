@@ -1,4 +1,4 @@
-/** The head's core as a subpath of its own, for whoever drives it without the head's sockets and disk: the simulator. */
+/** The head's core as a subpath of its own, for the simulator, which drives it without the head's sockets and disk. */
 export { audit } from './audit.ts';
 export type { Evidence } from './audit-evidence.ts';
 export {

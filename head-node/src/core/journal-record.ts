@@ -1,4 +1,4 @@
-/** What the head writes down before it relies on it; the journal keeps these records in order of each task. */
+/** What the head writes down before it relies on it. The journal keeps the order of the records of each task. */
 import type { BlockId, Durability, ProviderId, TaskId, TaskPlan, TaskStatus } from '@muster/shared';
 
 export interface TaskRecord {
@@ -30,7 +30,7 @@ export interface PlannedRecord {
   readonly plan: TaskPlan;
 }
 
-/** What it took its node. */
+/** Time that the node spent on it. */
 interface Spent {
   readonly computeMs: number;
   readonly fetchMs: number;
@@ -56,7 +56,7 @@ export interface SubtasksRecord extends Spent {
   readonly provider: ProviderId;
 }
 
-/** A restart did not find the result that was accepted: its subtask is open again. */
+/** A result that was accepted was missing after a restart: its subtask is open again. */
 export interface LostRecord {
   readonly type: 'lost';
   readonly task: TaskId;
@@ -71,7 +71,7 @@ export interface EndedRecord {
   readonly endedWallMs: number;
 }
 
-/** The task's results have expired: everything about it goes. */
+/** The head has forgotten the task: all its records are deleted. */
 export interface ForgottenRecord {
   readonly type: 'forgotten';
   readonly task: TaskId;
@@ -95,6 +95,6 @@ export interface TaskHistory {
   readonly subtasks: readonly SubtaskRecord[];
   readonly ranges: readonly SubtasksRecord[];
   readonly ended: EndedRecord | null;
-  /** The life of the head that wrote the latest of it; of a task that has ended, its end. */
+  /** Epoch of the latest record; for a task that has ended, of its end. */
   readonly epoch: number;
 }

@@ -4,7 +4,7 @@ const CAPACITY = 2048;
 export class LatencySample {
   readonly #values = new Float64Array(CAPACITY);
   #seen = 0;
-  /** Ascending; null when values came since. Every status asks for more than one quantile, of tasks that run and of those that do not. */
+  /** Ascending; null when values were added since. Cached, because every status asks for several quantiles. */
   #sorted: Float64Array | null = null;
 
   add(value: number): void {

@@ -1,7 +1,6 @@
 /**
- * How fast a node really is. The calibration at its start may have met a busy machine, so what its results show counts too, as a moving
- * average; but plans use it only once it is a quarter off, because every change of the plan moves tiles to nodes that do not
- * have their operands yet.
+ * A node's observed throughput. The calibration at its start may have run on a busy machine, so its results are averaged too; plans use the
+ * moving average only once it is off by a quarter, because every changed plan moves tiles to nodes that do not have their operands yet.
  */
 import type { OperandDtype } from '@muster/shared';
 import type { Provider } from './cluster-state.ts';

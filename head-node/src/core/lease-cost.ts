@@ -1,4 +1,4 @@
-/** What a lease asks of its node. */
+/** The work of a lease. */
 import { isOperandDtype } from '@muster/shared';
 import type { Lease, Provider, Running, Task } from './cluster-state.ts';
 import type { Turn } from './turn.ts';
@@ -17,8 +17,8 @@ export const flopsOf = ({ task, run, indices }: LeasedWork): number =>
   indices.reduce((sum, index) => sum + task.type.flops(task.spec, run.plan, index), 0);
 
 /**
- * Compute time by measured speed; of a kind whose arithmetic nobody knows, what its subtasks took on this node so far. What it cannot
- * know (inline tasks, a node that is not here) counts as nothing.
+ * Compute time from the measured speed; for task types without a known FLOP count, from this node's subtasks of the task so far. 0 where
+ * neither is known (inline tasks, a node that is not registered).
  */
 export function expectedMsOf(work: LeasedWork, provider: Provider | undefined): number {
   const { type, spec } = work.task;
@@ -36,7 +36,10 @@ function meanMsOf({ tallies }: Task, { id }: Provider): number {
   return tally === undefined || tally.subtasks === 0 ? 0 : tally.computeMs / tally.subtasks;
 }
 
-/** When a lease is too old: then its compute is taken to be wedged. More may be known of its node by now than when it was given. */
+/**
+ * Age at which a lease's compute is taken to be stuck. Takes the larger of two estimates, at lease time and now: more may be known of the
+ * node by now.
+ */
 export function deadlineMsOf({ state: { policy, providers } }: Turn, { task, run, lease }: WatchedLease): number {
   const { deadlineFactor, deadlineMinMs, firstDeadlineMs, slowLinkBytesPerMs } = policy;
   const { indices, provider, fetchBytes } = lease;
@@ -45,7 +48,10 @@ export function deadlineMsOf({ state: { policy, providers } }: Turn, { task, run
   return isForeseen({ task, run, lease }) ? usualMs : Math.max(usualMs, firstDeadlineMs);
 }
 
-/** Of the first work of a node in a run nobody knows how long its data takes; of some kinds, not even how long the work takes. */
+/**
+ * Can the time of the lease be estimated? Not for a node's first work in a training run, whose samples take an unknown time to fetch, nor
+ * for its first work of a task type without a known FLOP count.
+ */
 function isForeseen({ task, run, lease: { provider, indices } }: WatchedLease): boolean {
   if ((task.tallies.get(provider)?.subtasks ?? 0) > 0 || task.type.runs === 'inline') return true;
   return task.rounds === null && flopsOf({ task, run, indices }) > 0;

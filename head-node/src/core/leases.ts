@@ -50,10 +50,10 @@ export function moveLease(turn: Turn, lease: Lease, phase: Lease['phase']): void
   lease.phase = phase;
 }
 
-/** How long its node has had it. */
+/** How long its node has had it; 0 before it was sent. */
 export const ageOf = ({ nowMs }: Turn, { sentAtMs }: Lease): number => (sentAtMs === null ? 0 : nowMs - sentAtMs);
 
-/** A provider that is not here yet takes its leases up when it registers. */
+/** Nothing to hold for a provider that is not registered: its result came by the broker and is checked at once. */
 function holdLease(provider: Provider | undefined, { id, expectedMs }: { id: number; expectedMs: number }): void {
   if (provider === undefined) return;
   provider.leases.add(id);
@@ -76,7 +76,7 @@ export function dropLease(turn: Turn, lease: Lease): void {
   turn.state.leases.delete(lease.id);
 }
 
-/** Its subtasks are for others as well; a late result still counts. */
+/** The lease's subtasks become pending again, for other nodes as well; a late result still counts. */
 export function giveUpLease(turn: Turn, id: number): void {
   const lease = turn.state.leases.get(id);
   if (lease === undefined || lease.phase !== 'open') return;
@@ -85,7 +85,7 @@ export function giveUpLease(turn: Turn, id: number): void {
   taskOf(turn, lease)?.run?.overlapping.add(id);
 }
 
-/** The provider is back and still has it: what nobody else has started meanwhile is its own again. */
+/** The provider is back and still has the lease: the subtasks that no other node has started meanwhile are its own again. */
 export function reclaimLease(turn: Turn, id: number): void {
   const lease = turn.state.leases.get(id);
   const run = lease === undefined ? null : (taskOf(turn, lease)?.run ?? null);
@@ -102,13 +102,13 @@ function takePending(run: Running, indices: readonly number[]): void {
   }
 }
 
-/** No result of it will count any more; what came of one goes. */
+/** No result of the lease counts any more; bytes that have arrived are discarded. */
 export function voidLease(turn: Turn, lease: Lease, { retry }: { retry: boolean }): void {
   returnSubtasks(turn, lease, { retry });
   discardLease(turn, lease);
 }
 
-/** Nobody's fault, but not at once again either: the wire, or our disk, is as full as it was. */
+/** Retries after a back-off and blames no node: the cause is the wire, the broker, or the head's own full disk. */
 export function retryLater(turn: Turn, lease: Lease): void {
   voidLease(turn, lease, { retry: true });
   const notBeforeMs = turn.nowMs + backoffMs(turn.state.policy.retry, 1, turn.random);
@@ -120,7 +120,7 @@ export function discardLease(turn: Turn, lease: Lease): void {
   dropLease(turn, lease);
 }
 
-/** Subtasks of a lease that no other open lease covers go back to the line. `retry`: count it as one. */
+/** Subtasks of the lease that no other open lease covers become pending again. `retry`: count that as a retry. */
 export function returnSubtasks(turn: Turn, lease: Lease, { retry }: { retry: boolean }): void {
   const task = taskOf(turn, lease);
   const run = task?.run ?? null;
@@ -160,8 +160,8 @@ export function coveredByRivals(state: ClusterState, context: LeaseOfRun): Reado
 }
 
 /**
- * A provider has a lease from before: of this session, of another, or of another life of the head. True when its result is wanted; one
- * that is being checked stays wanted until it is settled, because its bytes may lie with the provider.
+ * Takes up a lease that a provider still holds: of this session, of another, or of an earlier epoch. True when its result is wanted. One
+ * that is being checked stays wanted until it is settled, because its bytes may be on the provider only.
  */
 export function adoptLease(turn: Turn, provider: ProviderId, held: HeldLease): boolean {
   const task = turn.state.tasks.get(held.task);
@@ -184,7 +184,10 @@ export function adoptLease(turn: Turn, provider: ProviderId, held: HeldLease): b
   return true;
 }
 
-/** What it could not be given it cannot hold either: else one node could fail a subtask until its task fails, or hoard all there are. */
+/**
+ * The rules for giving a lease hold for taking one up, too: otherwise one node could fail a subtask until its task fails, or hoard
+ * subtasks.
+ */
 function mayHold(
   { state }: Turn,
   id: ProviderId,
@@ -196,7 +199,7 @@ function mayHold(
   return !indices.some((index) => run.failures.get(index)?.includes(id));
 }
 
-/** What a provider says is not to be trusted: at least one range, none empty, in order, within the task. */
+/** Checks ranges from a provider, which are not trusted: at least one, none empty, ascending, within the task. */
 function areAscending(ranges: readonly number[], subtasks: number): boolean {
   const inOrder = ranges.every(
     (bound, at) => at === 0 || bound > (ranges[at - 1] ?? 0) || (at % 2 === 0 && bound === ranges[at - 1]),
@@ -204,7 +207,7 @@ function areAscending(ranges: readonly number[], subtasks: number): boolean {
   return ranges.length > 0 && ranges.length % 2 === 0 && inOrder && (ranges.at(-1) ?? 0) <= subtasks;
 }
 
-/** Null when nobody waits for it any more. */
+/** Null when the lease, its task or the task's run is gone. */
 export function contextOf(turn: Turn, id: number): LeaseOfRun | null {
   const lease = turn.state.leases.get(id);
   const task = lease === undefined ? undefined : taskOf(turn, lease);

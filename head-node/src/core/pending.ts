@@ -1,17 +1,17 @@
 /**
- * The subtasks of one task that may be leased now. Each waits in the queue of the node that it was cut for (its home); a node
- * that has emptied its own queue takes from the longest other one, so that slow nodes never hold the task up.
- * Subtasks that no node was named for are kept as ranges: a task of ten million costs no memory here.
+ * The subtasks of one task that may be leased now. Each waits in the queue of the node that it was cut for (its home); a node that has
+ * emptied its own queue takes from the longest other one, so that slow nodes never hold the task up. Subtasks without a home are kept as
+ * ranges: a task with ten million of them costs no memory here.
  */
 export class PendingSubtasks {
   readonly #homes: number[][];
-  /** Came back from a node that failed or left: first in line for everybody. */
+  /** Given back by a node that failed or left: first in line for every node. */
   readonly #returned: number[] = [];
-  /** Ranges [from, to) of subtasks that belong to nobody; the lowest is last, where it is taken from. */
+  /** Ranges [from, to) of subtasks without a home, in descending order: the lowest is taken from the end. */
   readonly #unowned: [number, number][];
   #size = 0;
 
-  /** `homes` queues, and ascending ranges [from, to) of subtasks that belong to nobody. */
+  /** `homes` queues, and ascending ranges [from, to) of subtasks without a home. */
   constructor(homes: number, unowned: Iterable<readonly [number, number]>) {
     this.#homes = Array.from({ length: homes }, () => []);
     this.#unowned = Array.from(unowned, ([from, to]): [number, number] => [from, to]).toReversed();
@@ -38,7 +38,7 @@ export class PendingSubtasks {
     this.#size += 1;
   }
 
-  /** Takes one subtask out of the line that it is in: somebody has it already. */
+  /** Takes one subtask out of its queue: it is leased or being checked already. */
   discard(index: number): void {
     if (!this.#discardQueued(index)) this.#discardUnowned(index);
   }
@@ -76,7 +76,7 @@ export class PendingSubtasks {
     return taken;
   }
 
-  /** Only of those that came back. */
+  /** As `take`, but of the returned subtasks only. */
   takeReturned(count: number, allowed: (index: number) => boolean): number[] {
     const taken: number[] = [];
     drain({ queue: this.#returned, into: taken, count }, allowed);
@@ -84,7 +84,7 @@ export class PendingSubtasks {
     return taken;
   }
 
-  /** For a node that has nothing else to do: one subtask that the busiest node would have come to last. */
+  /** For an idle node: one subtask from the tail of the longest queue, which its owner would have reached last. */
   steal(allowed: (index: number) => boolean): number[] {
     const taken: number[] = [];
     const longest = this.#homes.reduce<number[]>((most, queue) => (queue.length > most.length ? queue : most), []);
@@ -106,7 +106,7 @@ interface Draining {
   readonly queue: number[];
   readonly into: number[];
   readonly count: number;
-  /** A thief takes what the owner would have come to last. */
+  /** For `steal`: from the tail, which the owner reaches last. */
   readonly fromTail?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** A plan becomes queues: who may do what, and what waits for which block. */
+/** Turns a plan into queues: which node may take which subtask, and which subtasks wait for which block. */
 import type { NodeFacts, ProviderId, TaskPlan } from '@muster/shared';
 import type { Provider, Running, Task } from './cluster-state.ts';
 import { usedRates } from './learned-rates.ts';
@@ -7,8 +7,8 @@ import { subtaskState, SubtaskStates } from './subtask-states.ts';
 import { blockKey, isPresent } from './waiting-subtasks.ts';
 
 /**
- * Measured: chunk fetch on loopback 2 GB/s. A shared file is written once (4 GB/s, or 0.4 where a virtual machine must first get the
- * memory back from its host) and read by each node (17 GB/s). A socket counts as that until the node has measured its own.
+ * Measured: chunk fetch on loopback 2 GB/s. A shared file is written once (4 GB/s, or 0.4 where a virtual machine must first get the memory
+ * back from its host) and read by each node (17 GB/s). A node without shared files counts as on loopback until it has measured its link.
  */
 const LINK_BYTES_PER_MS = { socket: 1.2e6, sharedFiles: 2e6 };
 

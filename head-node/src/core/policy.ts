@@ -1,23 +1,23 @@
 import { limits, type Backoff } from '@muster/shared';
 
-/** What one user may have at a time. */
+/** Limits of one user. */
 export interface Quota {
   /** Tasks that have not ended. */
   readonly tasks: number;
-  /** Operands of those, and results of all that are kept. */
+  /** Operands and results of open tasks, and the stored results of ended ones. */
   readonly bytes: number;
-  /** Leases that nodes work on; what is beyond waits. */
+  /** Open leases; further subtasks wait. */
   readonly leases: number;
 }
 
 /** Times and counts that the core decides by. One value each, here, so that tests and the simulator can shorten them. */
 export interface Policy {
   readonly heartbeatMs: number;
-  /** A provider that was not heard for this long is suspect: its leases are given to others as well. */
+  /** A provider that is silent for this long is suspect: its leases are given to others as well. */
   readonly suspectAfterMs: number;
-  /** A provider that was not heard for this long, or whose connection stayed closed, is lost. */
+  /** A provider that is silent for this long, or whose connection stayed closed for as long, is lost. */
   readonly lostAfterMs: number;
-  /** Circuit breaker: a provider that broke off this often within the window rests before it gets work again, longer each time. */
+  /** Circuit breaker: a provider that became suspect this often within the window rests before it gets work again, longer each time. */
   readonly breakerBreaks: number;
   readonly breakerWindowMs: number;
   readonly rest: Backoff;
@@ -25,24 +25,24 @@ export interface Policy {
   readonly backlogMs: number;
   /** Device leases that a provider may hold whatever their size: one computing and one waiting, so that it never idles. */
   readonly deviceLeasesMin: number;
-  /** A lease that takes longer than this many times what was expected of it is copied to an idle node. */
+  /** A lease that takes longer than this many times its expected time is copied to an idle node. */
   readonly speculateFactor: number;
   /** ... but never before this age: copies of quick leases would cost more than they save. */
   readonly speculateAfterMs: number;
-  /** A lease is taken back after `deadlineFactor` times what was expected, at least after `deadlineMinMs`. */
+  /** A lease is taken back after `deadlineFactor` times its expected time, at least after `deadlineMinMs`. */
   readonly deadlineFactor: number;
   readonly deadlineMinMs: number;
-  /** ... and for the first result of a node in a task of which nobody can say how long it takes, or how much must get there before. */
+  /** ... and, where the compute or fetch time of a node's first work in a task cannot be estimated, at least after this. */
   readonly firstDeadlineMs: number;
-  /** What a slow link carries: a deadline is later by the time that the blocks of the lease take on one. */
+  /** Rate of a slow link: a deadline is later by the time that fetching the lease's blocks takes at this rate. */
   readonly slowLinkBytesPerMs: number;
   /** A subtask that failed on this many different nodes fails its task. */
   readonly failNodes: number;
-  /** ... or this many times in all, where there are not so many nodes. */
+  /** ... or this many failures in all, where there are fewer nodes. */
   readonly failTimes: number;
   /** A node with this many wrong results in a task gets no more of that task. */
   readonly distrustAfter: number;
-  /** A round does without the rest when this many times what its quorum took is over, at least `roundLateMinMs`. */
+  /** A round closes without its missing subtasks after this many times the time to its quorum, at least after `roundLateMinMs`. */
   readonly roundLateFactor: number;
   readonly roundLateMinMs: number;
   readonly retry: Backoff;

@@ -40,7 +40,7 @@ export function heard(turn: Turn, provider: Provider): void {
   if (provider.phase === 'suspect' && provider.reason !== CLOSED) welcomeBack(turn, provider, 'heard again');
 }
 
-/** A node that comes and goes would take leases with it each time. Where there is no other it is better than none. */
+/** A node that disconnects too often takes leases with it each time, so it rests first; unless no other node is ready. */
 function welcomeBack(turn: Turn, provider: Provider, reason: string): void {
   const { policy, drained } = turn.state;
   if (drained.has(provider.id)) return takeOut(turn, provider);
@@ -54,19 +54,19 @@ function welcomeBack(turn: Turn, provider: Provider, reason: string): void {
   log(turn, 'warn', { text: `${provider.name} ${why}`, node: provider });
 }
 
-/** Leases that were given up are its own again, with their deadlines, as far as nobody else has taken them. */
+/** It reclaims the leases that were given up, with their old deadlines, except subtasks that other nodes have taken meanwhile. */
 function makeReady(turn: Turn, provider: Provider, reason: string): void {
   moveProvider(turn, provider, { phase: 'ready', reason });
   for (const id of provider.leases) reclaimLease(turn, id);
 }
 
-/** It ends what it has. */
+/** It finishes the leases that it has. */
 function takeOut(turn: Turn, provider: Provider): void {
   moveProvider(turn, provider, { phase: 'draining', reason: 'drained by an admin' });
   for (const id of provider.leases) reclaimLease(turn, id);
 }
 
-/** Holds for the node, whatever sessions it has, until it is undone. */
+/** Applies to the node in all its sessions, until it is undone. */
 export function onDrained(turn: Turn, { provider: id, on }: HeadEvent & { type: 'drained' }): void {
   const { drained, providers } = turn.state;
   if (on) drained.add(id);
@@ -85,7 +85,7 @@ export function onRegistered(turn: Turn, event: Registration): void {
   const provider = known ?? newProvider(event, turn.nowMs);
   state.providers.set(event.provider, provider);
   state.sessions.set(event.session, event.provider);
-  // Measured anew: another process, perhaps another device.
+  // A new calibration means another process, perhaps another device: the learned rates no longer apply.
   if (provider.device.gflops.float32 !== event.device.gflops.float32)
     provider.rates = learnedRates(event.device.gflops);
   Object.assign(provider, {
@@ -100,7 +100,7 @@ export function onRegistered(turn: Turn, event: Registration): void {
   turn.effects.push({ type: 'reply-registered', session: event.session, keep: reconcile(turn, provider, event) });
 }
 
-/** Which of the leases that it still holds are wanted. Those that it does not hold any more are given to others. */
+/** Returns the offered leases that are still wanted. Those that the provider does not hold any more are given to others. */
 function reconcile(turn: Turn, provider: Provider, { held }: Registration): number[] {
   const keep = held.filter((offer) => answer(turn, provider, offer)).map(({ lease }) => lease);
   for (const id of provider.leases) {
@@ -111,12 +111,12 @@ function reconcile(turn: Turn, provider: Provider, { held }: Registration): numb
   return keep;
 }
 
-/** It has it still, whatever it was told before; or it is told now to forget it. */
+/** A wanted lease counts again, even if the provider was told to forget it; any other one it is told to forget by this answer. */
 function answer(turn: Turn, provider: Provider, offer: HeldLease): boolean {
   const wanted = adoptLease(turn, provider.id, offer);
   const { closed, leases } = turn.state;
   if (wanted) closed.delete(offer.lease);
-  // One of another node is none of its business.
+  // A lease that belongs to another node stays as it is.
   else if ((leases.get(offer.lease)?.provider ?? provider.id) === provider.id) closed.add(offer.lease);
   return wanted;
 }
@@ -159,7 +159,7 @@ export function onProviderReady(turn: Turn, event: HeadEvent & { type: 'provider
   });
 }
 
-/** A new session has no topics of the old one. */
+/** A new session is subscribed to none of the old one's task topics. */
 function reopenTasks(turn: Turn, { id, session, sharesStore }: Provider): void {
   if (sharesStore) return;
   for (const { id: task, run } of turn.state.running) {
@@ -237,7 +237,9 @@ const FORGET_AFTER_MS = 600_000;
 const isHere = ({ phase }: Provider): boolean => phase === 'ready' || phase === 'resting' || phase === 'draining';
 const isAway = ({ phase }: Provider): boolean => phase === 'suspect' || phase === 'leaving' || phase === 'joining';
 
-/** This process was frozen (sleep, SIGSTOP): everybody's silence is ours, so everybody gets one grace period, and no lease is late. */
+/**
+ * This process was frozen (sleep, SIGSTOP), so silence tells nothing about the providers: each gets one grace period, and no lease is late.
+ */
 export function grantGrace(turn: Turn, frozenMs: number): void {
   for (const lease of turn.state.leases.values())
     if (lease.sentAtMs !== null) lease.sentAtMs = Math.min(turn.nowMs, lease.sentAtMs + frozenMs);

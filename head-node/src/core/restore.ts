@@ -1,4 +1,4 @@
-/** A task out of the journal, as it was accepted, with what was finished before the head went down. */
+/** Restores a task from the journal as it was accepted, with the subtasks that were accepted before the restart. */
 import type { TaskPlan } from '@muster/shared';
 import type { Task } from './cluster-state.ts';
 import type { HeadEvent } from './events.ts';
@@ -36,7 +36,9 @@ function restoreEnded(turn: Turn, task: Task, { status, endedWallMs }: EndedReco
   addEnded(turn, task);
 }
 
-/** A moment of an earlier life in this one's time; the wall clock may have been set back since. */
+/**
+ * Converts a wall-clock time of an earlier epoch to this epoch's clock; never later than now, even if the wall clock was set back since.
+ */
 const sinceStart = ({ state, nowMs }: Turn, wallMs: number): number => Math.min(nowMs, wallMs - state.wallOffsetMs);
 
 function bindBlocks(task: Task, { bound }: TaskHistory): void {
@@ -51,7 +53,7 @@ interface Resumption {
   readonly plan: TaskPlan;
 }
 
-/** The nodes that the plan was made for are not here yet; whoever registers takes a position of its team. */
+/** The nodes that the plan was made for are not registered yet: the team starts empty, and nodes join it as they come. */
 function resume(turn: Turn, task: Task, { history, plan }: Resumption): void {
   startRun(task, plan, { team: [], accepted: acceptedIn(history) });
   turn.state.running.add(task);

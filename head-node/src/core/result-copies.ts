@@ -1,6 +1,6 @@
 /**
- * Copies of results that came by the broker, until they are acknowledged. That is when nobody needs them any more: their lease is
- * settled, which the journal has on disk, or void.
+ * Unacknowledged copies of results from the broker. A copy is acknowledged when its lease is void, or settled and that is on disk in the
+ * journal.
  */
 import type { TaskId } from '@muster/shared';
 
@@ -11,7 +11,7 @@ export interface ResultCopy {
 }
 
 export interface CopyNeeds {
-  /** The lease is waited for, or what became of it is not on disk yet. */
+  /** The lease is open, or its outcome is not on disk yet. */
   isOpen(lease: number): boolean;
   /** Results of the task may still count, or its end is not on disk yet. */
   isRunning(task: TaskId): boolean;
@@ -26,7 +26,10 @@ export class ResultCopies {
     this.#needs = needs;
   }
 
-  /** The result may be taken now if this is true; else nobody needs it, and it is acknowledged. One that came before is no more than it. */
+  /**
+   * True: the result may be taken now. False: its task is over, and the copy was acknowledged. An earlier copy of the same lease is
+   * acknowledged; only the newest is kept.
+   */
   hold(copy: ResultCopy): boolean {
     const before = this.#held.get(copy.lease);
     this.#held.set(copy.lease, copy);
@@ -40,7 +43,7 @@ export class ResultCopies {
     return this.#held.has(lease);
   }
 
-  /** It was taken, or is of no use. */
+  /** To be called when the result was taken, or is of no use: acknowledges the copy unless its lease is open. */
   looked(lease: number): void {
     if (!this.#needs.isOpen(lease)) this.release(lease);
   }
@@ -51,7 +54,7 @@ export class ResultCopies {
     copy?.ack();
   }
 
-  /** The end of the task is on disk. */
+  /** To be called when the end of the task is on disk. */
   end(task: TaskId): void {
     for (const [lease, copy] of this.#held) if (copy.task === task) this.release(lease);
   }

@@ -38,8 +38,8 @@ export function onReturned(turn: Turn, event: HeadEvent & { type: 'returned' }):
 }
 
 /**
- * Only the bytes of a lease that is over may go. Those of a living one stay whoever sends what: a provider that registered
- * again may still deliver under its old session, and one that delivers twice has its first result under the verifier's eyes.
+ * A result of a lease that is over: its bytes are discarded. Those of a live lease are never discarded on a message: a provider that
+ * registered again may still deliver under its old session, and of a result that is delivered twice the first may be in its check.
  */
 function dismiss(
   turn: Turn,
@@ -52,8 +52,8 @@ function dismiss(
 }
 
 /**
- * What the broker brings is mostly the second copy of a result that came straight. Where it is the first, it counts like the other;
- * where its lease is from an earlier life of the head, the lease is taken up again.
+ * Mostly the second copy of a result that came directly. If it is the first, it counts like any other; a lease from an earlier epoch is
+ * taken up again.
  */
 export function onDelivered(turn: Turn, event: HeadEvent & { type: 'delivered' }): void {
   if (turn.state.closed.has(event.lease)) return;
@@ -131,16 +131,16 @@ export function onChecked(turn: Turn, event: HeadEvent & { type: 'checked' }): v
 const leavesBytes = ({ lease, task, run }: LeaseOfRun): boolean =>
   task.type.region(task.spec, run.plan, lease.indices[0] ?? 0).length > 0;
 
-/** Not accepted before, because a disk may have no room even for a name. */
+/** Accepted only now: on a full disk even the rename into the store can fail. */
 export function onKept(turn: Turn, event: HeadEvent & { type: 'kept' }): void {
   const context = contextOf(turn, event.lease);
   if (context?.lease.phase === 'checking') accept(turn, context, event);
 }
 
-/** Times that a check is tried: each is three tries of a process that may die at it. */
+/** Attempts for one result; within each the verifier tries up to three times when its process dies. */
 const CHECKS_MAX = 3;
 
-/** What cannot be told is no node's fault: the result waits, and with no verdict in the end the task has the reason. */
+/** A check without a verdict is no node's fault: it is repeated, and after CHECKS_MAX attempts the task fails with the reason. */
 export function onCheckFailed(turn: Turn, event: HeadEvent & { type: 'check-failed' }): void {
   const context = contextOf(turn, event.lease);
   const returned = context?.lease.returned ?? null;
@@ -153,7 +153,7 @@ export function onCheckFailed(turn: Turn, event: HeadEvent & { type: 'check-fail
   orderCheck(turn, context, returned);
 }
 
-/** `file`: what it leaves in the result store. */
+/** `file`: what was stored of it; null for a task type that leaves no bytes. */
 function accept(turn: Turn, context: LeaseOfRun, file: CheckedBytes | null): void {
   const { lease, task, run } = context;
   const fresh = lease.indices.filter((index) => run.states.at(index) === subtaskState.checking);
@@ -177,7 +177,7 @@ function credit(turn: Turn, { lease, task, run }: LeaseOfRun, fresh: readonly nu
   if (provider !== undefined) provider.accepted += fresh.length;
 }
 
-/** Of a task that works in rounds an index means nothing after its round: the trainer's checkpoints are what is kept. */
+/** Not for a task in rounds: an index means nothing after its round, and the trainer's checkpoints are what is kept. */
 function writeAccepted(turn: Turn, { lease, task }: LeaseOfRun, fresh: readonly number[]): void {
   if (task.rounds !== null) return;
   const ranges = toRanges(fresh);
@@ -230,7 +230,7 @@ function revokeCopies(turn: Turn, context: LeaseOfRun): void {
   }
 }
 
-/** Nobody's fault, and no use to offer it again: the provider shall forget it, and the work is done anew. */
+/** Not the node's fault, but offering the result again is of no use: the provider is told to forget it, and the work is done anew. */
 export function onBytesMissing(turn: Turn, { session, task, lease: id }: HeadEvent & { type: 'bytes-missing' }): void {
   const provider = bySession(turn, session);
   if (provider === undefined) return;

@@ -1,22 +1,22 @@
 import type { ProviderId, RoundRules, RoundStart, TrainingReport } from '@muster/shared';
 
 /**
- * preparing  the trainer makes ready; there is no round yet
- * waiting    a round is there to be opened, and no node for it
+ * preparing  the trainer opens the run; there is no round yet
+ * waiting    a round could be opened, but no node is ready
  * running    its subtasks are worked on
- * folding    the trainer makes the next round of its results
+ * folding    the trainer makes the next round from its results
  * over       there is no next round
  */
 export type RoundPhase = 'preparing' | 'waiting' | 'running' | 'folding' | 'over';
 
-/** Where a task that works in rounds is. */
+/** The progress of a task that works in rounds. */
 export interface Rounds {
   readonly rules: RoundRules<unknown>;
   phase: RoundPhase;
   /** The latest round, null before the first. */
   start: RoundStart | null;
   openedAtMs: number;
-  /** How long it took until enough of the round was accepted to do without the rest; null as long as it is not. */
+  /** Time from the opening of the round until its quorum was accepted; null before that. */
   quorumAfterMs: number | null;
   /** GFLOP/s that nodes reach in this task, as a moving average. */
   readonly speeds: Map<ProviderId, number>;

@@ -1,7 +1,7 @@
 /**
- * Tasks that work in rounds. The trainer opens a round with the blocks that it begins from; here it is cut for the nodes that are ready
- * now, its subtasks are computed and checked like any others, and the trainer folds them into the next. So a node that was lost is
- * missed for one round at most, and one that joins works from the next round on.
+ * Tasks that work in rounds. The trainer opens a round and makes the blocks that it begins from; here it is cut for the nodes that are
+ * ready, its subtasks are computed and checked like any others, and the trainer folds their results into the next round. So a lost node
+ * costs one round at most, and a new node works from the next round on.
  */
 import type { NodeFacts, ProviderId, RoundBlock, RoundStart } from '@muster/shared';
 import type { Lease, Provider, Running, Task } from './cluster-state.ts';
@@ -27,7 +27,7 @@ function roundTask(turn: Turn, id: Task['id']): RoundTask | null {
   return task === undefined || task.rounds === null || task.state !== 'running' ? null : { task, rounds: task.rounds };
 }
 
-/** A trainer that had to begin anew opens a round while another runs: that one is void. */
+/** A trainer that was restarted opens a round while another runs: the one that runs is void. */
 export function onRoundReady(turn: Turn, { task: id, start, report }: HeadEvent & { type: 'round-ready' }): void {
   const found = roundTask(turn, id);
   if (found === null) return;
@@ -38,7 +38,7 @@ export function onRoundReady(turn: Turn, { task: id, start, report }: HeadEvent 
   openRound(turn, found);
 }
 
-/** Rounds that found no node, now that there may be one. */
+/** Retries rounds that found no node that was ready. */
 export function openWaitingRounds(turn: Turn): void {
   for (const task of turn.state.running) {
     const { rounds } = task;
@@ -46,7 +46,7 @@ export function openWaitingRounds(turn: Turn): void {
   }
 }
 
-/** Nothing more is given out of its plan, which is none of the next round. */
+/** Revokes the round's leases, and leaves an empty plan in place so that nothing more is given out before the next round. */
 function stopRound(turn: Turn, task: Task): void {
   revokeLeases(turn, task);
   if (task.run !== null) startRun(task, { ...task.run.plan, subtasks: 0, homes: [] }, { team: task.run.team });
@@ -63,14 +63,14 @@ function openRound(turn: Turn, { task, rounds }: RoundTask): void {
     if (!sharesStore && !before.has(id)) turn.effects.push({ type: 'open-task', session, task: task.id });
 }
 
-/** Liars get nothing, as long as there are others. */
+/** Nodes that returned wrong results are left out as long as others are ready. */
 function teamFor({ state }: Turn, task: Task): readonly Provider[] {
   const ready = readyProviders(state);
   const honest = ready.filter(({ id }) => !hasLied(state, task, id));
   return fastest(honest.length > 0 ? honest : ready, task);
 }
 
-/** A node that is new in this task is taken to be as much faster or slower than the others as it is in products. */
+/** The speed of a node that is new in this task: its rate for products, scaled by what the other nodes reach here relative to theirs. */
 function factsOf(team: readonly Provider[], { speeds }: Rounds): NodeFacts[] {
   const known = team.filter(({ id }) => speeds.has(id));
   const reached = known.reduce((sum, { id }) => sum + (speeds.get(id) ?? 0), 0);
@@ -90,7 +90,7 @@ interface Replacement {
   readonly before: readonly RoundBlock[];
 }
 
-/** What nodes hold of the round before is of no use to anybody. */
+/** Blocks of the round before that this one does not use no longer count as held by any node. */
 function bringBlocks({ state }: Turn, task: Task, { blocks, before }: Replacement): void {
   const kept = new Set(blocks.map(({ id }) => id));
   const gone = before.filter(({ id }) => !kept.has(id));
@@ -109,7 +109,7 @@ export function endRoundIfComplete(turn: Turn, task: Task, rounds: Rounds): void
     rounds.quorumAfterMs ??= turn.nowMs - rounds.openedAtMs;
 }
 
-/** Rounds whose last subtasks take too long do without them. */
+/** Folds rounds that have their quorum and whose missing subtasks take too long. */
 export function watchRounds(turn: Turn): void {
   const { policy, running } = turn.state;
   for (const task of running) {
@@ -162,7 +162,7 @@ export function learnSpeed({ speeds }: Rounds, provider: ProviderId, { flops, co
   speeds.set(provider, average + WEIGHT * (seen - average));
 }
 
-/** Who has nothing to show for a lease by now is at most as fast as that; else one that is always late would always get as much again. */
+/** The age of an unfinished lease bounds its node's speed from above. Without this, a node that is always late would get as much again. */
 export function learnLateness(turn: Turn, { task, run, lease }: LateLease): void {
   if (task.rounds === null || lease?.phase !== 'open') return;
   const ageMs = ageOf(turn, lease);

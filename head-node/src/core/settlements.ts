@@ -1,11 +1,11 @@
 /**
- * Results that their providers may forget, once the journal has on disk what became of them. Nobody waits for a settlement, so as many
- * as come in a moment share one confirmation.
+ * Results that their providers may forget once the journal has the outcome on disk. Nothing waits for a settlement, so those of a short
+ * time share one confirmation.
  */
 import type { SessionId, TaskId } from '@muster/shared';
 
 export interface Settlement {
-  /** Null: its provider is not here. */
+  /** Null: its provider is not registered. */
   readonly session: SessionId | null;
   readonly task: TaskId;
   readonly lease: number;
@@ -19,10 +19,10 @@ export interface SettledMessage {
 
 export class Settlements {
   readonly #waiting: Settlement[] = [];
-  /** How many of each lease are waiting or on their way to disk: a result may be dismissed, and then come by the broker after all. */
+  /** Settlements of each lease that are waiting or on their way to disk; two, if a dismissed result comes again by the broker. */
   readonly #open = new Map<number, number>();
 
-  /** True when it is the first of those that the next `take` returns. */
+  /** True when it is the first one since the last `take`. */
   add(settlement: Settlement): boolean {
     this.#open.set(settlement.lease, (this.#open.get(settlement.lease) ?? 0) + 1);
     return this.#waiting.push(settlement) === 1;
@@ -36,7 +36,10 @@ export class Settlements {
     return this.#open.has(lease);
   }
 
-  /** The journal has them on disk. Returns those that hold: of a lease that was taken up again since, `isOpen` says so. */
+  /**
+   * To be called when the journal has them on disk. Returns those that hold: not those of leases that are open again (`isOpen`) or have
+   * another settlement under way.
+   */
   written(settlements: readonly Settlement[], isOpen: (lease: number) => boolean): Settlement[] {
     for (const { lease } of settlements) this.#close(lease);
     return settlements.filter(({ lease }) => !this.has(lease) && !isOpen(lease));

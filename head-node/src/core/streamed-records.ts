@@ -4,7 +4,7 @@ import { acceptancesOf, byIndex, type Acceptance } from './acceptances.ts';
 import type { JournalRecord } from './journal-record.ts';
 
 export interface StreamedRecord {
-  /** The life of the head that sent it. */
+  /** The epoch of the head that sent it. */
   readonly epoch: number;
   readonly record: JournalRecord;
 }
@@ -14,11 +14,11 @@ export interface StreamedAcceptance extends Acceptance {
 }
 
 export interface StreamedHistory {
-  /** Is the record there with which every task begins? */
+  /** Was the task's first record found? */
   readonly begun: boolean;
-  /** By index. */
+  /** In the order of the subtasks. */
   readonly acceptances: readonly StreamedAcceptance[];
-  /** The latest end that was told. */
+  /** The latest end record. */
   readonly ended: StreamedEnd | null;
 }
 

@@ -1,7 +1,7 @@
 import type { ProviderId } from '@muster/shared';
 import type { NodeTally, Task } from './cluster-state.ts';
 
-/** What a node has done of a task. */
+/** The node's tally in the task, made at first use. */
 export function tallyOf({ tallies }: Task, id: ProviderId): NodeTally {
   const known = tallies.get(id);
   if (known !== undefined) return known;

@@ -14,7 +14,7 @@ import { fastest } from './team.ts';
 import { isActive, readyProviders, type Turn } from './turn.ts';
 import { markPresent } from './waiting-subtasks.ts';
 
-/** The same submission twice is one task: the client repeats it after a reconnect. */
+/** Idempotent: a client repeats its submission after a reconnect. */
 export function onSubmitted(turn: Turn, event: Submission): void {
   const known = turn.state.tasks.get(event.task);
   if (known !== undefined) {
@@ -97,7 +97,7 @@ export function onTaskDurable(turn: Turn, event: { readonly task: TaskId }): voi
   endIfComplete(turn, task);
 }
 
-/** A task may be worked on while its records are on the way to disk and broker, but not be done before they are there. */
+/** A task may be worked on while its records are on the way to disk and broker, but it ends as done only when they are there. */
 export function endIfComplete(turn: Turn, task: Task): void {
   if (task.rounds !== null) return endRoundIfComplete(turn, task, task.rounds);
   const complete = task.run !== null && task.run.states.acceptedCount === task.run.plan.subtasks;
@@ -174,7 +174,7 @@ export function onCancelled(turn: Turn, event: { readonly task: TaskId }): void 
     });
 }
 
-/** Deadlines of whole tasks: too few nodes, too long. */
+/** Fails tasks that waited too long for enough nodes, or took too long in all. */
 export function watchTasks(turn: Turn): void {
   for (const task of turn.state.open) {
     if (task.state === 'waiting' && turn.nowMs - task.waitingSinceMs > task.waitNodesMs)

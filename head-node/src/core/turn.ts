@@ -21,7 +21,7 @@ export const taskOf = (turn: Turn, lease: Lease): Task | undefined => turn.state
 export const isActive = (task: Task): boolean =>
   task.state === 'accepted' || task.state === 'waiting' || task.state === 'running';
 
-/** Providers that may get work, in an order that does not change: plans made twice for the same nodes are the same. */
+/** Providers that may get work, in a stable order: planning twice for the same nodes gives the same plan. */
 export const readyProviders = (state: ClusterState): readonly Provider[] =>
   (state.ready ??= [...state.providers.values()]
     .filter(({ phase }) => phase === 'ready')

@@ -1,4 +1,4 @@
-/** What the state looks like to people: status objects, computed when asked for. */
+/** Status objects for people, computed from the state when asked for. */
 import type { NodeShare, NodeState, NodeStatus, ProviderId, TaskBrief, TaskStatus } from '@muster/shared';
 import type { ClusterState, NodeTally, Provider, Task } from './cluster-state.ts';
 import { usedRates } from './learned-rates.ts';
@@ -6,7 +6,7 @@ import { durabilityOf } from './mirror.ts';
 
 export function nodeState({ phase, leases }: Provider): NodeState {
   if (phase === 'ready') return leases.size > 0 ? 'busy' : 'ready';
-  // Both end what they have and get nothing new.
+  // Shown as draining: neither gets new work.
   if (phase === 'leaving') return 'draining';
   return phase === 'joining' || phase === 'resting' ? 'suspect' : phase;
 }
@@ -70,7 +70,7 @@ export function statusOf(state: ClusterState, task: Task, nowMs: number): TaskSt
   };
 }
 
-/** Of a run in rounds its steps; of all others its subtasks. */
+/** Steps for a task in rounds, subtasks for all others. */
 function progressOf({ run, rounds }: Task): Pick<TaskStatus, 'tiles' | 'acceptedTiles'> {
   if (rounds !== null) return { tiles: rounds.report?.steps ?? 0, acceptedTiles: rounds.report?.step ?? 0 };
   return { tiles: run?.plan.subtasks ?? 0, acceptedTiles: run?.states.acceptedCount ?? 0 };

@@ -1,6 +1,6 @@
 import type { TaskId, TaskStatus, TileNotice } from '@muster/shared';
 
-/** Clients that wait for a task. */
+/** Tells clients of the tasks that they have submitted or watch. */
 export interface Audience {
   accepted(task: TaskId): void;
   tile(task: TaskId, tile: TileNotice): void;

@@ -2,13 +2,13 @@
 import { encode, limits, type BlockId, type TaskId } from '@muster/shared';
 import type { Backbone } from '@muster/rabbitmq';
 
-/** onDisconnect: when the connection to a node has broken, which helps where the head itself is well. */
+/** onDisconnect: only once the connection to a node has broken; no help where the head itself fails. */
 export const blockMirrorModes = ['always', 'onDisconnect', 'never'] as const;
 export type BlockMirrorMode = (typeof blockMirrorModes)[number];
 
 export interface BlockMirrorPolicy {
   readonly mode: BlockMirrorMode;
-  /** Bytes for each task and life of the head; blocks beyond them stay out of the broker. */
+  /** Limit for each task and epoch; blocks beyond it are not published. */
   readonly budgetBytes: number;
 }
 
@@ -19,21 +19,21 @@ export interface BlockMirrorPorts {
     read(id: BlockId, offset: number, length: number): Uint8Array;
   };
   readonly policy: BlockMirrorPolicy;
-  /** What this life or an earlier one has opened, and the broker has not deleted. */
+  /** Tasks whose streams were opened in this or an earlier epoch, and which the broker has not deleted yet. */
   readonly streams: { add(task: TaskId): void; remove(task: TaskId): void; tasks(): readonly TaskId[] };
 }
 
 export interface TaskBlocks {
   spentBytes: number;
-  /** Not for the broker yet. */
+  /** Held back until `release`. */
   readonly kept: BlockId[];
   readonly queue: BlockId[];
-  /** Chunks that are with the broker or on their way to it, and how many of them it has not confirmed. */
+  /** Keys of the chunks that were published, and how many of them the broker has not confirmed. */
   readonly keys: string[];
   unconfirmed: number;
 }
 
-/** Unconfirmed chunks of a task: enough for full bandwidth, little enough for a broker that is away. */
+/** Limit of unconfirmed chunks of a task: enough for full bandwidth, few enough for a broker that is away. */
 const WINDOW = 16;
 
 export class BlockMirror {
@@ -44,7 +44,7 @@ export class BlockMirror {
     this.#ports = ports;
   }
 
-  /** Those of tasks that go on exist from here on: nodes may have left results in them. The others go. */
+  /** Declares the streams of running tasks again, as nodes may have left results in them, and deletes those of all others. */
   resume(isRunning: (task: TaskId) => boolean): void {
     for (const task of this.#ports.streams.tasks())
       if (isRunning(task)) this.open(task);
@@ -59,7 +59,7 @@ export class BlockMirror {
     this.#publishNext(task, blocks);
   }
 
-  /** The streams exist from here on: nodes that are cut off leave results in the second. */
+  /** Declares the task's streams, unless that was done: nodes that are cut off leave results in the second. */
   open(task: TaskId): TaskBlocks {
     const known = this.#tasks.get(task);
     if (known !== undefined) return known;
@@ -77,7 +77,7 @@ export class BlockMirror {
     this.#publishNext(task, blocks);
   }
 
-  /** Nobody needs operands any more; results may still lie in the stream. */
+  /** Operands are not needed any more; the streams stay, as there may still be results in the second. */
   settle(task: TaskId): void {
     const blocks = this.#tasks.get(task);
     if (blocks === undefined) return;
@@ -95,7 +95,7 @@ export class BlockMirror {
     backbone.closeTask(task, () => streams.remove(task));
   }
 
-  /** A whole block at a time: in `queue` they stay numbers. */
+  /** Reads a block only when it is published: in `queue` blocks are ids and take no memory. */
   #publishNext(task: TaskId, blocks: TaskBlocks): void {
     while (blocks.unconfirmed < WINDOW) {
       const block = blocks.queue.shift();

@@ -1,6 +1,6 @@
 /**
- * The ROUTER sockets: clients submit, send operands, watch and fetch; providers fetch blocks. Every request carries a number
- * that its answer repeats. What is pushed to a watching client goes by task.
+ * The ROUTER sockets: clients submit, send operands, watch and fetch; providers fetch blocks. Every request carries a number that its
+ * answer repeats. Messages that are pushed to a watching client name the task instead.
  */
 import {
   encode,
@@ -48,7 +48,7 @@ export interface ClientEndpointOptions {
   readonly logger: Logger;
 }
 
-/** An answer, or what is pushed to who watches. */
+/** An answer, or a message that is pushed to a watching client. */
 export interface Reply<T extends MessageType = MessageType> {
   readonly type: T;
   readonly fields: Fields<T>;
@@ -59,7 +59,7 @@ export class ClientEndpoint implements Audience {
   readonly #lanes: readonly Lane[];
   readonly #options: ClientEndpointOptions;
   #requests: ClientRequests | null = null;
-  /** And who they are. */
+  /** The clients that watch each task, and their peers. */
   readonly #watchers = new Map<TaskId, Map<ClientName, Peer>>();
   /** Submissions that wait for the journal. */
   readonly #submitters = new Map<TaskId, { client: ClientName; request: number }[]>();
@@ -77,7 +77,10 @@ export class ClientEndpoint implements Audience {
     await Promise.all(this.#lanes.map((lane, at) => this.#runLane(lane, at, requests)));
   }
 
-  /** Questions are not read faster than answers are taken, or refused because nobody reads them: of each there may be a MiB. */
+  /**
+   * Back-pressure: no request is read while more than ANSWERS_AHEAD answers wait for the socket to take or refuse them, as each may hold a
+   * MiB.
+   */
   async #runLane({ clients, origin, queue }: Lane, at: number, requests: ClientRequests): Promise<void> {
     for await (const [id, ...frames] of clients) {
       if (id !== undefined) this.#serve({ client: nameOf(at, id), origin }, frames, requests);
@@ -85,7 +88,7 @@ export class ClientEndpoint implements Audience {
     }
   }
 
-  /** The sockets have taken everything that was said. */
+  /** Resolves when the sockets have taken or refused everything that was sent. */
   async drained(): Promise<void> {
     await Promise.all(this.#lanes.map(({ queue }) => queue.drained()));
   }
@@ -192,7 +195,7 @@ export class ClientEndpoint implements Audience {
     requests.submit(submission);
   }
 
-  /** Only who gets in has a task to his name. */
+  /** Checks a submission, and notes a refused one in the audit log. The task gets its owner only after this. */
   #admitted(
     { peer }: Asking,
     message: Fields<'submit'>,
@@ -223,14 +226,14 @@ export class ClientEndpoint implements Audience {
     return { type: 'chunk', fields: { request, total: blocks.bytesOf(block) ?? 0 }, payload: bytes };
   }
 
-  /** From now on everything about the task; first what there is already. */
+  /** Subscribes the client to the task; the answer holds the tiles and the status so far. */
   #watch({ client, peer }: Asking, { request, task }: Fields<'watch'>, requests: ClientRequests): Reply[] {
     const progress: Reply = { type: 'progress', fields: { task, status: requests.show(task) } };
     this.#watchers.set(task, (this.#watchers.get(task) ?? new Map<ClientName, Peer>()).set(client, peer));
     return [{ type: 'done', fields: { request } }, ...tileNotices(task, requests.tiles(task)), progress];
   }
 
-  /** All there is: nothing more comes of it. */
+  /** Sends everything there is; the task has ended, so nothing follows. */
   async #watchEnded(client: ClientName, { request, task }: Fields<'watch'>, requests: ClientRequests): Promise<void> {
     try {
       await requests.settled(task);
@@ -272,25 +275,28 @@ export class ClientEndpoint implements Audience {
     this.#lanes[Number(lane)]?.queue.push(payload === undefined ? [identity, frame] : [identity, frame, payload]);
   }
 
-  /** Nothing is pushed to it any more. */
+  /** Nothing is pushed to this member's connections any more. */
   expel(identity: string): void {
     for (const watchers of this.#watchers.values())
       for (const [client, peer] of watchers) if (peer.identity === identity) watchers.delete(client);
   }
 
-  /** By a socket whose queue for this client is full. The memory is given back at once, for it may be asked again and again. */
+  /**
+   * The socket refused frames: its queue for this client is full, or the client is gone. The memory is freed at once, because such a client
+   * may ask again and again.
+   */
   #refused(lane: number, [id, , payload]: Frames): void {
     if (payload instanceof Uint8Array) freeMemory(payload);
     this.#forget(nameOf(lane, Buffer.from(id ?? '')));
   }
 
-  /** It is gone or does not read: it will watch again when it is back. */
+  /** The client is gone or does not read; it watches again when it is back. */
   #forget(client: ClientName): void {
     for (const watchers of this.#watchers.values()) watchers.delete(client);
   }
 }
 
-/** Memory of its own: that of an answer which nobody reads is given back. */
+/** In a buffer of its own, because that of a refused answer is freed. */
 function probed({ request, bytes }: Fields<'probe'>): Reply {
   const payload = new Uint8Array(Math.min(bytes, limits.chunkBytesMax.value));
   return { type: 'chunk', fields: { request, total: payload.length }, payload };

@@ -48,7 +48,7 @@ export class ClientRequests {
   readonly #ports: ClientRequestPorts;
   /** Blocks that were promised by `bind` and are still on their way. */
   readonly #expected = new Map<BlockId, Fields<'bind'>[]>();
-  /** The same by place: one block for each. */
+  /** The same by place in the task: one block each. */
   readonly #announced = new Map<string, BlockId>();
   readonly #offered: OfferedBlocks;
   readonly #audits: TaskAudits;
@@ -60,8 +60,8 @@ export class ClientRequests {
   }
 
   /**
-   * What the core is told of a submission, once nothing is in its way. Throws USAGE, TOO_LARGE, QUOTA and DISK_FULL; for a task that is
-   * known already, which the client submits again after a reconnect, only what its own fields are wrong with.
+   * Checks a submission and returns the event for the core. Throws USAGE, TOO_LARGE, QUOTA, DISK_FULL, and what the task type's `parseSpec`
+   * throws; for a task that is known already, which the client submits again after a reconnect, only what is wrong with its own fields.
    */
   admit({ taskType: name, ...fields }: Fields<'submit'>, user: string | null): HeadEvent & { type: 'submitted' } {
     const taskType = taskTypeNamed(name);
@@ -89,13 +89,13 @@ export class ClientRequests {
     journal.expectRoomForTask();
   }
 
-  /** True when the block's bytes are wanted over the wire. */
+  /** True when the client is to send the block's bytes. */
   bind(bind: Fields<'bind'>): boolean {
     const task = this.#task(bind.task);
     if (!isActive(task)) return false;
     const { blocks } = this.#ports;
     const bound = expectPlace(task, bind);
-    // What a task holds is what it was admitted with: never a second block in a place. One that was lost is wanted again.
+    // Never a second block in a place, so that a task holds no more than it was admitted with. A block that was lost is wanted again.
     if (bound !== undefined && (bound !== bind.id || blocks.has(bound))) return false;
     this.#unexpect(bind);
     const here = blocks.has(bind.id) || this.#adopt(bind);
@@ -129,13 +129,13 @@ export class ClientRequests {
     this.#offered.taken(bind.id);
   }
 
-  /** The block that was to come into this place before. */
+  /** Another block was announced for this place before: it is no longer expected there. */
   #unexpect(bind: Fields<'bind'>): void {
     const before = this.#announced.get(placeOf(bind));
     if (before !== undefined) this.#keepExpected(before, (other) => placeOf(other) !== placeOf(bind));
   }
 
-  /** The client has written the file itself. */
+  /** The client has put the file into the store itself. */
   #adopt({ id, bytes, path }: Fields<'bind'>): boolean {
     const { blocks, spares } = this.#ports;
     if (path === '' || !blocks.adopt(id, bytes)) return false;
@@ -143,7 +143,7 @@ export class ClientRequests {
     return true;
   }
 
-  /** Blocks may come in when nobody waits for them any more. */
+  /** The task may have ended while the block was on its way. */
   #bound({ task, operand, block, id, bytes }: Fields<'bind'>): void {
     const { core } = this.#ports;
     if (!this.#isActive(task)) return;
@@ -156,7 +156,7 @@ export class ClientRequests {
     return task !== undefined && isActive(task);
   }
 
-  /** What came of blocks that nobody else waits for goes, too. */
+  /** Deletes incomplete blocks that only ended tasks were waiting for. */
   ended(): void {
     for (const block of this.#expected.keys()) this.#keepExpected(block, ({ task }) => this.#isActive(task));
   }
@@ -171,7 +171,7 @@ export class ClientRequests {
     if (!blocks.has(block)) blocks.remove(block);
   }
 
-  /** False when it was over. */
+  /** False when the task had ended already. */
   cancel(task: TaskId): boolean {
     if (!isActive(this.#task(task))) return false;
     this.#ports.core.post({ type: 'cancelled', task });
@@ -190,7 +190,7 @@ export class ClientRequests {
     return isTerminal(this.#task(task).state);
   }
 
-  /** Resolves when no crash can take its end back, and what an earlier life of the head left of it is compared with the journal. */
+  /** Resolves when the task's end is on disk, and results that an earlier epoch left are checked against the journal. */
   async settled(id: TaskId): Promise<void> {
     await this.#ports.journal.durable();
     if (this.#task(id).outcome !== null) return;
@@ -198,7 +198,7 @@ export class ClientRequests {
       await this.#ports.results.check({ ...subtask, task: id });
   }
 
-  /** The most recent first, of those that the asker may see. */
+  /** The visible tasks, the most recent first. */
   tasks(isVisible: (task: TaskId) => boolean): TaskBrief[] {
     const { state } = this.#ports.core;
     const nowMs = this.#ports.clock.nowMs();
@@ -242,7 +242,7 @@ export class ClientRequests {
     return { ...result, region: [...type.region(spec, plan, index)], path: this.#ports.results.pathOf(id, index) };
   }
 
-  /** Of a training run there is one result, whatever has become of it: its latest checkpoint. */
+  /** A training run has one result, however it ended: its latest checkpoint. */
   fetchResult({ request, task, index, offset, length: wanted }: Fields<'fetchResult'>): Reply {
     const { rounds } = this.#task(task);
     const length = Math.min(wanted, limits.chunkBytesMax.value);
@@ -263,7 +263,10 @@ export class ClientRequests {
 
 const placeOf = ({ task, operand, block }: Fields<'bind'>): string => `${task}/${operand}/${block}`;
 
-/** The block that is there. Throws BAD_DATA for a place that the task does not have, or a block of another size. */
+/**
+ * Returns the block that is bound to the place, if any. Throws BAD_DATA for a place that the task does not have, or a block of another
+ * size.
+ */
 function expectPlace(task: Task, bind: Fields<'bind'>): BlockId | undefined {
   const table = task.operands.get(bind.operand);
   if (table === undefined || bind.block >= table.ids.length) throw wrongBlock(bind, 'the task has no such block');

@@ -1,4 +1,4 @@
-/** What the broker's event stream has of one task: read from the task's beginning to its present end, and only this task's part is kept. */
+/** One task's records in the broker's event stream, which is read from the task's beginning to its present end. */
 import { decode, type Logger, type TaskId } from '@muster/shared';
 import type { Backbone, Delivery, Since } from '@muster/rabbitmq';
 import type { JournalRecord } from '../core/journal-record.ts';
@@ -10,10 +10,10 @@ export interface EventSource {
   readonly logger: Logger;
 }
 
-/** The broker is there, or this is no time to ask it. */
+/** How long the broker is waited for. */
 const REACH_MS = 5000;
 
-/** Clocks of head and broker differ by less. */
+/** The clocks of head and broker are taken to differ by less. */
 const SKEW_MAX_MS = 3_600_000;
 
 export interface Period {
@@ -22,8 +22,8 @@ export interface Period {
 }
 
 /**
- * The stream holds gigabytes of a month: what is older than the task is left out, unless the task's first record is not found then.
- * Null when the stream does not go back to the beginning of the task. BACKBONE_DOWN when the broker does not answer.
+ * The stream holds a month of records, gigabytes: what is older than the task is skipped, unless the task's first record is not found that
+ * way. Null when the stream does not go back to the beginning of the task. Rejects with BACKBONE_DOWN when the broker does not answer.
  */
 export async function eventHistoryOf(
   { task, acceptedWallMs }: Period,
@@ -65,7 +65,7 @@ function recordsIn({ frames, offset }: Delivery, task: TaskId, logger: Logger): 
     const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
     return (unseal(bytes) as JournalRecord[]).map((record) => ({ epoch, record }));
   } catch (error) {
-    // What it told is missing then, and the audit says so.
+    // The audit reports its records as missing.
     logger.warn({ error, offset }, 'an event of the broker cannot be read');
     return [];
   }

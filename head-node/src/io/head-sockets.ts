@@ -57,7 +57,7 @@ export interface HeadSockets {
 export interface CurveServer {
   readonly keys: KeyPair;
   readonly authenticator: Authenticator;
-  /** That the authenticator must refuse. */
+  /** Keys that the authenticator must refuse. */
   readonly trialKeys: KeyPair;
 }
 
@@ -69,11 +69,11 @@ export interface SocketsOptions {
   readonly logger: Logger;
 }
 
-/** Throws PORT_IN_USE, USAGE for a host that is not ours, and BUG when a stranger is let in. */
+/** Throws PORT_IN_USE, USAGE for a host that is no address of this machine, and BUG when a port lets an unknown key in. */
 export async function openHeadSockets(options: SocketsOptions): Promise<HeadSockets> {
   const { headId, curve, logger, endpoint } = options;
   if (curve !== null) warnOfFewFiles(logger);
-  // One of its own: a context has one ZAP handler.
+  // Not the default context, because a context has one ZAP handler.
   const context = new Context();
   const zap = curve === null ? null : await ZapHandler.start(context, curve.authenticator, logger);
   const tcp = openSet(curve === null ? 'plain' : 'encrypted', (channel) => ({
@@ -100,7 +100,7 @@ export async function openHeadSockets(options: SocketsOptions): Promise<HeadSock
 
 const channelNames = Object.keys(channels) as Channel[];
 
-/** An address of all interfaces is none that one can dial. */
+/** A wildcard address cannot be dialled; loopback stands in for it. */
 const dialled = ({ host, portBase }: Endpoint): Endpoint => ({
   host: host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host,
   portBase,
@@ -178,7 +178,7 @@ const notOurAddress = (host: string, cause: unknown): MusterError =>
     cause,
   });
 
-/** Paths of Unix sockets are limited to about 107 bytes, so they do not lie in the state directory but in the system's own for temporary files. */
+/** Paths of Unix sockets are limited to about 107 bytes, so these lie in the system's temporary directory, not in the state directory. */
 const ipcDirectory = (headId: string): string => join(tmpdir(), `muster-${headId}`);
 
 async function bindIpc(sockets: SocketSet, headId: string): Promise<Record<Channel, string>> {

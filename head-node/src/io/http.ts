@@ -11,9 +11,9 @@ export interface HttpOptions {
   readonly port: number;
   readonly logger: Logger;
   readonly view: HeadView;
-  /** Default: nobody has a key. */
+  /** Default: every key is refused. */
   readonly authenticator?: HttpAuthenticator;
-  /** Hears of requests that are not for this server, or not for the role of who asks. */
+  /** Called for requests that are not for this server, or that the caller's role may not make. */
   readonly refused?: (why: string) => void;
 }
 
@@ -26,7 +26,7 @@ export interface HttpServer {
 const HOST = '127.0.0.1';
 
 const HEADERS_MS = limits.httpHeadersMs.value;
-/** For who sends nothing, or too slowly, and for who has had an answer and asks nothing more. */
+/** Timeouts for clients that send nothing or too slowly, and for connections that are idle after an answer. */
 const PATIENCE = {
   requestTimeout: limits.httpRequestMs.value,
   keepAliveTimeout: HEADERS_MS,

@@ -1,7 +1,7 @@
 /**
- * Results on their way in: one file for each lease in the store's `incoming` folder, written by peers that share the store or, chunk
- * by chunk, from here. A file goes when its lease does, and with its task at the latest; what a peer writes after that, `sweep` finds.
- * Blocks that the trainer made and nobody took over go with their task too.
+ * Results on their way in: one file for each lease in the store's `incoming` folder, written by peers that share the store or, chunk by
+ * chunk, from here. A file is deleted with its lease, and with its task at the latest; what a peer writes after that is deleted by `sweep`.
+ * Blocks that the trainer made and the store did not take over are deleted with their task too.
  */
 import type { SessionId, TaskId } from '@muster/shared';
 import {
@@ -21,7 +21,7 @@ export interface IncomingLease {
   readonly lease: number;
 }
 
-/** One that comes in chunks: a node that registers again sends it again, from the start. */
+/** A result that comes in chunks. A node that registers again sends it again from the start, in its new session. */
 export interface ChunkedResult extends IncomingLease {
   readonly session: SessionId;
 }
@@ -30,13 +30,13 @@ interface OpenFile {
   readonly task: TaskId;
   readonly session: SessionId;
   readonly file: number;
-  /** Of the bytes that came. */
+  /** Byte ranges that have been received. */
   ranges: ByteRangeSet;
 }
 
 export class IncomingResults {
   readonly #blocks: BlockStore;
-  /** Of results that come in chunks, by lease. */
+  /** Files of results that come in chunks, by lease. */
   readonly #open = new Map<number, OpenFile>();
 
   constructor(blocks: BlockStore) {
@@ -58,13 +58,16 @@ export class IncomingResults {
     open.ranges = addByteRange(open.ranges, offset, offset + bytes.length);
   }
 
-  /** Has every byte come? A connection that breaks takes chunks with it, and those behind them make the file as long as it should be. */
+  /**
+   * Have all bytes come? The length of the file does not tell: when a broken connection loses chunks, later ones still extend the file to
+   * its full length.
+   */
   isWhole({ lease, session }: ChunkedResult, bytes: number): boolean {
     const open = this.#open.get(lease);
     return open?.session === session && coversAll(open.ranges, bytes);
   }
 
-  /** Nothing more comes. */
+  /** Closes the lease's file: no more chunks come. */
   close(lease: number): void {
     const open = this.#open.get(lease);
     this.#open.delete(lease);
@@ -76,7 +79,7 @@ export class IncomingResults {
     rmSync(this.pathOf(result), { force: true });
   }
 
-  /** What it says has been read: the file serves for the next of its size. */
+  /** The result has been read: its file is reused for the next one of its size. */
   recycle(result: IncomingLease): void {
     this.close(result.lease);
     this.#blocks.recycleIncoming(incomingResultName(result.task, result.lease));

@@ -8,15 +8,15 @@ import { historyOf } from '../core/history.ts';
 import { extendToDeclaredLength } from './lmdb-file.ts';
 import { seal, unseal } from './sealed-value.ts';
 
-/** Records that nobody waits for are written together: each transaction costs a sync of the disk, 0.25 to 4 ms. */
+/** Records are written together after this time, unless `durable` is called: each transaction costs a sync of the disk, 0.25 to 4 ms. */
 const LINGER_MS = 10;
 
 /**
- * LMDB is of no use after a commit that failed for want of room, so none is begun with less than this. Records then wait, and whoever
- * waits for them, until somebody makes room.
+ * LMDB is unusable after a commit that failed for lack of space, so none is begun with less than this. Until there is room, records stay
+ * queued and `durable` does not resolve.
  */
 const ROOM_MIN_BYTES = 2 * 2 ** 20;
-/** New tasks are refused before that, so that what was accepted can end. */
+/** New tasks are refused below this, so that accepted ones can still end. */
 const ROOM_FOR_TASK_BYTES = 4 * ROOM_MIN_BYTES;
 const ROOM_CHECK_MS = 250;
 
@@ -36,7 +36,7 @@ const rangeOf = (task: TaskId): KeyRange => ({ start: [task, 0, 0], end: [task, 
 interface WrittenTask {
   readonly task: TaskId;
   readonly records: JournalRecord[];
-  /** Of the last of them. */
+  /** Epoch of the last record. */
   readonly epoch: number;
 }
 
@@ -54,7 +54,7 @@ interface Opened {
  */
 export class Journal {
   readonly epoch: number;
-  /** 16 hex digits, drawn when the journal was made: the same head after a restart. */
+  /** 16 hex digits, drawn when the journal was made; identifies the head across restarts. */
   readonly headId: string;
   readonly #lock: DirectoryLock;
   readonly #root: RootDatabase<Buffer, string>;
@@ -89,7 +89,7 @@ export class Journal {
     }
   }
 
-  /** In the order of the calls; `durable` tells when it is on disk. */
+  /** Queues records in the order of the calls; `durable` resolves when they are on disk. */
   append(records: readonly JournalRecord[]): void {
     this.#waiting.push(...records);
     this.#timer ??= setTimeout(() => this.#write(), LINGER_MS);
@@ -125,8 +125,8 @@ export class Journal {
   }
 
   /**
-   * Resolves when everything appended so far is on disk, be it that room for it must be made first; rejects, from then on always, when
-   * it cannot be written.
+   * Resolves when everything appended so far is on disk, even if it has to wait for space. Rejects with DISK_FULL once a write has failed,
+   * and from then on always.
    */
   async durable(): Promise<void> {
     this.#write();
@@ -140,7 +140,7 @@ export class Journal {
       throw diskFull({ path: this.#path, bytes: 0 }, { why: this.#fault.message, cause: this.#fault });
   }
 
-  /** Of one task, as far as it is on disk; null for a task that is not, or no longer, in the journal. */
+  /** One task's history, as far as it is written; null for a task that is not, or no longer, in the journal. */
   history(task: TaskId): TaskHistory | null {
     for (const { records, epoch } of this.#recordsByTask(rangeOf(task))) return historyOf(records, epoch);
     return null;
@@ -150,7 +150,7 @@ export class Journal {
   *replay(): Iterable<TaskHistory> {
     for (const { task, records, epoch } of this.#recordsByTask({})) {
       const history = historyOf(records, epoch);
-      // Without its first record a task was forgotten, and something came late.
+      // No task record: the task was forgotten, and a record was written after that.
       if (history === null) this.#forget(task);
       else yield history;
     }
@@ -179,7 +179,7 @@ export class Journal {
     if (written !== null) yield written;
   }
 
-  /** In a transaction of its own, which sees the writes before it, and those of the same turn behind it, which stay. */
+  /** This transaction sees the puts before it and the later ones of the same turn; the end of the range excludes the later ones. */
   #forget(task: TaskId): void {
     const end: RecordKey = [task, this.epoch, this.#appends + 1];
     const removal = this.#records.transaction(() => {

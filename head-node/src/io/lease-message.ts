@@ -1,7 +1,7 @@
 import type { Fields } from '@muster/shared';
 import type { LeaseOrder } from '../core/effects.ts';
 
-/** The same by ZeroMQ and by the broker. */
+/** Fields of a lease message, the same by ZeroMQ and by the broker. */
 export const leaseFields = ({
   task,
   lease,

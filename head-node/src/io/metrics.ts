@@ -2,7 +2,7 @@ import { nodeStates, taskStates, type BackboneReport } from '@muster/shared';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { HeadView } from './head-view.ts';
 
-/** Base units, few labels, never a task's id. Everything is read from the head at each scrape; nothing is counted twice. */
+/** Base units, few labels, never a task's id. Values are read from the head at each scrape; no counts of their own are kept here. */
 export function metricsOf(view: HeadView): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'muster_' });

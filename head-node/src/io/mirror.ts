@@ -1,4 +1,4 @@
-/** What the head does with a broker. Without one, nothing. */
+/** What the head does with a broker; `noMirror` stands in where there is none. */
 import {
   encode,
   MusterError,
@@ -22,31 +22,37 @@ import { MirroredResults, type Delivered } from './mirrored-results.ts';
 import { RecordBatch } from './record-batch.ts';
 
 export interface Mirror {
-  /** What providers left with the broker comes first, before anything is given out; resolves when it is in. */
+  /**
+   * Reads the results that providers left with the broker, before any lease is given out. Resolves when they are in, or the broker was not
+   * reached in time.
+   */
   start(listener: MirrorListener): Promise<void>;
-  /** Queues for this provider exist from here on. */
+  /** Declares the provider's queues. */
   admit(provider: ProviderId): void;
-  /** It has not been heard of for so long that all its work is with others. */
+  /** Deletes the provider's queue: it was away for so long that all its work is with others. */
   dismiss(provider: ProviderId): void;
-  /** A copy of what went straight to the provider. */
+  /** Publishes a copy of a lease that was sent directly to the provider; for mirrored tasks only. */
   copyLease(order: LeaseOrder, frames: readonly Uint8Array[]): void;
-  /** For a strict task `send` is called when the broker has it, `fail` when it will not. */
+  /**
+   * For a strict task, publishes the lease and calls `send` when the broker has confirmed it, or `fail` when it did not take it. For other
+   * tasks calls `send` at once.
+   */
   leaseFirst(order: LeaseOrder, epoch: number, ends: LeaseEnds): void;
   record(record: JournalRecord): void;
   block(task: TaskId, block: BlockId): void;
-  /** A node of the task is cut off: it may need what was kept back. */
+  /** A node of the task is cut off: publishes the operand blocks that were held back. */
   cut(task: TaskId): void;
-  /** Its result is in the journal, or nobody wants it. */
+  /** The leases' results are in the journal, or not wanted: the broker's copies of leases and results may go. */
   settled(leases: readonly number[]): void;
-  /** Its end is in the journal: nothing of it is of use any more. */
+  /** The task's end is in the journal: its streams are deleted, and copies of its results acknowledged. */
   ended(task: TaskId): void;
-  /** Resolves when the broker has what was recorded of a task so far, or is not there to take it. */
+  /** Resolves when the broker has the task's records so far, or is not up. */
   recorded(task: TaskId): Promise<void>;
-  /** Resolves to the number of messages that are missing for good. */
+  /** Resolves when no message of the task waits for the broker any more, to the number of those that were lost. */
   complete(task: TaskId): Promise<number>;
   /**
-   * What the broker has of the task. Null when its stream does not go back to the task's beginning; BACKBONE_DOWN where there is no
-   * broker, or it does not answer.
+   * The task's records in the event stream. Null when the stream does not go back to the task's beginning. Rejects with BACKBONE_DOWN where
+   * there is no broker, or it does not answer.
    */
   events(period: Period): Promise<StreamedHistory | null>;
   report(): BackboneReport;
@@ -82,38 +88,38 @@ export const noMirror: Mirror = {
 export interface MirrorPorts extends BlockMirrorPorts {
   readonly logger: Logger;
   readonly epoch: number;
-  /** Where bytes of a result that is on its way lie. */
+  /** Path of the file that receives the result of a lease. */
   readonly incomingPath: (task: TaskId, lease: number) => string;
-  /** May this user of the broker speak for the provider? Null: nobody said who it is. */
+  /** May this user of the broker publish for the provider? Null: the message has no user-id. */
   readonly speaksFor: (user: string | null, provider: ProviderId) => boolean;
 }
 
-/** What the core must hear of the broker. */
+/** What a mirror tells the driver, and asks it. */
 export interface MirrorListener {
   post(event: HeadEvent & { type: 'backbone' }): void;
   delivered(delivered: Delivered): void;
-  /** Is the lease still waited for, or what became of it not on disk yet? */
+  /** Is the lease open, or its outcome not on disk yet? */
   isOpen(lease: number): boolean;
   /** No result of the lease is being checked. */
   isFree(lease: number): boolean;
-  /** May results of the task still count, or could a crash take its end back? */
+  /** May results of the task still count, or could a crash still undo its end? */
   isRunning(task: TaskId): boolean;
 }
 
-/** Confirmations that come later than this are a broker that is too slow. */
+/** The broker is too slow when its oldest unconfirmed message is older than this. */
 const CONGESTED_MS = 500;
 const LOOK_MS = 50;
-/** How long a start waits for the broker: with it, results that were left there are not computed again. */
+/** How long a start waits for the broker: results that were left there need not be computed again. */
 const RECOVER_MS = 5000;
 const CLOSE_MS = 2000;
-/** How long a look at the stream waits for what is on its way there; a task that goes on always has something. */
+/** How long reading the event stream waits for records under way; a running task always has some. */
 const SETTLE_MS = 2000;
 
 export class BrokerMirror implements Mirror {
   readonly #ports: MirrorPorts;
   readonly #records: RecordBatch;
   readonly #blocks: BlockMirror;
-  /** Leases that go to the broker first and are not there yet. */
+  /** Leases of strict tasks that the broker has not confirmed yet. */
   readonly #unsent = new Map<number, { readonly provider: ProviderId; readonly fail: () => void }>();
   #results: MirroredResults | null = null;
   #timer: NodeJS.Timeout | undefined;
@@ -176,7 +182,7 @@ export class BrokerMirror implements Mirror {
     });
   }
 
-  /** The broker may never take them; other nodes have queues that work. */
+  /** Fails the unconfirmed leases of mute queues, which may never confirm them: other nodes have queues that work. */
   #failMute(): void {
     for (const [lease, { provider, fail }] of this.#unsent) {
       if (!this.#ports.backbone.isMute({ to: 'provider', provider })) continue;

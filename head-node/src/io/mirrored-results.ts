@@ -1,4 +1,6 @@
-/** Results that come by the broker. Their bytes lie in the head's store, or come in the task's stream, or by ZeroMQ, or are in them. */
+/**
+ * Results that come by the broker. Their bytes are in the head's store, in the task's stream, on their way by ZeroMQ, or in the message.
+ */
 import { decode, isMusterError, type Fields, type Logger, type ProviderId, type TaskId } from '@muster/shared';
 import type { Backbone, Delivery, Subscription } from '@muster/rabbitmq';
 import { statSync } from 'node:fs';
@@ -19,7 +21,7 @@ export interface MirroredResultsPorts {
   readonly listener: MirrorListener;
 }
 
-/** More than the leases that all nodes may have, so that copies that wait for their settlement never stop the queue. */
+/** More than all nodes together hold leases, so that copies that wait for their settlement never stop the queue. */
 const PREFETCH = 2000;
 
 export class MirroredResults {
@@ -38,7 +40,7 @@ export class MirroredResults {
     });
   }
 
-  /** Resolves when what was left there is in, or the broker was not reached. */
+  /** Resolves when the results that were left in the queue are in, or the broker was not reached in time. */
   async start(withinMs: number): Promise<void> {
     const { backbone, logger } = this.#ports;
     const source = { from: { to: 'results' }, prefetch: PREFETCH } as const;
@@ -79,7 +81,7 @@ export class MirroredResults {
     }
   }
 
-  /** To `dead`, where people can look at it. */
+  /** Rejected into the queue `dead`, where people can look at it. */
   #forged({ provider, lease }: Fields<'delivered'>, delivery: Delivery): void {
     this.#ports.logger.warn({ provider, lease, from: delivery.from }, 'a result was left in the name of another node');
     delivery.reject();

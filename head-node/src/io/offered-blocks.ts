@@ -1,6 +1,6 @@
 /**
- * Blocks that come before a task that needs them: kept like every block without a task, as long as nothing else needs their room. Of those
- * that are not whole only so many bytes are waited for; the one that was begun first is given up for the next.
+ * Blocks that are sent before a task needs them. Complete ones are kept like every block without a task, until others need their room.
+ * Incomplete ones are limited in bytes: the oldest are given up for a new one.
  */
 import { limits, MusterError, type BlockId } from '@muster/shared';
 import type { BlockStore } from '@muster/shared/io';
@@ -10,7 +10,7 @@ export type OfferedChunk = Parameters<BlockStore['receive']>[0];
 export class OfferedBlocks {
   readonly #blocks: Pick<BlockStore, 'has' | 'receive' | 'remove'>;
   readonly #maxBytes: number;
-  /** Lengths of those that are not whole, the first begun first. */
+  /** Lengths of the incomplete blocks, oldest first. */
   readonly #partial = new Map<BlockId, number>();
   #bytes = 0;
 
@@ -30,7 +30,7 @@ export class OfferedBlocks {
     return isWhole;
   }
 
-  /** A task waits for it from here on. */
+  /** The block counts here no longer: it is complete, given up, or expected by a task. */
   taken(id: BlockId): void {
     this.#bytes -= this.#partial.get(id) ?? 0;
     this.#partial.delete(id);

@@ -4,7 +4,7 @@ interface Report {
   readonly userLimits?: { readonly open_files?: { readonly soft?: number | string } };
 }
 
-/** As Node 20 has it, and its types do not. */
+/** Node 20 has `excludeNetwork`, but its types do not. */
 interface Reporter {
   excludeNetwork?: boolean;
   getReport(): object;
@@ -14,7 +14,7 @@ interface Reporter {
 export function openFileLimit(): number | null {
   const report: Reporter = process.report;
   const before = report.excludeNetwork;
-  // Else every address of this machine would be looked up.
+  // Otherwise the report would look up the name of every address of this machine.
   report.excludeNetwork = true;
   const { userLimits } = report.getReport() as Report;
   report.excludeNetwork = before ?? false;
@@ -22,7 +22,7 @@ export function openFileLimit(): number | null {
   return Number.isSafeInteger(limit) ? limit : null;
 }
 
-/** Where connections take all that there are, libzmq ends the process. */
+/** libzmq aborts the process when connections use up its file descriptors. */
 export function warnOfFewFiles(logger: Logger, limit = openFileLimit()): void {
   const wanted = limits.openFilesWanted.value;
   if (limit !== null && limit < wanted)

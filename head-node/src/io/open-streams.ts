@@ -1,6 +1,6 @@
 /**
- * Tasks whose streams may be in the broker, one empty file for each, until the broker says that they are deleted. A head that is killed at
- * the end of a task, or whose broker is away then, leaves the deletion to its next life; the broker itself never drops a stream.
+ * Tasks whose streams may be in the broker, one empty file each, until the broker confirms that they are deleted. A head that is killed at
+ * the end of a task, or whose broker is away then, leaves the deletion to its next start; the broker itself never deletes a stream.
  */
 import { isTaskId, type Logger, type TaskId } from '@muster/shared';
 import { makeStateDirectory, removeFile } from '@muster/shared/io';
@@ -17,7 +17,7 @@ export class OpenStreams {
     makeStateDirectory(this.#directory);
   }
 
-  /** On a disk that is full the task matters more. */
+  /** A failure is only logged: the task matters more than a stream that may be left behind. */
   add(task: TaskId): void {
     try {
       writeFileSync(join(this.#directory, task), '', { mode: 0o600 });

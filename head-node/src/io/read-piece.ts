@@ -9,7 +9,7 @@ export interface Piece {
 
 export interface FilePiece {
   readonly bytes: Buffer;
-  /** Of the whole file. */
+  /** Length of the whole file. */
   readonly total: number;
 }
 

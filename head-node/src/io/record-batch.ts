@@ -1,9 +1,9 @@
-/** Journal records of mirrored tasks on their way to the event stream: those of one moment and task are one message, or a few. */
+/** Batches journal records for the event stream: a task's records of LINGER_MS become one message, or a few. */
 import { deferred, limits, type Logger, type TaskId } from '@muster/shared';
 import type { JournalRecord } from '../core/journal-record.ts';
 import { seal } from './sealed-value.ts';
 
-/** As long as the journal lets records wait for each other. */
+/** The same as in the journal. */
 const LINGER_MS = 10;
 
 /** Half a MiB of accepted leases. A head that starts again writes all records of its tasks at once: 18 MiB for an echo of 10,000,000. */
@@ -23,7 +23,7 @@ export class RecordBatch {
   readonly #waiting = new Map<TaskId, JournalRecord[]>();
   /** The last message of each task, while it is on its way. */
   readonly #last = new Map<TaskId, Promise<void>>();
-  /** Messages that could not even be published. */
+  /** Messages that `publish` itself refused. */
   readonly #lost = new Map<TaskId, number>();
   #timer: NodeJS.Timeout | undefined;
   #number = 0;
@@ -52,13 +52,13 @@ export class RecordBatch {
     return this.#lost.get(task) ?? 0;
   }
 
-  /** It has ended: nobody asks for `lost` any more. */
+  /** The task has ended: its `lost` is not asked for any more. */
   forget(task: TaskId): void {
     this.flush();
     this.#lost.delete(task);
   }
 
-  /** Resolves when what was added of this task so far is with the broker, or lost to it. */
+  /** Resolves when what was added of this task so far is confirmed by the broker, or lost. */
   written(task: TaskId): Promise<void> {
     this.flush();
     return this.#last.get(task) ?? Promise.resolve();
@@ -81,7 +81,7 @@ export class RecordBatch {
   }
 }
 
-/** At most a MiB each: more than 4 no reader takes, more than 16 no broker. */
+/** At most a MiB each, unless one record alone is larger: readers refuse messages of more than 4 MiB, the broker of more than 16. */
 function* sealedPieces(records: readonly JournalRecord[]): Generator<Uint8Array> {
   for (let at = 0; at < records.length; at += RECORDS_MAX) yield* sealedHalves(records.slice(at, at + RECORDS_MAX));
 }

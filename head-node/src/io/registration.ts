@@ -1,4 +1,4 @@
-/** What providers ask over REQ-REP: to register, to say that they hear us, to leave; and their heartbeats. */
+/** Requests over REQ-REP: enrol, administer, register, ready and bye; and heartbeats. */
 import {
   encode,
   MusterError,
@@ -34,7 +34,7 @@ export interface RegistrationOptions {
 
 export class Registration {
   readonly #options: RegistrationOptions;
-  /** Sent on the topic of a session that subscribed; it comes back with `ready`. */
+  /** Nonces sent on the topics of sessions that have subscribed; `ready` returns it, which proves that the topic is received. */
   readonly #nonces = new Map<SessionId, string>();
 
   constructor(options: RegistrationOptions) {
@@ -68,7 +68,7 @@ export class Registration {
     return encode('beat', { epoch, seq: publisher.sequenceOf(session), known });
   }
 
-  /** The subscription is there: what is published from now on arrives. */
+  /** The subscription is in place: the provider receives what is published from now on. */
   subscribed(session: SessionId): void {
     if (!this.#options.core.state.sessions.has(session)) return;
     const nonce = randomBytes(8).toString('hex');
@@ -103,7 +103,7 @@ export class Registration {
     return encode('registered', { session, epoch, heartbeatMs, store, keep: [...keep], firstLease, broker });
   }
 
-  /** Nodes of the head's own account have no membership that would keep their id for them: as long as one is here, it is its own. */
+  /** Nodes of the head's own account have no membership that reserves their id: it is theirs while they are connected. */
   #expectFree(provider: ProviderId, peer: Peer): void {
     const { core, trust } = this.#options;
     const known = core.state.providers.get(provider);
@@ -125,5 +125,5 @@ export class Registration {
   }
 }
 
-/** Its connection is closed, or it was not heard for long. */
+/** Phases in which an id may be taken over: connection closed, or silent for too long. */
 const GONE: ReadonlySet<string> = new Set(['suspect', 'lost']);

@@ -1,4 +1,4 @@
-/** Serves a REP socket: one request, one answer, never an await in between, so that nobody waits behind somebody's disk. */
+/** Serves a REP socket: one answer for each request and no await in between, so that no peer waits for another's disk access. */
 import { encode, isMusterError, MusterError, toWireError, type Envelope, type Logger } from '@muster/shared';
 import type { Reply } from 'zeromq';
 import type { Entrance, Gate } from '../trust/gate.ts';

@@ -48,7 +48,7 @@ export class ResultCollector {
     }
   }
 
-  /** Bytes that were announced may be gone: the head was restarted in between, or a connection broke. */
+  /** Announced bytes may be missing: the head was restarted in between, or a connection broke. */
   #returned(message: Fields<'result'>, payload: Uint8Array | null): void {
     const { core, incoming } = this.#options;
     const isHere = payload !== null || this.#isHere(message);
@@ -71,7 +71,7 @@ export class ResultCollector {
     this.#options.incoming.write({ task, lease, session }, bytes, offset);
   }
 
-  /** Numbers of leases are easily guessed: what others say of one changes nothing. */
+  /** Lease numbers are easily guessed, so only the holder of a lease may change anything about it. */
   #isHolder({ session, lease }: Pick<Fields<'result'>, 'session' | 'lease'>): boolean {
     const { leases, sessions } = this.#options.core.state;
     const provider = leases.get(lease)?.provider;

@@ -5,13 +5,13 @@ import { hashAt, hashInSlices } from '@muster/shared/io';
 import { found, readPiece, type FilePiece } from './read-piece.ts';
 
 /**
- * Results of accepted subtasks: `<directory>/results/<task>/<index>`. `incoming` files of the block store become results by a
- * rename, so the directory must be the same. They are not synced: what a power failure does to a file, the journal's digest finds
- * out, at its first use in the next life of the head.
+ * Results of accepted subtasks: `<directory>/results/<task>/<index>`. `incoming` files of the block store become results by a rename, so
+ * the directory must be the same. Files are not synced: damage by a power failure is found with the journal's digest, at the first use
+ * after a restart.
  */
 export class ResultStore {
   readonly #root: string;
-  /** By subtask. */
+  /** By task and subtask index. */
   readonly #tasks = new Map<TaskId, Map<number, StoredResult>>();
   #usedBytes = 0;
 
@@ -42,7 +42,9 @@ export class ResultStore {
     return this.#tasks.get(task)?.get(index)?.bytes;
   }
 
-  /** Is this very result here? One that is not what the journal says is thrown away. Reads all of it once after a start, 5 GB/s. */
+  /**
+   * Is the result here, with this length and digest? If its file differs, it is deleted. Reads the whole file once after a start, 5 GB/s.
+   */
   holds({ task, index, bytes, digest }: ExpectedResult): boolean {
     const stored = this.#tasks.get(task)?.get(index);
     if (stored === undefined) return false;
@@ -51,7 +53,7 @@ export class ResultStore {
     return stored.checked;
   }
 
-  /** Reads it before `holds` does, which stands still while it reads. */
+  /** Checks the file ahead of `holds`, which would block the event loop while it reads. */
   async check({ task, index, bytes, digest }: ExpectedResult): Promise<void> {
     const stored = this.#tasks.get(task)?.get(index);
     if (stored === undefined || stored.checked) return;
@@ -72,7 +74,7 @@ export class ResultStore {
     return readPiece(this.pathOf(task, index), { offset, length });
   }
 
-  /** Its results count no more; their files stay until `remove`. */
+  /** The task's results no longer count; their files stay until `remove`. */
   giveUp(task: TaskId): void {
     for (const { bytes } of this.#tasks.get(task)?.values() ?? []) this.#usedBytes -= bytes;
     this.#tasks.delete(task);

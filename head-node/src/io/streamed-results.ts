@@ -1,7 +1,7 @@
 /**
- * Bytes of results that a node left in a stream of the task, because it could not reach the head: read from the start, once. They come
- * in order; chunks that come again after the node's own reconnect are known by their offset. All of a result are of the user of the
- * broker who has announced it: what others put under its lease is none of it.
+ * Result bytes that a node left in a stream of the task because it could not reach the head; the stream is read once, from its start.
+ * Chunks come in order; those that the node repeats after a reconnect are recognised by their offset. Only chunks from the broker user that
+ * announced the result belong to it.
  */
 import { decode, limits, type Fields, type Logger, type TaskId } from '@muster/shared';
 import { streamedResultPath, writePieces } from '@muster/shared/io';
@@ -12,7 +12,7 @@ export interface StreamedResultsPorts {
   readonly backbone: Backbone;
   readonly incomingPath: (task: TaskId, lease: number) => string;
   readonly logger: Logger;
-  /** May the bytes of this lease still be put in place? Not while others of it are being checked. */
+  /** May the bytes of this lease be moved into place? Not while another result of it is being checked. */
   readonly isFree: (lease: number) => boolean;
   readonly onWhole: (result: Fields<'delivered'>) => void;
 }
@@ -89,14 +89,14 @@ export class StreamedResults {
     }
   }
 
-  /** Who begins with another's lease is passed over when that one begins. */
+  /** Another user of the broker may have begun under this lease: its chunks are dropped when the rightful user starts at offset 0. */
   #isNext(before: Received | undefined, { offset, total }: Fields<'streamedChunk'>, chunk: Received): boolean {
     if (offset + chunk.bytes > total || total > limits.operandBytesMax.value) return false;
     if (before === undefined || before.from !== chunk.from) return offset === 0;
     return offset === before.bytes;
   }
 
-  /** Beside the file that chunks over ZeroMQ go to. */
+  /** Not the file that chunks over ZeroMQ are written to. */
   #partOf(task: TaskId, lease: number): string {
     return streamedResultPath(this.#ports.incomingPath(task, lease));
   }
@@ -118,7 +118,7 @@ export class StreamedResults {
     stream.wanted.delete(lease);
     if (!this.#ports.isFree(lease)) return;
     renameSync(this.#partOf(result.task, lease), this.#ports.incomingPath(result.task, lease));
-    // It may be announced again.
+    // The result may be sent and announced again.
     stream.received.delete(lease);
     this.#ports.onWhole(result);
   }

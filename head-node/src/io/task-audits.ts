@@ -1,4 +1,4 @@
-/** Gathers what journal, broker and files say of a task. A head that does so goes on with its work: nothing here holds it for long. */
+/** Gathers the evidence of journal, broker and files for an audit, in steps that do not block the event loop for long. */
 import {
   blockIdOf,
   isMusterError,
@@ -48,7 +48,9 @@ export class TaskAudits {
     this.#ports = ports;
   }
 
-  /** Who asks while one of the task is under way gets that one. TASK_UNKNOWN for a task that is not, or no longer, here. */
+  /**
+   * A request during an audit of the same task shares its outcome. Rejects with TASK_UNKNOWN for a task that is not, or no longer, here.
+   */
   of(task: TaskId): Promise<TaskAudit> {
     const audited =
       this.#underWay.get(task) ?? this.#store(this.#audit(task)).finally(() => this.#underWay.delete(task));
@@ -64,7 +66,7 @@ export class TaskAudits {
     return { summary, rows: id, bytes: bytes.length };
   }
 
-  /** Results go when their task fails: then what was read until here is worth nothing. */
+  /** Starts over if the task failed or was cancelled meanwhile: its result files are then deleted. */
   async #audit(task: TaskId): Promise<AuditReport> {
     const state = this.#stateOf(task);
     await this.#ports.journal.durable();
@@ -120,7 +122,7 @@ export class TaskAudits {
   }
 }
 
-/** Whatever came in meanwhile has its turn between two steps. */
+/** Returns to the event loop between two steps. */
 async function inTurns<T>(steps: Generator<undefined, T>): Promise<T> {
   for (;;) {
     const step = steps.next();

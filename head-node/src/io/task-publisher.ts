@@ -1,7 +1,7 @@
 /**
- * The XPUB sockets. Everything for one provider goes to its own topic, so a frozen provider fills only its own pipe; operand
- * blocks that several providers need go once to their task's topic. A subscriber hears only what it is granted: the topic of a session
- * that is known, once, and topics of tasks under way, whose names only their teams are told; never a prefix of several.
+ * The XPUB sockets. Everything for one provider goes to its own topic, so a frozen provider fills only its own pipe; operand blocks that
+ * several providers need go once to their task's topic. Subscriptions are granted one by one: a session's topic to the first who asks for
+ * it, a task's topic, whose random name only its team is told, while the task is open; never a prefix of several topics.
  */
 import {
   encode,
@@ -24,7 +24,7 @@ export interface Subscriptions {
   /** A provider has subscribed to its topic, or its subscription went away with its connection. */
   readonly onOpened: (session: SessionId) => void;
   readonly onClosed: (session: SessionId) => void;
-  /** Somebody wants to hear what is not for him. */
+  /** A subscription was refused. */
   readonly onRefused: (origin: Origin, topic: string) => void;
 }
 
@@ -123,12 +123,12 @@ export class TaskPublisher {
     return this.#sequences.get(providerTopic(session)) ?? 0;
   }
 
-  /** Somebody who was expelled may still listen: no operand goes to this topic any more, and those who may have it fetch it. */
+  /** An expelled node may still be subscribed: no more operands go to the task's topic, and its nodes fetch them instead. */
   mute(task: TaskId): void {
     this.#muted.add(task);
   }
 
-  /** The session may listen to the topic of the task from now on. */
+  /** Tells the session the name of the task's topic, to which it may subscribe from now on. */
   openTask(session: SessionId, task: TaskId): void {
     const topicKey = this.#topicKeys.get(task) ?? randomBytes(16).toString('hex');
     this.#topicKeys.set(task, topicKey);

@@ -22,7 +22,7 @@ export interface TrainingRunsPorts {
 
 export type RunEvent = HeadEvent & { readonly type: 'round-ready' | 'rounds-ended' | 'rounds-failed' };
 
-/** The round before may still be read by a node that was late when its lease was revoked. */
+/** Rounds whose weights are kept: a node whose lease was revoked late may still read those of the round before. */
 const ROUNDS_KEPT = 2;
 
 export class TrainingRuns implements TrainerListener {
@@ -30,7 +30,7 @@ export class TrainingRuns implements TrainerListener {
   /** Blocks of the latest rounds, the newest last; each is pinned as often as it is here. Runs of one model and seed share some. */
   readonly #made = new Map<TaskId, BlockId[]>();
 
-  /** By task; of its file at the start, or of its latest report. */
+  /** Checkpoint bytes by task: of the file at the start, then of the latest report. */
   readonly #checkpoints = new Map<TaskId, number>();
   #post: (event: RunEvent) => void = () => undefined;
 
@@ -43,12 +43,12 @@ export class TrainingRuns implements TrainerListener {
     }
   }
 
-  /** Of all runs whose checkpoint is kept. */
+  /** Bytes of all checkpoints that are kept. */
   get checkpointBytes(): number {
     return [...this.#checkpoints.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  /** Where rounds and their ends go. */
+  /** Sets where rounds and ends of runs are posted. */
   tell(post: (event: RunEvent) => void): void {
     this.#post = post;
   }
@@ -68,7 +68,7 @@ export class TrainingRuns implements TrainerListener {
     this.#ports.trainer.fold(task, round, accepted);
   }
 
-  /** Where the store has no room for its blocks, the run has failed. */
+  /** If the store cannot take the blocks, the run fails. */
   ready(task: TaskId, { start, blocks, report }: ReadyRound): void {
     try {
       for (const block of blocks) this.#adopt(task, block);
@@ -98,7 +98,7 @@ export class TrainingRuns implements TrainerListener {
     this.#made.delete(task);
   }
 
-  /** Its checkpoint counts no more; the file stays until `forget`. */
+  /** The checkpoint no longer counts; its file stays until `forget`. */
   giveUp(task: TaskId): void {
     this.#checkpoints.delete(task);
   }
@@ -116,7 +116,7 @@ export class TrainingRuns implements TrainerListener {
     this.#made.set(task, [...(this.#made.get(task) ?? []), id]);
   }
 
-  /** All but what the latest rounds begin from. */
+  /** Releases all blocks but those that the latest rounds begin from. */
   #letGo(task: TaskId, { blocks }: RoundStart): void {
     const made = this.#made.get(task) ?? [];
     const needed = new Set(blocks.map(({ id }) => id));

@@ -1,7 +1,7 @@
 import { checkEcho, type EchoSpec } from '@muster/shared';
 import { nothingToOpen, type Judge } from './judge.ts';
 
-/** What came back must be what was sent. Answers at once: the payload is not kept. */
+/** The result must equal what was sent. Judged synchronously, as the payload is not kept. */
 export const echoJudge: Judge = {
   ...nothingToOpen,
   judge: ({ spec, indices }, payload) => {

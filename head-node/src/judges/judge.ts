@@ -10,7 +10,7 @@ export interface Verdict {
   readonly digest: string;
 }
 
-/** Tells right results of one kind of task from wrong ones. */
+/** Judges the results of one task type. */
 export interface Judge {
   /** The operands are in the store, their ids by block number; may come more than once. */
   open(operands: HeadEffect & { type: 'operands-complete' }): void;

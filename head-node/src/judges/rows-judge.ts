@@ -3,7 +3,7 @@ import type { IncomingResults } from '../io/incoming-results.ts';
 import type { Verifier } from '../verify/index.ts';
 import { nothingToOpen, type Judge } from './judge.ts';
 
-/** Rows that a model gave: there must be as many as were asked for. Only another run of the model could tell more. */
+/** Rows of a model's output: there must be as many as were asked for. To check their values would take another run of the model. */
 export const rowsJudge = (verifier: Verifier, incoming: IncomingResults): Judge => ({
   ...nothingToOpen,
   judge: async (order) => {

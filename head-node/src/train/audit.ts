@@ -11,29 +11,29 @@ import { allFinite } from './shard-file.ts';
 import type { ShardTotals } from './round-sums.ts';
 import { distanceFromSent, type Leftovers, type SentShard } from './sent-shards.ts';
 
-/** Share of the shards that are computed again, whoever they are from. */
+/** Share of the shards, of every node, that are computed again at random. */
 export const AUDIT_SHARE = 0.01;
 
 /**
- * So many shards in a row may each follow one that did not come, where one was to be compared. An honest node makes one only where it has a
- * second shard in a round and the first did not come.
+ * Limit of consecutive shards that cannot be compared, because the one before did not come, counted from one that was due. An honest node
+ * makes such a shard only where it has a second one in a round and the first did not come.
  */
 export const GAPS_MAX = 10;
 
 /**
- * Which shards of a run the head computes again: the first of every node, then some that nobody can foretell, every one of a node that was
- * found wrong, and every one that is no number, or a single node could end a run. One that cannot be compared, because what went
- * before it did not come, is made up for by the next that can.
+ * Which shards of a run the head computes again: the first of every node, then a random share, every one of a node that was found wrong,
+ * and every one that is not finite, or a single node could end a run. When one that is due cannot be compared, because the shard before it
+ * did not come, the node's next one that can be is compared in its place.
  */
 export class AuditPlan {
   readonly #random: Random;
   readonly #share: number;
   readonly #seen = new Set<ProviderId>();
   readonly #caught = new Set<ProviderId>();
-  /** Shards since the one that was to be compared, that one included. */
+  /** Shards in a row that could not be compared, from the one that was due. */
   readonly #gaps = new Map<ProviderId, number>();
 
-  /** `random` must not follow from what nodes know. */
+  /** Nodes must not be able to predict `random`. */
   constructor(random: Random, share: number = AUDIT_SHARE) {
     this.#random = random;
     this.#share = share;
@@ -44,12 +44,12 @@ export class AuditPlan {
     return byChance || !finite || !this.#seen.has(node) || this.#caught.has(node);
   }
 
-  /** A shard that can be compared came; true where that makes up for one that could not. */
+  /** A shard that can be compared came. True when it has to make up for one that could not. */
   makesUp(node: ProviderId): boolean {
     return this.#gaps.delete(node);
   }
 
-  /** One came that cannot be; true when that is so too often, or the node was found wrong. */
+  /** A shard that cannot be compared came. True when there were too many in a row, or the node was found wrong. */
   evades(node: ProviderId, isDue: boolean): boolean {
     if (this.#caught.has(node)) return true;
     const gaps = this.#gaps.get(node) ?? 0;
@@ -70,32 +70,32 @@ export class AuditPlan {
 export interface Returned extends ShardTotals {
   /** Decoded; empty for an evaluation. */
   readonly vector: Float32Array;
-  /** Null for what does not travel by top-k. */
+  /** Null unless it was compressed by top-k. */
   readonly sent: SentShard | null;
 }
 
 export interface Terms {
   readonly codec: Compression;
-  /** With top-k: what the node had left of shards before, null where nobody knows. */
+  /** With top-k: what earlier shards left in the node's residual; null where that is unknown. */
   readonly before: Leftovers | null;
   readonly local: boolean;
 }
 
 /**
- * Relative to the norm. Devices round differently, by 1e-6, but a unit that is a rounding away from the kink of its ReLU has a gradient
- * on one device and none on another: of a shard of 16 samples that is one or two percent. What a wrong gradient does within
- * this is less than what its choice of samples does.
+ * Relative to the norm. Devices round differently, by 1e-6, but a unit that is a rounding away from the kink of its ReLU has a gradient on
+ * one device and none on another: of a shard of 16 samples that is one or two percent. An error within this matters less than the choice of
+ * samples does.
  */
 const TOLERANCE = 0.02;
 /** Steps in a row let small differences grow. */
 const LOCAL_TOLERANCE = 0.1;
-/** For each sample, where everything is almost zero. */
+/** Absolute tolerance for each sample, for values that are almost zero. */
 const FLOOR = 1e-6;
-/** Of what was sent: a residual may be much larger than the gradient that is added to it. */
+/** Relative to the norm of what was sent: a residual may be much larger than the gradient that is added to it. */
 const SENT_ROUNDING = 2 ** -22;
-/** Rounding of this shard, and what rounding left of the one before, which may have been larger. */
+/** In multiples of the codec's error: rounding of this shard, and the residual of the one before, whose rounding may have been larger. */
 const CODEC_ERRORS = 4;
-/** Right answers may differ where two outputs are nearly equal. */
+/** Share of the samples: the predicted class may differ where two outputs are nearly equal. */
 const CORRECT_TOLERANCE = 0.01;
 
 /** What is wrong with a shard, with the figures; '' when it agrees with what the head computed. */
@@ -131,7 +131,7 @@ function vectorDisagreement(returned: Returned, expected: ShardSums, terms: Term
 
 interface Difference {
   readonly error: number;
-  /** As much of it as honest rounding may be. */
+  /** The part of it that honest rounding may explain. */
   readonly rounding: number;
 }
 

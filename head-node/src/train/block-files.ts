@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { MusterError, viewBlock, type BlockView, type SampleLayout } from '@muster/shared';
 
-/** Of sample blocks in memory: shards of a shuffled set take their samples from everywhere. */
+/** Sample blocks that are kept in memory: shards of a shuffled set take their samples from all blocks. */
 const KEPT_BYTES = 128 * 2 ** 20;
 
 /** Blocks of one sample set, the most recently used ones in memory. */
@@ -16,7 +16,7 @@ export class BlockFiles {
     this.#paths = paths;
   }
 
-  /** Throws BLOCK_MISSING when its file is gone, BAD_DATA when it is not what it should be. */
+  /** Throws BLOCK_MISSING when the block's file is gone, BAD_DATA when it is not what it should be. */
   blockAt(number: number): BlockView {
     const known = this.#kept.get(number) ?? this.#read(number);
     this.#kept.delete(number);

@@ -1,4 +1,4 @@
-/** What is asked of the trainer process. */
+/** Calls of the trainer process. */
 import type { ProviderId, RoundStart, TaskId, TrainingReport, TrainLayout, TrainSpec, WireError } from '@muster/shared';
 
 export interface OpenRun {
@@ -10,14 +10,14 @@ export interface OpenRun {
   readonly checkpointPath: string | null;
 }
 
-/** A file that is said to be what comes of shard `index` of a round. */
+/** A file that a node returned as the result of shard `index` of a round. */
 export interface ReturnedShard {
   readonly task: TaskId;
   readonly round: number;
   readonly index: number;
   readonly node: ProviderId;
   readonly path: string;
-  /** What the node says that it took. */
+  /** Compute time, as the node reports it. */
   readonly computeMs: number;
   /** As the round was cut. */
   readonly layout: TrainLayout;
@@ -25,12 +25,12 @@ export interface ReturnedShard {
 
 export interface ShardVerdict {
   readonly ok: boolean;
-  /** '' when it is. */
+  /** '' when `ok`. */
   readonly why: string;
   readonly verifyMs: number;
 }
 
-/** A file in the store's folder for incoming ones, to be renamed to the block's place. */
+/** A file in the store's incoming folder, to be renamed to the block's place. */
 export interface MadeBlock {
   readonly operand: string;
   readonly id: RoundStart['blocks'][number]['id'];
@@ -41,23 +41,23 @@ export interface MadeBlock {
 export interface ReadyRound {
   readonly type: 'ready';
   readonly start: RoundStart;
-  /** Those of `start.blocks` that were not there in the round before. */
+  /** Those of `start.blocks` that are new in this round. */
   readonly blocks: readonly MadeBlock[];
   readonly report: TrainingReport;
 }
 
-/** What comes of a run that is opened, or of a round that is over. */
+/** The outcome of opening a run, or of folding a round. */
 export type RunOutcome =
   | ReadyRound
   | { readonly type: 'ended'; readonly report: TrainingReport }
   | {
       readonly type: 'failed';
       readonly error: WireError;
-      /** Null when nothing has come of the run. */
+      /** Null if the run has reported nothing yet. */
       readonly report: TrainingReport | null;
     };
 
-/** `checkpointDue`: it is time for one, which is best written while the nodes compute. */
+/** `checkpointDue`: a checkpoint is to be written, best while the nodes compute. */
 export interface RunAnswer {
   readonly outcome: RunOutcome;
   readonly checkpointDue: boolean;

@@ -12,7 +12,7 @@ export interface OpenRunsPorts {
   readonly directory: string;
   readonly incomingDirectory: string;
   readonly clock: Clock;
-  /** Must not follow from what nodes know. */
+  /** Nodes must not be able to predict it. */
   readonly random: Random;
   readonly recomputation: (run: OpenRun) => Recompute;
   readonly auditShare?: number;
@@ -58,17 +58,17 @@ export class OpenRuns {
     return run === undefined ? null : this.#settle(ask.task, () => run.fold(ask));
   }
 
-  /** Nothing for a run that is not open. */
+  /** Does nothing for a run that is not open. */
   foldEarly(task: TaskId): void {
     this.#runs.get(task)?.foldEarly();
   }
 
-  /** Nothing for a run that is not open. */
+  /** Does nothing for a run that is not open. */
   checkpoint(task: TaskId): void {
     this.#runs.get(task)?.checkpoint();
   }
 
-  /** What it has done since its last checkpoint is not lost, if it can be written. */
+  /** Closes the run, with a checkpoint of its progress since the last one. */
   close(task: TaskId): void {
     const run = this.#runs.get(task);
     this.#runs.delete(task);
@@ -80,7 +80,7 @@ export class OpenRuns {
     rmSync(join(this.#ports.directory, task), { recursive: true, force: true });
   }
 
-  /** A run that is over takes no memory, whatever it is over of. */
+  /** Drops a run that has ended or failed; one that failed with DISK_FULL stays open. */
   #settle<T extends RunAnswer | null>(task: TaskId, answer: () => T): T {
     try {
       const settled = answer();
@@ -93,7 +93,7 @@ export class OpenRuns {
   }
 }
 
-/** What a process that died was writing goes. */
+/** Removes the temporary files of a process that died while writing. */
 function makeClean(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   for (const name of readdirSync(directory)) if (name.endsWith('.tmp')) rmSync(join(directory, name), { force: true });

@@ -12,7 +12,7 @@ import { incomingBlockName, withDiskErrors, writeOverSpare } from '@muster/share
 import type { MadeBlock } from './calls.ts';
 import { modelText } from './run-checkpoint.ts';
 
-/** Makes the files of the blocks that a round begins from, in the store's folder for incoming ones. */
+/** Makes the files of the blocks that a round begins from, in the store's incoming folder. */
 export class RoundBlocks {
   readonly #task: TaskId;
   readonly #incoming: string;

@@ -1,6 +1,6 @@
 import { GradientSum, MusterError, robustMean, type RobustAggregator } from '@muster/shared';
 
-/** What the nodes found of one shard, but for the vector. */
+/** The result of one shard, without its vector. */
 export interface ShardTotals {
   readonly samples: number;
   readonly correct: number;
@@ -8,7 +8,7 @@ export interface ShardTotals {
   readonly loss: number;
 }
 
-/** Sums the shards of a round as they come, whoever they come from: the order of the additions depends on their numbers alone. */
+/** Sums the shards of a round as they come. The order of the additions depends on the shard numbers alone. */
 export interface VectorSum {
   /** An array to decode into. */
   spare(): Float32Array;
@@ -22,7 +22,7 @@ export function vectorSum(shards: number, parameters: number, robust: RobustAggr
   return robust === null ? new WeightedMean(shards, parameters) : new RobustMean(parameters, robust);
 }
 
-/** Over samples: where a shard is missing, it is exactly the mean over those that are there. */
+/** Mean over samples: where shards are missing, exactly the mean over the samples that are there. */
 class WeightedMean implements VectorSum {
   readonly #sum: GradientSum;
 

@@ -12,16 +12,16 @@ import {
 } from '@muster/shared';
 import { systemCodeOf, writeFileAtomically } from '@muster/shared/io';
 
-/** A checkpoint and the history of its run, which those that other programs wrote do not have. */
+/** A checkpoint and the progress of its run; `progress` is null where another program wrote the file. */
 export interface RunCheckpoint {
   readonly checkpoint: Checkpoint;
   readonly progress: SavedProgress | null;
 }
 
-/** The same for two descriptions of one model: a parsed description has its fields in one order. */
+/** Equal for equal models, because a parsed description has its fields in one order. */
 export const modelText = (model: Model): string => JSON.stringify(model);
 
-/** On disk when it returns, with the length of the file. */
+/** Returns the length of the file, once it is on disk. */
 export function writeCheckpoint(path: string, model: Model, { checkpoint, progress }: RunCheckpoint): number {
   const { tensors, metadata } = checkpointTensors(checkpoint, parameters(model));
   const pieces = writeSafetensors({ tensors, metadata: { ...metadata, progress: JSON.stringify(progress) } });

@@ -2,18 +2,18 @@ import { copyFileSync, existsSync, linkSync, renameSync, rmSync } from 'node:fs'
 import type { Clock, Model } from '@muster/shared';
 import { readCheckpoint, writeCheckpoint, type RunCheckpoint } from './run-checkpoint.ts';
 
-/** Epochs that are shorter do without: to write through to the disk takes 10 ms and more, and may not be most of the time. */
+/** Shorter epochs end without a checkpoint: writing through to the disk takes 10 ms or more, and must not take most of the time. */
 const EPOCH_MS_MIN = 250;
-/** From one to the next it takes this many times what it takes to write one. */
+/** The time from one checkpoint to the next is at least this many times what writing one takes. */
 const TIMES_WRITING = 10;
 
 /**
- * The checkpoint file of a run, and when it is time for the next. The loss at the weights of a checkpoint is known a round later. Until then
- * the one before stays beside it, and a run that diverges goes back to that: weights may be numbers and lead to none.
+ * The checkpoint file of a run, and when the next one is due. The loss at a checkpoint's weights is known a round later. Until then the
+ * checkpoint before it is kept, and a run that diverges goes back to that: weights may be finite where their loss is not.
  */
 export class RunCheckpoints {
   readonly path: string;
-  /** The newest one that is known to be good, as long as that is not the newest of all. */
+  /** The newest checkpoint that is known to be good; there is such a file only while a newer one is not. */
   readonly #goodPath: string;
   readonly #everyMs: number;
   readonly #clock: Clock;
@@ -32,7 +32,7 @@ export class RunCheckpoints {
     this.#triedAtMs = clock.nowMs();
   }
 
-  /** As reports have it: what a restart would begin with. */
+  /** As in reports: the checkpoint that a restart would begin with. */
   get latest(): { checkpointStep: number; checkpointBytes: number } {
     return { checkpointStep: this.#step, checkpointBytes: this.#bytes };
   }
@@ -48,7 +48,7 @@ export class RunCheckpoints {
     this.#bytes = bytes;
   }
 
-  /** One that fails, say for want of room, is tried again when the next is due. */
+  /** Throws when it cannot be written, say for lack of space; the next attempt is when the next checkpoint is due. */
   write(model: Model, content: RunCheckpoint): void {
     this.#triedAtMs = this.#clock.nowMs();
     if (this.#isGood && this.#bytes > 0) keepAs(this.#goodPath, this.path);
@@ -57,14 +57,14 @@ export class RunCheckpoints {
     this.#tookMs = this.#clock.nowMs() - this.#triedAtMs;
   }
 
-  /** The loss at the newest is a number. */
+  /** To be called when the loss at the newest checkpoint's weights is finite. */
   good(): void {
     if (this.#isGood) return;
     rmSync(this.#goodPath, { force: true });
     this.#isGood = true;
   }
 
-  /** To the newest that is known to be good; stays at the newest of all where none is. */
+  /** Goes back to the checkpoint that was kept as good; the newest stays where there is none. */
   goBack(model: Model): void {
     if (!existsSync(this.#goodPath)) return;
     renameSync(this.#goodPath, this.path);
@@ -74,7 +74,7 @@ export class RunCheckpoints {
   }
 }
 
-/** A second name, where the file system has such a thing. */
+/** As a hard link; as a copy where the file system has no links. */
 function keepAs(name: string, path: string): void {
   rmSync(name, { force: true });
   try {

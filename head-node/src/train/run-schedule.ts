@@ -8,7 +8,7 @@ export interface RunPosition {
   readonly cursor: number;
 }
 
-/** Rounds in their order. The position says everything: a run that goes on from a checkpoint finds its place by it. */
+/** Rounds in their order. A position determines all that follow it: a run that is resumed finds its place by it. */
 export class RunSchedule {
   readonly #spec: TrainSpec;
 
@@ -47,14 +47,14 @@ export class RunSchedule {
     return { ...common, kind: 'gradient', from: cursor, to };
   }
 
-  /** The position behind a round. */
+  /** The position after a round. */
   after({ kind, epoch, to }: TrainRound): RunPosition {
     const { trainSamples, testSamples } = this.#spec;
     const epochIsOver = kind === 'evaluate' || (to === trainSamples && testSamples === 0);
     return epochIsOver ? { epoch: epoch + 1, cursor: 0 } : { epoch, cursor: to };
   }
 
-  /** A checkpoint may be of a run with other options or more samples. */
+  /** Adapts the position of a checkpoint, which may be of a run with other options or more samples. */
   placed({ epoch, cursor }: RunPosition): RunPosition {
     const { trainSamples, testSamples } = this.#spec;
     if (cursor < trainSamples) return { epoch, cursor };

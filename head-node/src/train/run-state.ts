@@ -11,11 +11,11 @@ import {
 import { modelText } from './run-checkpoint.ts';
 import { allFinite } from './shard-file.ts';
 
-/** The weights and what their optimizer remembers. */
+/** The weights and the state of their optimizer. */
 export class RunState {
   readonly weights: Float32Array<ArrayBuffer>;
   readonly #spec: TrainSpec;
-  /** Of the head's own steps; null where nodes step alone. */
+  /** Takes the head's own steps; null where nodes step alone. */
   readonly #inner: Optimizer | null;
   readonly #outer: OuterOptimizer | null;
 
@@ -36,7 +36,7 @@ export class RunState {
   /** `mean` is the mean gradient, which may be clipped in place, or what nodes that step alone moved the weights by. */
   step(mean: Float32Array, learningRate: number): void {
     const { clipNorm } = this.#spec.options;
-    // The norm alone takes as long as half an optimizer step.
+    // Without clipping the norm is not computed: that takes half as long as an optimizer step.
     if (this.#inner !== null && clipNorm > 0) clipByGlobalNorm(mean, clipNorm);
     this.#inner?.step(this.weights, mean, learningRate);
     this.#outer?.step(this.weights, mean);
@@ -46,13 +46,13 @@ export class RunState {
     return allFinite(this.weights);
   }
 
-  /** Moments may overflow before the weights do. */
+  /** Is the optimizer's state finite? Moments may overflow before the weights do. */
   remembersNumbers(): boolean {
     const states = [this.#inner?.state() ?? {}, this.#outer?.state() ?? {}];
     return states.flatMap((state) => Object.values(state)).every((array) => allFinite(array));
   }
 
-  /** Of live arrays. */
+  /** Refers to the live arrays, which the next step changes. */
   checkpoint(place: Pick<Checkpoint, 'step' | 'epoch' | 'cursor' | 'data'>): Checkpoint {
     const none: OptimizerState = {};
     return {

@@ -1,16 +1,16 @@
 /**
- * What a shard that travels by top-k says of the gradient it was made from. A node sends the k largest values of gradient + residual and
- * keeps the others for its next shard. So where it sent a value the residual is nothing from then on, and elsewhere it is no larger than
- * the smallest value that was sent. Two shards of a node, one after the other, leave an interval for each value of the second
- * one's gradient, and the gradient that the head computes lies in all of them if the node's did.
+ * What a top-k shard tells about the gradient it was made from. A node sends the k largest values of gradient + residual and keeps the
+ * others as the residual of its next shard. So the residual is zero where a value was sent, and elsewhere no larger than the smallest value
+ * that was sent. Two consecutive shards of a node thus give an interval for each value of the second one's gradient, and the gradient that
+ * the head computes lies in all of them if the node's did.
  */
 import { topKEntries, type ProviderId, type ShardResult } from '@muster/shared';
 
-/** What is left for the next shard. */
+/** Bounds of the residual that is left for the next shard. */
 export interface Leftovers {
-  /** Nothing is left in these places. */
+  /** Places where the residual is zero. */
   readonly sent: Int32Array;
-  /** At most so much in every other. */
+  /** Bound of the residual's magnitude in every other place. */
   readonly most: number;
 }
 
@@ -18,11 +18,11 @@ export const NO_LEFTOVERS: Leftovers = { sent: new Int32Array(), most: 0 };
 
 export interface SentShard extends Leftovers {
   readonly number: number;
-  /** The one whose leftovers went into it, 0 for none. */
+  /** Number of the shard whose residual went into it; 0 for none. */
   readonly after: number;
 }
 
-/** Holds when the bytes of the payload are others. */
+/** A copy, which stays valid when the payload's memory is reused. */
 export function sentShard({ number, after, payload }: ShardResult): SentShard {
   const { indices, values } = topKEntries(payload);
   const most = values.reduce((least, value) => Math.min(least, Math.abs(value)), Infinity);
@@ -30,20 +30,20 @@ export function sentShard({ number, after, payload }: ShardResult): SentShard {
 }
 
 /**
- * The latest shard of each node. At the beginning of a round every node is told which that is, and goes back to what that one left: so a
- * shard that never came, or came too late, takes nothing with it, and the next one follows one that is known here.
+ * The latest shard of each node. At the beginning of a round every node is told which that is, and goes back to the residual that it left:
+ * so a shard that never came, or came too late, takes nothing with it, and the next one follows a shard that is known here.
  */
 export class SentShards {
   readonly #latest = new Map<ProviderId, SentShard>();
   #told: ReadonlySet<ProviderId> = new Set();
 
-  /** What nodes are told in this round. */
+  /** Returns the shard numbers that nodes are told in this round. */
   beginRound(): Record<ProviderId, number> {
     this.#told = new Set(this.#latest.keys());
     return Object.fromEntries([...this.#latest].map(([node, { number }]) => [node, number]));
   }
 
-  /** A node that was told in this round of no shard must make none that follows one. */
+  /** False for a node that was told of no shard in this round: its shards must not follow one. */
   mayFollow(node: ProviderId): boolean {
     return this.#told.has(node);
   }
@@ -52,7 +52,7 @@ export class SentShards {
     this.#latest.set(node, shard);
   }
 
-  /** What was left when the node made the shard; null when the one before it did not come. */
+  /** Bounds of the residual that went into the shard; null when the shard that it follows is not the latest one known. */
   leftoversFor(node: ProviderId, { after }: SentShard): Leftovers | null {
     if (after === 0) return NO_LEFTOVERS;
     const latest = this.#latest.get(node);
@@ -68,8 +68,8 @@ export interface Sending {
 }
 
 /**
- * The distance from the gradient to the nearest that the node can have had: in a place that was sent, at most what was left of before off
- * the value; in any other, that and what is left now off zero.
+ * The distance from `gradient` to the nearest gradient that the node can have had. In a place that was sent, that one differs from the
+ * value by at most the residual bound before; in any other, from zero by at most the sum of the bounds before and after.
  */
 export function distanceFromSent(gradient: Float32Array, { vector, shard, before }: Sending): number {
   const allowed = new Float64Array(gradient.length).fill(before.most + shard.most);

@@ -32,7 +32,7 @@ export interface CheckInputs {
 export interface CheckedShard {
   /** What is wrong with it; '' when nothing is. */
   readonly why: string;
-  /** Null when it cannot even be read. */
+  /** Null when it cannot be read. */
   readonly returned: Returned | null;
   readonly isFinite: boolean;
   /** Was it computed again? */
@@ -52,7 +52,7 @@ export class ShardCheck {
     this.#ports = ports;
   }
 
-  /** What nodes are told of their shards when a round begins; null where they need not know. */
+  /** The shard numbers that nodes are told when a round begins; null without top-k. */
   beginRound(): Record<ProviderId, number> | null {
     return typeof this.#spec.options.compression === 'object' ? this.#sent.beginRound() : null;
   }
@@ -63,7 +63,7 @@ export class ShardCheck {
     const { why, returned, isFinite } = this.#read(shard, inputs.into);
     const judged = returned ? await this.#judge(shard, { returned, isFinite }, inputs.weights) : unseen(why);
     if (returned?.sent) this.#sent.add(shard.node, returned.sent);
-    // Nodes that tell the truth of a test set may lie about gradients.
+    // Not for evaluations: a node that is honest about those may lie in its first gradient.
     if (inputs.into !== null) audits.seen(shard.node);
     if (judged.why !== '') audits.caught(shard.node);
     return { returned, isFinite, ...judged };
@@ -124,7 +124,7 @@ interface Grounds {
   readonly before: Leftovers | null;
 }
 
-/** Without computing anything again. */
+/** A judgement without computing the shard again. */
 const unseen = (why: string): Judged => ({ why, isAudited: false });
 
 const EVASION = `it follows a shard that did not come, and so did more than ${GAPS_MAX} in a row, or the node was found wrong`;

@@ -13,8 +13,8 @@ export class ShardFile {
   #memory = Buffer.alloc(0);
 
   /**
-   * What a node returned for a shard; its payload holds until the next call. Throws BAD_DATA for what is no result of so many samples, and
-   * BLOCK_MISSING when there is no file.
+   * What a node returned for a shard; its payload is valid until the next call. Throws BAD_DATA for what is no result of so many samples,
+   * and BLOCK_MISSING when there is no file.
    */
   read(path: string, { samples, payloadBytes, mayCarry }: Expected): ShardResult {
     const bytes = this.#bytes(path, SHARD_HEADER_BYTES + payloadBytes);
@@ -22,12 +22,12 @@ export class ShardFile {
     const { length } = result.payload;
     if (result.after > 0 && !mayCarry)
       throw badResult(`it carries what shard ${result.after} left, and nothing is kept`);
-    // A codec for finite values has nothing to say of others.
+    // Codecs take finite values only: a shard that is not finite comes without a payload.
     if (length === payloadBytes || (length === 0 && !Number.isFinite(result.loss))) return result;
     throw badResult(`it carries ${length} bytes, not ${payloadBytes}`);
   }
 
-  /** At most a byte more than it should have. */
+  /** Reads at most one byte more than expected, which tells that the file is too long. */
   #bytes(path: string, expected: number): Buffer {
     if (this.#memory.length < expected + 1) this.#memory = Buffer.allocUnsafeSlow(expected + 1);
     const file = opened(path);
@@ -43,7 +43,7 @@ export class ShardFile {
 export interface Expected {
   readonly samples: number;
   readonly payloadBytes: number;
-  /** Do nodes keep what compression leaves out? */
+  /** Do nodes keep a residual of what compression leaves out? */
   readonly mayCarry: boolean;
 }
 
@@ -71,7 +71,7 @@ function readUpTo(file: number, into: Buffer): number {
   return filled;
 }
 
-/** Decodes into `out`; false when a value, or the loss, is no number. Throws PROTOCOL for what no codec has written. */
+/** Decodes into `out`; false when a value, or the loss, is not finite. Throws PROTOCOL for what no codec has written. */
 export function decodeShard({ loss, payload }: ShardResult, codec: Compression, out: Float32Array): boolean {
   if (payload.length === 0) return Number.isFinite(loss);
   decodeGradient(codec, payload, { out });
@@ -79,8 +79,8 @@ export function decodeShard({ loss, payload }: ShardResult, codec: Compression, 
 }
 
 /**
- * A sum of finite float32 is finite in float64, whatever they are. Four sums, because additions wait for the one before: twice as fast as
- * a look at the bits of each value.
+ * Sums of finite float32 values are finite in float64. Four sums, because each addition waits for the one before: twice as fast as testing
+ * the bits of each value.
  */
 export function allFinite(values: Float32Array): boolean {
   let [a, b, c, d] = [0, 0, 0, 0];

@@ -1,4 +1,4 @@
-/** The trainer process: one call at a time, in their order, on one thread. Arguments: its directory, the store's folder for incoming files. */
+/** The trainer process: one call at a time, in order, on one thread. Arguments: its directory and the store's incoming folder. */
 import { randomInt } from 'node:crypto';
 import { seededRandom, systemClock } from '@muster/shared';
 import { serveFrames } from '@muster/shared/io';
@@ -21,7 +21,7 @@ await serveFrames<TrainCalls>({
   open: (ask) => runs.open(ask),
   check: async (shard) => {
     const verdict = await runs.check(shard);
-    // When the answer is on its way.
+    // Not before the answer is on its way.
     setImmediate(() => runs.foldEarly(shard.task));
     return verdict;
   },

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { MusterError, type Checkpoint, type TrainedOn, type TrainSpec } from '@muster/shared';
 
-/** Files of blocks have the hash of their content as their name. */
+/** Identifies the samples by the names of their block files, which are hashes of the content. */
 export function trainedOn({ trainSamples: samples }: TrainSpec, trainPaths: readonly string[]): TrainedOn {
   const names = trainPaths.map((path) => basename(path)).join(' ');
   return { samples, digest: createHash('sha256').update(names).digest('hex').slice(0, 32) };
 }
 
-/** Throws CHECKPOINT_MISMATCH: a place in the order of some samples is none in that of others. */
+/** Throws CHECKPOINT_MISMATCH: the data cursor is only valid for the samples it was taken over. */
 export function checkData(data: TrainedOn, checkpoint: Checkpoint | null): void {
   const before = checkpoint?.data ?? null;
   if (before === null || before.digest === data.digest) return;

@@ -20,7 +20,7 @@ export interface TrainerOptions {
   readonly logger: Logger;
   /** Each run has a folder in it, with its checkpoint. */
   readonly directory: string;
-  /** Of the block store, on the same file system. */
+  /** The block store's incoming folder, on the same file system. */
   readonly incomingDirectory: string;
   /** The compiled train-main; tests that run from source name it. */
   readonly script?: string;
@@ -28,11 +28,11 @@ export interface TrainerOptions {
 
 /** Called from the trainer's own promises: must not throw. */
 export interface TrainerListener {
-  /** A round may begin: these blocks are to be taken over, the rest of `start.blocks` is known from the round before. */
+  /** A round may begin. The store is to take over `round.blocks`; the rest of `start.blocks` is known from the round before. */
   ready(task: TaskId, round: ReadyRound): void;
   /** The checkpoint holds the final weights. */
   ended(task: TaskId, report: TrainingReport): void;
-  /** `report` is null when nothing has come of the run. */
+  /** `report` is null if the run has reported nothing yet. */
   failed(task: TaskId, error: WireError, report: TrainingReport | null): void;
 }
 
@@ -51,11 +51,14 @@ export interface Trainer {
    * BLOCK_MISSING when a file is gone. Never settles when the process dies: the round is void then.
    */
   check(shard: ReturnedShard): Promise<ShardVerdict>;
-  /** Makes the next round of these, as soon as the disk has room for it; `ready`, `ended` or `failed` follows. Does nothing for a round that is over. */
+  /**
+   * Makes the next round from these shards, as soon as the disk has room for it; `ready`, `ended` or `failed` follows. Does nothing for a
+   * round that is over.
+   */
   fold(task: TaskId, round: number, accepted: readonly number[]): void;
-  /** Nothing more is heard of the run; it writes a checkpoint of what it has done since the last, which stays. */
+  /** Ends the run without further events; it writes a checkpoint of its progress since the last one, which stays. */
   close(task: TaskId): void;
-  /** ... and its checkpoint goes. */
+  /** Ends the run, and deletes its checkpoint. */
   forget(task: TaskId): void;
   checkpointPath(task: TaskId): string;
   /** Runs that have something on disk. */
@@ -64,11 +67,11 @@ export interface Trainer {
   stop(): Promise<void>;
 }
 
-/** A run at whose calls the process died this often has failed, unless it got further in between. */
+/** A run has failed when the process died this often during its calls without the run getting further in between. */
 const DEATHS_MAX = 3;
-/** As often in a row as it ends without anything to blame, all open runs have failed. */
+/** All open runs have failed when the process ended this often in a row with no run to blame. */
 const VAIN_STARTS_MAX = 5;
-/** Before it is started again after the first of these; twice as long with each, but for no longer than the last. */
+/** Wait before the restart after the first such end; doubled with each further one, up to the maximum. */
 const RESTART_MS = 50;
 const RESTART_MS_MAX = 30_000;
 const ROOM_CHECK_MS = 250;
@@ -88,33 +91,36 @@ interface Run {
   report: TrainingReport | null;
   /** The furthest step at which the process died at a call of this run. */
   diedAtStep: number;
-  /** Since it got further than that. */
+  /** Deaths of the process since the run got further than that. */
   deaths: number;
-  /** At its checkpoint, since the last that was written: time may bring that about at another step each time. */
+  /**
+   * Deaths while its checkpoint was written, since the last that succeeded. Counted separately: a checkpoint is due by time, so the step
+   * may be another each time.
+   */
   checkpointDeaths: number;
 }
 
-/** One without an answer. */
+/** A call without an answer. */
 interface Call {
-  /** Whose it is; null for one of the trainer itself. */
+  /** The run that it is for; null for a call of the trainer itself. */
   readonly entry: Run | null;
   readonly isCheckpoint: boolean;
 }
 
-/** What calls of a process that died come to. */
+/** The result of a call to a process that died. */
 const never = (): Promise<never> => new Promise<never>(() => undefined);
 
 class ChildTrainer implements Trainer {
   readonly #options: TrainerOptions;
-  /** Those that are open. */
+  /** Open runs. */
   readonly #runs = new Map<TaskId, Run>();
   /** The latest round of a task; they ascend even where it is closed and opened again. */
   readonly #rounds = new Map<TaskId, number>();
   #listener: TrainerListener | null = null;
   #process: FramedProcess<TrainCalls>;
-  /** Of this process, in their order: it is at the first. */
+  /** Calls of this process without an answer, in their order: it works on the first. */
   #calls = new Set<Call>();
-  /** Ends of the process that no run is to blame for, since it last answered one. */
+  /** Ends of the process that no run is to blame for, since a call of a run was last answered. */
   #vainStarts = 0;
   #restart: NodeJS.Timeout | undefined;
   #stopping = false;
@@ -137,7 +143,7 @@ class ChildTrainer implements Trainer {
     this.#listener = listener;
   }
 
-  /** While there is no process, it waits for the next. */
+  /** Without a process, the run is opened when the next one starts. */
   open(task: TaskId, run: OpenRun): void {
     if (this.#runs.has(task)) return;
     const entry: Run = { task, run, report: null, diedAtStep: -1, deaths: 0, checkpointDeaths: 0 };
@@ -165,7 +171,7 @@ class ChildTrainer implements Trainer {
     );
   }
 
-  /** The checkpoint goes even where there is no process to remove it. */
+  /** Deletes the checkpoint here if there is no process to delete it. */
   forget(task: TaskId): void {
     this.#runs.delete(task);
     this.#rounds.delete(task);
@@ -231,7 +237,7 @@ class ChildTrainer implements Trainer {
     );
   }
 
-  /** A disk without room is waited for, as results and the journal do. By then the run may be closed, or opened by another process. */
+  /** Waits for space on the disk, as results and the journal do. By then the run may be closed, or opened in another process. */
   #awaitRoom(entry: Run, askAgain: () => void): void {
     const { task } = entry;
     this.#options.logger.warn({ task }, 'there is no room for the next round; waiting for some');
@@ -321,7 +327,7 @@ class ChildTrainer implements Trainer {
       script,
       args: [directory, incomingDirectory],
       title: 'train',
-      // ONNX Runtime reports to its maker otherwise, and leaves files in the folder for temporary ones.
+      // Otherwise ONNX Runtime sends telemetry, and leaves temporary files behind.
       env: { ORT_DISABLE_TELEMETRY: '1' },
       onStderr: (line) => logger.warn({ process: 'train' }, line),
     });
@@ -339,7 +345,7 @@ class ChildTrainer implements Trainer {
   readonly #ignore = (): void => undefined;
 }
 
-/** Of an answer that nobody wants any more. */
+/** Deletes the blocks of an answer that is not wanted any more. */
 function removeBlocks(outcome: RunOutcome): void {
   if (outcome.type === 'ready') for (const { path } of outcome.blocks) rmSync(path, { force: true });
 }

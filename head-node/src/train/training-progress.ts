@@ -7,7 +7,7 @@ import {
 } from '@muster/shared';
 import type { ShardTotals } from './round-sums.ts';
 
-/** Of the latest round in a moving average. */
+/** Weight of the latest round in a moving average. */
 const WEIGHT = 0.1;
 
 const nothingYet: SavedProgress = {
@@ -33,7 +33,7 @@ export interface RoundTimes {
   readonly aggregateMs: number;
 }
 
-/** How a run stands, but for where it is and what it has on disk. */
+/** The measurements in a report: without the run's position and checkpoint. */
 export type ProgressReport = Pick<
   TrainingReport,
   | 'loss'
@@ -48,7 +48,7 @@ export type ProgressReport = Pick<
 >;
 
 export class TrainingProgress {
-  /** Samples that loss and accuracy are of, at least. */
+  /** Loss and accuracy are of at least this many of the latest samples. */
   readonly #window: number;
   readonly #classifies: boolean;
   #now: SavedProgress;
@@ -59,7 +59,7 @@ export class TrainingProgress {
     this.#now = saved ?? nothingYet;
   }
 
-  /** After a round with gradients. */
+  /** To be called after a round with gradients. */
   stepped(round: ShardTotals, learningRate: number, { steps, roundMs, computeMs, aggregateMs }: RoundTimes): void {
     const now = this.#now;
     const first = now.latest.length === 0;
@@ -118,7 +118,7 @@ export class TrainingProgress {
   }
 }
 
-/** The last of these rounds: no more than it takes for so many samples. */
+/** The last of these rounds: as few as contain so many samples. */
 function newest(rounds: readonly ShardTotals[], samples: number): ShardTotals[] {
   const kept = rounds.slice(-PROGRESS_WINDOW);
   let sum = kept.reduce((total, round) => total + round.samples, 0);

@@ -24,7 +24,7 @@ import { checkData, trainedOn } from './trained-on.ts';
 import { TrainingProgress } from './training-progress.ts';
 
 export interface RunPorts extends ShardCheckPorts {
-  /** The run's own. */
+  /** The run's own directory. */
   readonly directory: string;
   readonly incomingDirectory: string;
   readonly clock: Clock;
@@ -37,9 +37,9 @@ interface OpenRound {
   readonly ask: TrainRound;
   readonly openedMs: number;
   readonly totals: RoundTotals;
-  /** How many it is cut into; known with the first that comes. */
+  /** Number of shards that it is cut into; Infinity until the first one comes. */
   shards: number;
-  /** Are all of its shards numbers? */
+  /** Are all of its shards finite? */
   isFinite: boolean;
   /** The longest of its shards. */
   computeMs: number;
@@ -50,7 +50,7 @@ interface FoldedRound {
   readonly round: OpenRound;
   readonly totals: ShardTotals;
   readonly startedMs: number;
-  /** Is it part of the progress? */
+  /** Has it been added to the progress? */
   isRecorded: boolean;
 }
 
@@ -61,9 +61,9 @@ interface EarlyFold {
 }
 
 /**
- * One training run: rounds one after the other, each made of the results of the one before. It begins at its own newest checkpoint, else
- * at the one it was given, else at the initial weights. With equal shards in equal rounds the weights are equal to the bit, however often
- * it was stopped between.
+ * One training run: rounds one after the other, each made from the results of the one before. It begins at its own newest checkpoint, else
+ * at the one it was given, else at the initial weights. Equal shards in equal rounds give weights that are equal to the bit, however often
+ * the run was stopped in between.
  */
 export class TrainingRun {
   readonly #spec: TrainSpec;
@@ -76,18 +76,18 @@ export class TrainingRun {
   readonly #state: RunState;
   readonly #progress: TrainingProgress;
   readonly #mean: Float32Array;
-  /** Has a checkpoint of its own. */
+  /** Was there a checkpoint of its own when it was opened? */
   readonly #isKnown: boolean;
-  /** For as many shards as the latest round has. */
+  /** Made for the number of shards of the latest round. */
   #sums: { readonly shards: number; readonly sum: VectorSum } | null = null;
-  /** An array of the sums that a refused shard was decoded into. */
+  /** The array that the latest shard was decoded into, as long as that is not added; a refused shard's is used again. */
   #unused: Float32Array | null = null;
   #position: RunPosition;
   #nextRound: number;
   #round: OpenRound | null = null;
-  /** The latest that was. */
+  /** The latest round that was folded. */
   #folded: FoldedRound | null = null;
-  /** What comes of it, where it was folded before the head asked. */
+  /** The answer for a round that was folded before the head asked. */
   #early: EarlyFold | null = null;
 
   /** Throws as `readCheckpoint`, and CHECKPOINT_MISMATCH for a checkpoint of another optimizer or of other samples. */
@@ -139,9 +139,9 @@ export class TrainingRun {
   }
 
   /**
-   * Makes the next round of all shards that passed; null when this one is over already. Those that the head accepted are among them; one
-   * that passed when it was not awaited any more is as good. Throws DISK_FULL when there is no room for the weights: the step is taken by
-   * then, and another call for this round makes what is missing.
+   * Makes the next round from all shards that passed; null when this one is over already. They include all that the head accepted; those
+   * that passed too late for it count as well. Throws DISK_FULL when there is no room for the weights: the step is taken by then, and
+   * another call for this round makes what is missing.
    */
   fold({ round: number, accepted }: FoldAsk): RunAnswer | null {
     const early = this.#early?.round === number ? this.#early : null;
@@ -150,8 +150,8 @@ export class TrainingRun {
   }
 
   /**
-   * To be called when there is nothing else to do. A round whose shards are all there is folded before the head has accepted them: it will
-   * ask for just that, and until then this process would wait.
+   * To be called when the process is idle. A round whose shards are all there is folded before the head has accepted them: it will ask for
+   * exactly that, and until then this process would only wait.
    */
   foldEarly(): void {
     const round = this.#round;
@@ -175,7 +175,7 @@ export class TrainingRun {
     return this.#goOn(this.#folded);
   }
 
-  /** Does nothing with numbers that are none: the run is about to fail, and the last good checkpoint stays. */
+  /** Does nothing if weights or optimizer state are not finite: the run is about to fail, and the last good checkpoint stays. */
   checkpoint(): void {
     if (!this.#state.isFinite() || !this.#state.remembersNumbers()) return;
     this.#checkpoints.write(this.#spec.model, {
@@ -184,7 +184,7 @@ export class TrainingRun {
     });
   }
 
-  /** With a checkpoint of what was done since the last. */
+  /** Writes a checkpoint if there was progress since the last one. */
   close(): void {
     if (this.#stepNumber > this.#checkpoints.latest.checkpointStep) this.checkpoint();
   }
@@ -282,7 +282,7 @@ export class TrainingRun {
     this.#round = null;
     if (!this.#state.isFinite()) return this.#diverged('some weights are no numbers');
     this.checkpoint();
-    // Nothing comes that could go back.
+    // The run is over, so that it cannot go back to an earlier one.
     this.#checkpoints.good();
     const sha256 = createHash('sha256').update(bytesOf(this.#state.weights)).digest('hex');
     return settled({ type: 'ended', report: this.#report(sha256) });
@@ -314,7 +314,7 @@ export class TrainingRun {
   }
 }
 
-/** Gives what came of it as often as it is asked, an error too. */
+/** Calls `make` once, at once; returns or throws its outcome as often as it is asked. */
 function remembered<T>(make: () => T): () => T {
   try {
     const made = make();
@@ -328,7 +328,7 @@ function remembered<T>(make: () => T): () => T {
 
 const settled = (outcome: RunOutcome): RunAnswer => ({ outcome, checkpointDue: false });
 
-/** As nodes send it: weights at the start less those at the end. As it is summed: what they moved by, for each sample. */
+/** Nodes send the weights at the start less those at the end; what is summed is the change of the weights times the samples. In place. */
 function toDeltaSum(vector: Float32Array, samples: number): void {
   for (let i = 0; i < vector.length; i += 1) vector[i]! *= -samples;
 }

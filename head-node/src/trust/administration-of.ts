@@ -9,7 +9,7 @@ export interface AdministrationParts extends Omit<ExpulsionPorts, 'gate'> {
   readonly trust: Trust;
 }
 
-/** Of a running head that listens at this address. */
+/** Connects the administration to a running head that listens at this address. */
 export function administrationOf(endpoint: Endpoint, { trust, ...parts }: AdministrationParts): Administration {
   const { core } = parts;
   return new Administration({

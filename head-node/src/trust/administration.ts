@@ -1,4 +1,4 @@
-/** What an admin asks of the running head: tokens and nodes. Every change is in the audit log before the answer is. */
+/** What an admin asks of the running head: tokens and nodes. Every change is in the audit log before it is answered. */
 import {
   isRole,
   limits,
@@ -22,12 +22,12 @@ import { byPeer, type Trust } from './trust.ts';
 
 export interface AdministrationPorts {
   readonly trust: Trust;
-  /** Where machines that are to join may reach the head. */
+  /** Addresses at which joining machines can reach the head. */
   readonly endpoints: readonly Endpoint[];
   readonly nodes: () => readonly NodeStatus[];
-  /** It gets no new work, and ends what it has; or the other way round. */
+  /** Drains a provider (`on`), which then finishes its leases and gets no new work, or undrains it. */
   readonly drain: (provider: ProviderId, on: boolean) => void;
-  /** What it has goes to others now, and nothing more goes to it. */
+  /** Gives the member's leases to others at once, and sends nothing more to it. */
   readonly expel: (member: Member, sessions: readonly SessionId[]) => void;
 }
 
@@ -40,7 +40,7 @@ export interface CreatedToken {
   readonly token: string;
 }
 
-/** What the answer to `token-create` of an API token is; its secret is nowhere else. */
+/** The answer to `token-create` for an API token; its secret is nowhere else. */
 export interface CreatedApiToken extends ListedApiToken {
   readonly token: string;
 }
@@ -56,12 +56,12 @@ export class Administration {
     this.#ports = ports;
   }
 
-  /** Throws USAGE. */
+  /** Throws USAGE, and TOO_LARGE for one API token too many. */
   answer(peer: Peer, { action, arguments: given }: Pick<Fields<'administer'>, 'action' | 'arguments'>): unknown {
     return this.#actions[action](peer, given);
   }
 
-  /** By default for a provider, for an hour and ten machines. */
+  /** By default for the role provider, one hour and ten machines. */
   createToken(peer: Peer, given: Arguments = {}): CreatedToken {
     const { trust, endpoints } = this.#ports;
     const role = roleIn(given, 'provider');
@@ -86,7 +86,7 @@ export class Administration {
     };
   }
 
-  /** By default for who looks on, for thirty days. Throws USAGE and TOO_LARGE. */
+  /** By default for the role viewer and thirty days. Throws USAGE and TOO_LARGE. */
   createApiToken(peer: Peer, given: Arguments): CreatedApiToken {
     const role = roleIn(given, 'viewer');
     const ttlMs = numberIn(given, 'ttlMs', { fallback: API_TTL_MS, max: TTL_MAX_MS });
@@ -130,7 +130,7 @@ export class Administration {
     'node-revoke': (peer, { id = '' }) => this.#revoke(peer, id),
   };
 
-  /** Also for a node that is not here: it is so when it comes. */
+  /** Also for a node that is not connected: it is drained when it comes. */
   #drain(peer: Peer, idOrName: string, on: boolean): unknown {
     const node = this.#node(idOrName);
     if (this.#ports.trust.roster.drain(node.id, on)) {
@@ -140,7 +140,7 @@ export class Administration {
     return { node };
   }
 
-  /** By identity or provider id, or by a name that only one has: of a member, of a node of this account, or of one that is drained. */
+  /** Finds a member, a node of the head's own account, or a drained node: by identity, provider id, or a name that is unique. */
   #node(idOrName: string): { readonly id: ProviderId; readonly name: string } {
     const { nodes, trust } = this.#ports;
     const member = trust.roster.find(idOrName);
@@ -164,7 +164,7 @@ export class Administration {
     return { member };
   }
 
-  /** Throws USAGE for a name that several have, and for a node that has no key to take away. */
+  /** Throws USAGE for a name that several have, and for a node of the head's own account, which has no key to revoke. */
   #expectMember(idOrName: string): void {
     const { nodes, trust } = this.#ports;
     if (trust.roster.find(idOrName) !== undefined) return;

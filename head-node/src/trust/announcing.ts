@@ -12,8 +12,8 @@ export interface AnnouncingOptions {
 }
 
 /**
- * Tells the local network where this head is, if others can reach it at all. Returns what ends that. A network that cannot be told costs
- * nothing but that: an address works always.
+ * Announces the head on the local network, unless it listens on loopback only. Returns a function that ends that. A failure is only logged:
+ * joining by address works without it.
  */
 export async function announceHead(
   { host, portBase, announce: isWanted, logger }: AnnouncingOptions,

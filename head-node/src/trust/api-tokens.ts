@@ -1,4 +1,4 @@
-/** Opaque tokens for the HTTP interface. The head is the only one that reads them, so one that is revoked is worth nothing at once. */
+/** Opaque tokens for the HTTP interface. Only the head checks them, so that a revocation holds at once. */
 import { limits, MusterError, type ApiTokenRecord, type Role } from '@muster/shared';
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
@@ -6,7 +6,7 @@ const PREFIX = 'muster_';
 const TOKEN = /^muster_([\da-f]{16})_([\w-]{43})$/;
 const SECRET_BYTES = 32;
 
-/** What is shown of one. */
+/** A token as it is shown: without the hash of its secret. */
 export type ListedApiToken = Omit<ApiTokenRecord, 'secretHash'>;
 
 export interface ApiTokenRequest {
@@ -16,7 +16,7 @@ export interface ApiTokenRequest {
 }
 
 export interface ApiTokensPorts {
-  /** Something is different now. */
+  /** Called after every change of the tokens. */
   readonly changed: () => void;
   readonly wallMs: () => number;
 }
@@ -30,12 +30,12 @@ export class ApiTokens {
     this.#ports = ports;
   }
 
-  /** Is this the form of one of ours, whoever made it? */
+  /** Does the key claim to be an API token of a head? */
   static isOne(key: string): boolean {
     return key.startsWith(PREFIX);
   }
 
-  /** With hashes, to be kept. */
+  /** With the hashes, to be stored. */
   get records(): readonly ApiTokenRecord[] {
     return this.#tokens;
   }
@@ -44,10 +44,10 @@ export class ApiTokens {
     return this.#tokens.map(listed);
   }
 
-  /** The token is in what this returns and nowhere else. Throws TOO_LARGE when there are too many. */
+  /** Returns the only copy of the token. Throws TOO_LARGE when there are too many. */
   issue({ name, role, ttlMs }: ApiTokenRequest): { readonly record: ListedApiToken; readonly token: string } {
     const nowMs = this.#ports.wallMs();
-    // Who asks for one that has ended long ago gets no other answer than for one that never was.
+    // Tokens that ended long ago are dropped: they are answered like unknown ones anyway.
     const kept = this.#tokens.filter(({ expiresWallMs }) => expiresWallMs + KEPT_MS > nowMs);
     if (kept.filter((token) => isOpen(token, nowMs)).length >= limits.apiTokensMax.value) throw tooMany();
     const id = randomBytes(8).toString('hex');

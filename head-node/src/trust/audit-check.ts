@@ -11,7 +11,7 @@ export interface AuditVerdict {
 /** Throws BAD_DATA that names the first line that does not follow from the line before it. */
 export function verifyAuditLog(path: string): AuditVerdict {
   const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : [''];
-  // Behind the last line end there is nothing, or what a crash has left.
+  // After the last line end there is nothing, or the part of a line that a crash has left.
   lines.pop();
   let lastHash = BEFORE_THE_FIRST;
   for (const [at, line] of lines.entries()) {

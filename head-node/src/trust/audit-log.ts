@@ -1,6 +1,6 @@
 /**
- * What happened to the cluster's trust and work, one JSON object a line. Each line names the SHA-256 of the line before it, so a line
- * that was changed, removed or put in breaks the chain there. Who can write the file can still write a whole new one, or cut off its
+ * What happened to the cluster's trust and work, one JSON object a line. Each line names the SHA-256 of the line before it, so a line that
+ * was changed, removed or inserted breaks the chain there. Anyone who can write the file can still replace it as a whole, or cut off its
  * end: keep the last hash, which `verify` prints, somewhere else.
  */
 import { createHash } from 'node:crypto';
@@ -33,9 +33,9 @@ export type AuditAction = (typeof auditActions)[number];
 export interface AuditEntry {
   readonly action: AuditAction;
   readonly outcome: 'done' | 'refused';
-  /** Who did it: an identity, or '' where nobody is known. */
+  /** Who did it: an identity, 'head', or '' where that is unknown. */
   readonly actor: string;
-  /** Roles of the actor, with commas. */
+  /** Roles of the actor, comma-separated. */
   readonly role: string;
   /** Address that it came from; '' for this machine, or where ZeroMQ does not tell. */
   readonly address: string;
@@ -47,7 +47,7 @@ export interface AuditEntry {
 export const BEFORE_THE_FIRST = '0'.repeat(64);
 const TAIL_BYTES = 65_536;
 
-/** What a line says of an error. */
+/** The text of an error in the log. */
 export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export const hashOfLine = (line: string): string => createHash('sha256').update(line).digest('hex');
@@ -57,7 +57,7 @@ export class AuditLog {
   readonly #logger: Logger;
   #previous: string;
 
-  /** A last line that a crash cut short is taken away. */
+  /** Removes a last line that a crash cut short. */
   constructor(path: string, logger: Logger) {
     this.#logger = logger;
     this.#file = openSync(path, 'a+', 0o600);
@@ -80,7 +80,7 @@ export class AuditLog {
     closeSync(this.#file);
   }
 
-  /** What there was room for of a line is none, and the next one must not begin behind it. */
+  /** Removes a line that was written in part, so that the next one does not follow on it. */
   #cutBack(size: number): void {
     try {
       ftruncateSync(this.#file, size);

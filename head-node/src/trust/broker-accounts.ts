@@ -1,6 +1,6 @@
 /**
- * What a provider needs to log in to the broker. Its password follows from the head's secret key, the provider and who it joined as: it
- * need not be kept, and one that joins again after it was revoked has another.
+ * Logins of providers at the broker. A password is derived from the head's secret key, the provider and the identity that it joined as:
+ * none is stored, and a provider that joins again after it was revoked has another.
  */
 import {
   decodeZ85,
@@ -17,19 +17,22 @@ import { hkdfSync } from 'node:crypto';
 import type { Roster } from './roster.ts';
 
 export interface BrokerAccounts {
-  /** From its enrolment on, and again whenever it comes: the broker may have lost it. `joinedAs`: its identity, or 'local'. */
+  /**
+   * Makes the provider's user; at its enrolment, and again at each registration, as the broker may have lost it. `joinedAs`: its identity,
+   * or 'local'.
+   */
   admit(provider: ProviderId, joinedAs: string): void;
   expel(member: Pick<Member, 'provider'>): void;
-  /** For its registration only. '' where providers have no users of their own. */
+  /** The broker's URL with the provider's login, for its registration only; '' where providers have no users of their own. */
   accessOf(provider: ProviderId, joinedAs: string): BrokerOffer;
-  /** May this user of the broker speak for the provider? Null: nobody said who it is. */
+  /** May this user of the broker publish for the provider? Null: the message has no user-id. */
   speaksFor(user: string | null, provider: ProviderId): boolean;
   close(): void;
 }
 
 const nothing = (): void => undefined;
 
-/** Who may log in is the business of whoever runs the broker. */
+/** Users of the broker are then up to whoever runs it. */
 export const noBrokerAccounts: BrokerAccounts = {
   admit: nothing,
   expel: nothing,
@@ -43,18 +46,21 @@ export interface BrokerAccountsOptions {
   readonly amqpAdminUrl: string | null;
   readonly amqpPublicUrl: string | null;
   readonly amqpTls: BrokerTls;
-  /** Nothing is encrypted then, so no password is given out. */
+  /** Providers then get no passwords, because nothing is encrypted. */
   readonly insecure: boolean;
   readonly logger: Logger;
 }
 
 export interface BrokerAccountsPorts {
-  /** Of the head. */
+  /** The head's secret key, Z85. */
   readonly secretKey: string;
   readonly roster: Roster;
 }
 
-/** Waits for the broker's answer, but not for a broker that gives none. Throws BACKBONE_REFUSED for an address that is none. */
+/**
+ * Prepares the broker's virtual host; if the broker does not answer, that is logged and left out. Throws BACKBONE_REFUSED for an address
+ * that cannot be used.
+ */
 export async function openBrokerAccounts(
   { amqpUrl, amqpAdminUrl, amqpPublicUrl, amqpTls: tls, insecure, logger }: BrokerAccountsOptions,
   { secretKey, roster }: BrokerAccountsPorts,
@@ -65,7 +71,7 @@ export async function openBrokerAccounts(
     if (!isMusterError(error)) throw error;
     logger.warn({ why: error.why }, error.message);
   });
-  // What an earlier life may not have come to.
+  // Removals that an earlier epoch may not have completed.
   for (const provider of withoutMember(roster)) accounts.expel(provider);
   const ca = (tls.ca ?? '').length > limits.brokerCaBytesMax.value ? '' : (tls.ca ?? '');
   const passwordOf = (provider: ProviderId, joinedAs: string): string => derived(secretKey, `${provider} ${joinedAs}`);
@@ -78,7 +84,7 @@ export async function openBrokerAccounts(
   };
 }
 
-/** Revoked, and not here again as somebody else. */
+/** Providers that were revoked and have not joined again. */
 function withoutMember({ members }: Roster): Set<ProviderId> {
   const here = new Set(members.filter(({ state }) => state !== 'revoked').map(({ provider }) => provider));
   const gone = members.filter(({ provider }) => !here.has(provider)).map(({ provider }) => provider);

@@ -67,7 +67,7 @@ const ANIMALS = [
   'vole',
 ];
 
-/** By which people tell clusters apart: the same for the same head, always. */
+/** A name by which people tell clusters apart; derived from the head's id, so it never changes. */
 export function clusterName(headId: string): string {
   const number = Number.parseInt(headId.slice(0, 8), 16) || 0;
   return `${QUALITIES[number % QUALITIES.length]}-${ANIMALS[Math.floor(number / QUALITIES.length) % ANIMALS.length]}`;

@@ -12,8 +12,8 @@ export interface ExpulsionPorts {
 }
 
 /**
- * What a revoked member had goes to others at once, and nothing is sent to it any more. ZeroMQ closes no single connection: that stays
- * open and mute until the member lets go of it, for the gate knows its seal no more.
+ * Gives a revoked member's leases to others at once and stops sending to it. ZeroMQ cannot close a single connection: it stays open until
+ * the member closes it, and is ignored, because the gate no longer knows the member's seal.
  */
 export const expulsionFrom =
   ({ core, publisher, clients, gate, accounts }: ExpulsionPorts) =>

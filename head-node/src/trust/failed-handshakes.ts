@@ -2,11 +2,14 @@ import { channels, type Channel } from '@muster/shared';
 import type { Event } from 'zeromq';
 import type { Origin } from './peer.ts';
 
-/** One for each channel, of one origin. */
+/** The sockets of one origin, by channel. */
 type Watched = { readonly origin: Origin } & Readonly<Record<Channel, { readonly events: AsyncIterable<Event> }>>;
 type Failed = (channel: Channel, why: string) => void;
 
-/** What ZAP is not asked about: a peer that speaks no CURVE, or has another head's key. Each ends with its socket. */
+/**
+ * Reports failed handshakes that never reach ZAP: of peers that do not speak CURVE, or have another head's key. Each loop ends with its
+ * socket.
+ */
 export function watchHandshakes(sockets: Watched, failed: Failed): Promise<void>[] {
   if (sockets.origin !== 'encrypted') return [];
   return (Object.keys(channels) as Channel[]).map((channel) => watch(sockets[channel].events, channel, failed));

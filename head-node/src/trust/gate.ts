@@ -1,6 +1,6 @@
 /**
- * The one place that decides whether a message is for the head to hear: who sent it, may that role say it, is it about its own session or
- * task. Behind it every message is from somebody who may say it.
+ * The one place that authorises messages: who is the sender, may its role send this, is it about its own session or task. Code behind the
+ * gate does not check that again.
  */
 import {
   decode,
@@ -20,7 +20,7 @@ import { LOCAL_PEER, type Origin, type Peer } from './peer.ts';
 
 export interface GatePorts {
   readonly peerWithSeal: (seal: string) => Peer | undefined;
-  /** Identity of who submitted it; undefined for a task of this account, or of nobody. */
+  /** Identity of the submitter; undefined for a task of the head's own account, and for an unknown one. */
   readonly ownerOf: (task: TaskId) => string | undefined;
   readonly isTask: (task: TaskId) => boolean;
   readonly audit: (entry: AuditEntry) => void;
@@ -32,7 +32,7 @@ export interface Entrance {
   readonly channel: Channel;
 }
 
-/** Messages that each channel takes, but for that of the clients, which takes all others. */
+/** Message types that each channel takes; `clients` takes all others. */
 const heardOn = {
   registration: ['register', 'ready', 'bye', 'enrol', 'administer'],
   heartbeats: ['heartbeat'],
@@ -54,7 +54,7 @@ export class Gate {
     this.#ports = ports;
   }
 
-  /** Throws PROTOCOL or VERSION_MISMATCH for what is no message, with a line in the audit log and a count. */
+  /** Throws PROTOCOL or VERSION_MISMATCH for frames that are no message, and counts and audits them. */
   decode({ channel, origin }: Entrance, frames: readonly Uint8Array[]): Envelope {
     try {
       return decode(frames);
@@ -66,7 +66,7 @@ export class Gate {
     }
   }
 
-  /** Throws UNAUTHORIZED, FORBIDDEN, TASK_UNKNOWN or PROTOCOL, with a line in the audit log and a count. */
+  /** Returns the sender. Throws UNAUTHORIZED, FORBIDDEN, TASK_UNKNOWN or PROTOCOL, and counts and audits the refusal. */
   admit(entrance: Entrance, envelope: Envelope): Peer {
     const peer = this.#sender(entrance, envelope);
     try {
@@ -79,11 +79,11 @@ export class Gate {
     }
   }
 
-  /** The session is the peer's from now on. */
+  /** From now on the session belongs to this peer. */
   own(session: SessionId, peer: Peer): void {
     this.#owners.set(session, peer.identity);
     if (this.#owners.size <= SESSIONS_KEPT) return;
-    // Of its own: who registers again and again shall not make the head forget whose sessions the others are.
+    // The peer's own oldest: a peer that registers again and again must not displace the sessions of others.
     const [oldest = session] = this.sessionsOf(peer.identity);
     this.#owners.delete(oldest);
   }
@@ -92,7 +92,7 @@ export class Gate {
     this.#owners.delete(session);
   }
 
-  /** Also of a session that nobody has. */
+  /** Also true for a session without an owner. */
   isOwn(session: SessionId, { identity }: Peer): boolean {
     return (this.#owners.get(session) ?? identity) === identity;
   }
@@ -129,19 +129,19 @@ export class Gate {
     if (reach === 'own' && 'task' in message) this.#expectOwnTask(message.task, peer, message.type === 'submit');
   }
 
-  /** A session that is known to nobody is none of this life, and means nothing behind the gate. */
+  /** A session without an owner is over or of an earlier epoch; it passes, as it means nothing behind the gate. */
   #expectOwnSession(session: SessionId, peer: Peer): void {
     if (!this.isOwn(session, peer)) throw forbidden('another session', peer);
   }
 
-  /** A task of somebody else is as one that does not exist. */
+  /** A task of another submitter is answered like one that does not exist. */
   #expectOwnTask(task: TaskId, { identity }: Peer, mayBeNew: boolean): void {
     const owner = this.#ports.ownerOf(task);
     if (owner !== identity && !(mayBeNew && !this.#ports.isTask(task))) throw unknownTask(task);
   }
 }
 
-/** Far more than there can be nodes: sessions that are over mean nothing. */
+/** Far more than there can be nodes; sessions that are over may be forgotten. */
 const SESSIONS_KEPT = 10_000;
 
 const NOBODY = { actor: '', role: '', address: '' } as const;

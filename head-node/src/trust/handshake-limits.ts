@@ -1,19 +1,19 @@
 /**
- * How often an address may shake hands, and how long its strangers are left without an answer after too many failures. libzmq asks us
- * only when its own arithmetic is done, so this saves look-ups, lines in the audit log and connections that stay; not that arithmetic.
+ * Limits how often an address may shake hands, and how long unknown keys from it get no answer after too many failures. libzmq asks only
+ * after its own cryptography, so this saves look-ups, lines in the audit log and connections that stay, but not that cryptography.
  */
 import { limits } from '@muster/shared';
 
 export interface HandshakeRules {
-  /** In a row, from an address that was quiet before. */
+  /** Handshakes in a row from an address that was quiet before. */
   readonly burst: number;
   readonly perSecond: number;
-  /** With unknown keys, within a minute. */
+  /** Failures within a minute after which an address is paused. */
   readonly failures: number;
   readonly firstPauseMs: number;
-  /** Each pause is twice as long as the one before, up to this; an address that was good for as long begins anew. */
+  /** Each pause is twice as long as the one before, up to this; they start over when this time has passed since the last one ended. */
   readonly maxPauseMs: number;
-  /** The one that was not heard for longest is forgotten first. */
+  /** How many are remembered; the least recently seen is forgotten first. */
   readonly addresses: number;
 }
 
@@ -33,7 +33,7 @@ interface Conduct {
   allowance: number;
   seenAtMs: number;
   failures: number;
-  /** Of the first failure that is counted. */
+  /** Time of the first failure that is counted. */
   failingSinceMs: number;
   pauses: number;
   pausedUntilMs: number;
@@ -44,14 +44,14 @@ export type Pause = { readonly ms: number } | null;
 
 export class HandshakeLimits {
   readonly #rules: HandshakeRules;
-  /** By network, the one that was not heard for longest first. */
+  /** By network, the least recently seen first. */
   readonly #conducts = new Map<string, Conduct>();
 
   constructor(rules: HandshakeRules = defaultHandshakeRules) {
     this.#rules = rules;
   }
 
-  /** False for an address that shakes hands too often. Those do not count: it is let in again as soon as its time comes. */
+  /** False for an address that shakes hands too often. Refused attempts use up nothing: it is let in again as soon as the rate allows. */
   allows(address: string, nowMs: number): boolean {
     const { burst, perSecond } = this.#rules;
     const conduct = this.#conductOf(address, nowMs);
@@ -71,7 +71,7 @@ export class HandshakeLimits {
     return Math.max(0, (this.#conducts.get(networkOf(address))?.pausedUntilMs ?? 0) - nowMs);
   }
 
-  /** It came with a key that nobody knows. */
+  /** Counts a handshake with an unknown key. */
   failed(address: string, nowMs: number): Pause {
     const { failures, firstPauseMs, maxPauseMs } = this.#rules;
     const conduct = this.#conductOf(address, nowMs);
@@ -102,7 +102,7 @@ export class HandshakeLimits {
 
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
-/** An IPv4 address, or the /64 of an IPv6 address: who has one of those has them all. */
+/** An IPv4 address, or the /64 of an IPv6 address, as whoever has one address of it has them all. */
 export function networkOf(address: string): string {
   const [plain = ''] = address.split('%');
   const mapped = MAPPED.exec(plain)?.[1];

@@ -1,4 +1,4 @@
-/** Before the head says that it is ready, it knocks at every port with a key that nobody knows. A port that opens ends the start. */
+/** Before the head reports that it is ready, it dials every port with an unknown key. A port that accepts it ends the start. */
 import { isIpv6, MusterError, tcpAddress, type Channel, type Endpoint, type KeyPair } from '@muster/shared';
 import { Dealer, Push, Request, Subscriber, type Event } from 'zeromq';
 
@@ -16,11 +16,11 @@ const diallers = {
 export interface Trial {
   readonly endpoint: Endpoint;
   readonly headKey: string;
-  /** That nobody knows. */
+  /** Keys that the head does not know. */
   readonly keys: KeyPair;
 }
 
-/** Throws BUG when one lets a stranger in, or says nothing. */
+/** Throws BUG when a port accepts the unknown key, or gives no verdict. */
 export async function expectStrangersRefused(trial: Trial): Promise<void> {
   const channels = Object.keys(diallers) as Channel[];
   const outcomes = await Promise.all(channels.map((channel) => knock(channel, trial)));

@@ -1,4 +1,4 @@
-/** Who shows a key to the HTTP interface: the holder of an API token, or of a JWT of the configured issuer. */
+/** Authenticates keys of the HTTP interface: API tokens, and JWTs of the configured issuer. */
 import type { Role } from '@muster/shared';
 import { ApiTokens } from './api-tokens.ts';
 import type { HttpAuthenticator } from './http-gate.ts';
@@ -6,7 +6,7 @@ import { jwtVerifier, type JwtOptions, type JwtVerdict } from './jwt.ts';
 
 export interface HttpAuthenticatorPorts {
   readonly apiTokens: ApiTokens;
-  /** A key that nobody has, and why it is not taken. */
+  /** Called with the reason when a key is refused. */
   readonly keyRefused: (why: string) => void;
 }
 

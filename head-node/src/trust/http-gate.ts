@@ -1,12 +1,15 @@
-/** The one check of every HTTP request, before its route is: where it claims to go, where it comes from, and whether the role may. */
+/** The one check of every HTTP request, before its route: the Host it names, the Origin it comes from, and whether its role may. */
 import { limits, mayRequest, type Clock, type HttpRole } from '@muster/shared';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HandshakeLimits } from './handshake-limits.ts';
 
-/** The role of who shows this key, or null for a key that nobody has. */
+/** The role of the key's holder; null for an unknown key. */
 export type HttpAuthenticator = (key: string) => HttpRole | null | Promise<HttpRole | null>;
 
-/** A page of another site can make a browser call us by a name of its own that leads to 127.0.0.1: the name gives it away. */
+/**
+ * Against DNS rebinding: a page of another site can make a browser call this server under that site's name, resolved to 127.0.0.1. The Host
+ * header gives it away.
+ */
 const OUR_NAMES = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
 const BEARER = /^Bearer (\S+)$/;
@@ -15,13 +18,13 @@ export interface HttpGateOptions {
   readonly authenticator: HttpAuthenticator;
   readonly failures: HandshakeLimits;
   readonly clock: Clock;
-  /** Of a request that is not for this server, or not for this role; keys that nobody has tell of themselves. */
+  /** Called for answers 403 and 421; refused keys are reported by the authenticator. */
   readonly refused: (why: string) => void;
 }
 
 /**
- * For fastify's `onRequest`. 421 for a foreign Host, 403 for a foreign Origin or a role that may not, 401 for a key that nobody has, and 429
- * where those are too many. Who has a key is let in all the time: all of this machine come from one address.
+ * For fastify's `onRequest`. 421 for a foreign Host, 403 for a foreign Origin or a role that may not, 404 for no route, 401 for an unknown
+ * or missing key, and 429 after too many unknown ones. A valid key is never throttled: all clients of this machine share one address.
  */
 export const httpGate =
   (options: HttpGateOptions) =>
@@ -33,7 +36,7 @@ export const httpGate =
     return reply.code(status).send({ error });
   };
 
-/** Tells those who try one after the other to wait. */
+/** Makes a client that tries one key after the other wait. */
 function afterFailure(address: string, reply: FastifyReply, { failures, clock }: HttpGateOptions): Refusal {
   const nowMs = clock.nowMs();
   if (!failures.isPaused(address, nowMs)) failures.failed(address, nowMs);
@@ -65,7 +68,7 @@ async function refusalOf(
   return role === 'anonymous' ? { status: 401, error: 'show a key' } : { status: 403, error: 'not for this role' };
 }
 
-/** What is no key at all is asked about as well, as '': there is a count and a line of it. */
+/** A malformed or oversized key is passed on as '', so that its refusal is counted and audited as well. */
 const roleOf = async (authorization: string, authenticator: HttpAuthenticator): Promise<HttpRole | null> => {
   const key = BEARER.exec(authorization)?.[1] ?? '';
   return authenticator(key.length > limits.bearerBytesMax.value ? '' : key);

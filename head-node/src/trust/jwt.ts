@@ -1,6 +1,6 @@
 /**
- * Tokens of somebody else's identity provider. EdDSA only, whatever a token says of itself; issuer, audience and both times are required;
- * and since the head cannot take one back, none may be good for long.
+ * JWTs of an external identity provider. EdDSA only, whatever a token says of itself; issuer, audience and both times are required; and
+ * since the head cannot revoke one, none may be valid for long.
  */
 import { isRole, limits, MusterError, type Role } from '@muster/shared';
 import { isLoopback } from '@muster/shared/io';
@@ -12,13 +12,15 @@ export interface JwtOptions {
   readonly issuer: string;
   /** `aud` of every token: this cluster, as the issuer calls it. */
   readonly audience: string;
-  /** The issuer's public keys: a file that is read again when it has changed, or an https URL that is asked again when a key is unknown. */
+  /**
+   * The issuer's public keys: a file that is read again when it has changed, or an https URL that is fetched again when a key is unknown.
+   */
   readonly jwks: string;
   /** The claim that holds the role. */
   readonly roleClaim: string;
 }
 
-/** The role of who holds a token, or why it is not taken. */
+/** The role of the token's holder, or why it is refused. */
 export type JwtVerdict = { readonly role: Role } | { readonly refused: string };
 
 export type JwtVerifier = (token: string) => Promise<JwtVerdict>;
@@ -58,7 +60,7 @@ function keysAt(jwks: string): JWTVerifyGetKey {
 
 const ANSWER_MS = 3000;
 
-/** Looked at for a change once a second at most. While a new file cannot be read the keys of the old one hold. */
+/** Looks for a changed file at most once a second. While that cannot be read, the old keys stay valid. */
 function keysOfFile(file: string): JWTVerifyGetKey {
   let keys = keysIn(file);
   let seen = versionOf(file);

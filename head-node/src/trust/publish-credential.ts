@@ -12,8 +12,8 @@ export interface CredentialOptions {
 }
 
 /**
- * For programs of this machine and account. Returns what takes it away. Where it cannot be left, as in a container without a home,
- * the head runs on without: who joins with a token does not need it.
+ * Leaves a credential for programs of this machine and account. Returns a function that removes it. Where it cannot be written, as in a
+ * container without a home, the head runs without: programs that join with a token do not need it.
  */
 export function publishCredential({ portBase, insecure, headId, trust, ipc, logger }: CredentialOptions): () => void {
   const headKey = insecure ? null : trust.keys.publicKey;

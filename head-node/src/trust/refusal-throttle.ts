@@ -2,7 +2,7 @@ const MINUTE_MS = 60_000;
 /** More sources than this in a minute share one count. */
 const SOURCES_MAX = 1000;
 
-/** Lets through so many refusals a minute of each source, and counts the rest. */
+/** Lets through `perMinute` refusals of each source, and counts the rest. */
 export class RefusalThrottle {
   readonly #perMinute: number;
   readonly #counts = new Map<string, number>();
@@ -13,7 +13,7 @@ export class RefusalThrottle {
     this.#perMinute = perMinute;
   }
 
-  /** Null: not this one. Else how many were held back since the last that came through. */
+  /** Null: suppress this one. Otherwise the number that was suppressed since one was last let through. */
   allows(source: string, nowMs: number): number | null {
     if (nowMs - this.#sinceMs > MINUTE_MS) {
       this.#counts.clear();

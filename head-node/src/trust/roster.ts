@@ -1,4 +1,4 @@
-/** Who belongs to the cluster, and which tokens are out: one small file, written as a whole at every change. */
+/** Members, tokens and drained nodes of the cluster: one small file, written as a whole at every change. */
 import {
   formatDuration,
   enrolmentKeys,
@@ -17,11 +17,11 @@ import { randomBytes } from 'node:crypto';
 import { ApiTokens } from './api-tokens.ts';
 import type { Peer } from './peer.ts';
 
-/** Long enough to say why a token is not taken any more. */
+/** Expired tokens are kept for this long, to tell why one is refused. */
 const TOKENS_KEPT_MS = 30 * 24 * 3_600_000;
 
 export interface RosterPorts {
-  /** Of the head. */
+  /** The head's keys. */
   readonly keys: KeyPair;
   readonly save: (record: RosterRecord) => void;
   readonly wallMs: () => number;
@@ -46,7 +46,7 @@ export class Roster {
   #members: Member[];
   #tokens: IssuedToken[];
   readonly #drained: Set<ProviderId>;
-  /** Of members that are active and of tokens, by seal. */
+  /** Peers by seal: active members, and holders of tokens. */
   #peers = new Map<string, Peer>();
 
   constructor({ members, tokens, apiTokens, drained }: RosterRecord, ports: RosterPorts) {
@@ -66,12 +66,12 @@ export class Roster {
     return this.#tokens;
   }
 
-  /** Nodes that an admin has taken out. */
+  /** Nodes that an admin has drained. */
   get drained(): ReadonlySet<ProviderId> {
     return this.#drained;
   }
 
-  /** False when it was so before. */
+  /** False when nothing has changed. */
   drain(provider: ProviderId, on: boolean): boolean {
     if (this.#drained.has(provider) === on) return false;
     if (on) this.#drained.add(provider);
@@ -84,7 +84,7 @@ export class Roster {
     return this.#members.find((found) => found.publicKey === publicKey && found.state !== 'revoked');
   }
 
-  /** Also of one that was revoked. */
+  /** Also of a revoked member. */
   roleOf(identity: string): Role | undefined {
     return this.#members.find(({ id }) => id === identity)?.role;
   }
@@ -93,12 +93,12 @@ export class Roster {
     return this.#tokens.some((token) => token.publicKey === publicKey);
   }
 
-  /** Undefined for a seal that belongs to nobody, or to somebody who is not let in. */
+  /** Undefined for an unknown seal, and for that of a pending or revoked member. */
   peerWithSeal(seal: string): Peer | undefined {
     return this.#peers.get(seal);
   }
 
-  /** The secret is in what this returns and nowhere else. */
+  /** Returns the only copy of the secret. */
   issue({
     role,
     ttlMs,
@@ -126,7 +126,10 @@ export class Roster {
     return token;
   }
 
-  /** Throws TOKEN_REFUSED, and BAD_DATA for a key that cannot be anybody's. Who asks again with the same key, because the answer was lost, uses nothing up. */
+  /**
+   * Throws TOKEN_REFUSED, and BAD_DATA for a public key that no program can have. Idempotent, because the answer may be lost: the same key
+   * with the same token uses up nothing.
+   */
   enrol(tokenIdentity: string, newcomer: Newcomer): Member {
     const token = this.#tokens.find(({ id }) => tokenIdentity === tokenName(id));
     if (token === undefined) throw refusedToken('is not known here', 'it was thrown away long ago');
@@ -176,7 +179,7 @@ export class Roster {
     return found;
   }
 
-  /** By identity, provider id, or a name that only one has. */
+  /** By identity, provider id, or a name that is unique. */
   find(idOrName: string): Member | undefined {
     if (idOrName === '') return undefined;
     const current = this.#members.filter(({ state }) => state !== 'revoked');
@@ -221,7 +224,7 @@ const peerOf = ({ id, name, role, provider }: Member): Peer => ({
   provider: provider === '' ? null : (provider as ProviderId),
 });
 
-/** A provider id is one machine's: another key under it would take over what it holds. */
+/** A provider id belongs to one machine: another key under it would take over its leases. */
 const clashes = (found: Member, provider: string): boolean =>
   provider !== '' && found.provider === provider && found.state !== 'revoked';
 

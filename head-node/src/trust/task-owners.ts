@@ -3,7 +3,7 @@ import type { TaskId } from '@muster/shared';
 import { writePrivateFile } from '@muster/shared/io';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 
-/** Lines of tasks that are forgotten, beyond as many as are known. */
+/** The file is rewritten when stale lines, of forgotten tasks, outnumber the others by this. */
 const STALE_MAX = 1000;
 
 export class TaskOwners {
@@ -26,7 +26,7 @@ export class TaskOwners {
     return this.#owners.get(task);
   }
 
-  /** On disk before the task is. */
+  /** Written before the task itself is journalled. */
   set(task: TaskId, owner: string): void {
     if (this.#owners.get(task) === owner) return;
     this.#owners.set(task, owner);
@@ -39,7 +39,7 @@ export class TaskOwners {
     if (this.#owners.delete(task) && this.#lines > 2 * this.#owners.size + STALE_MAX) this.#write();
   }
 
-  /** Those of tasks that the head has forgotten go. */
+  /** Drops the owners of tasks that the head does not know. */
   keepOnly(isKnown: (task: TaskId) => boolean): void {
     for (const task of this.#owners.keys()) if (!isKnown(task)) this.#owners.delete(task);
     this.#write();

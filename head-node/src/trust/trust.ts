@@ -48,7 +48,7 @@ export interface Quarantine {
   readonly rejected: number;
 }
 
-/** What decides who may come in, and what he may have. */
+/** The part of the configuration that decides on access and quotas. */
 export interface StartedWith {
   readonly host: string;
   readonly portBase: number;
@@ -64,9 +64,9 @@ export interface StartedWith {
 
 export class Trust {
   readonly keys: KeyPair;
-  /** Of programs of the head's own account that come by TCP. */
+  /** For programs of the head's own account that connect over TCP. */
   readonly localKeys: KeyPair;
-  /** With which the head knocks at its own door to see that it is shut. */
+  /** Keys with which the head tests that its own ports refuse unknown ones. */
   readonly trialKeys: KeyPair = newKeyPair();
   readonly cluster: string;
   readonly roster: Roster;
@@ -101,7 +101,7 @@ export class Trust {
     return { ...this.#counters, ...this.gate.counters };
   }
 
-  /** Of refusals not more than a few a minute of one kind from one source: who is refused shall not fill the disk, nor hide others. */
+  /** Refusals of one kind from one source are limited per minute: a peer that is refused must neither fill the disk nor hide others. */
   audit(entry: AuditEntry): void {
     const { action, address, actor, outcome } = entry;
     const left = outcome === 'refused' ? this.#throttle.allows(`${action} ${address} ${actor}`, Date.now()) : 0;
@@ -109,12 +109,12 @@ export class Trust {
     this.#log.append(left === 0 ? entry : { ...entry, detail: `${entry.detail}; ${left} more were not written down` });
   }
 
-  /** Each port lets in only who has business there; who comes with a token, only where one enrols. */
+  /** Decides on a handshake: members are let in at the ports that their role needs, holders of a join token at `registration` only. */
   authenticate(request: ZapRequest): Admission {
     const { domain, address, publicKey } = request;
     if (publicKey === this.localKeys.publicKey) return 'in';
     if (publicKey === this.trialKeys.publicKey) return 'refused';
-    // Before anything is counted: somebody else at his address could shut out who is enrolled.
+    // Before the limits: otherwise a stranger at the same address could shut a member out.
     if (this.#isMember(domain as Channel, publicKey)) return 'in';
     const nowMs = systemClock.nowMs();
     if (!this.#limits.allows(address, nowMs)) return this.#cut();
@@ -122,20 +122,20 @@ export class Trust {
     return this.#limits.isPaused(address, nowMs) ? this.#cut() : this.#refused(request, nowMs);
   }
 
-  /** The configuration, as far as it says who may do what: a change shows beside the line of the start before. */
+  /** Audits the part of the configuration that concerns access: a change shows against the line of the previous start. */
   started(configuration: StartedWith): void {
     const detail = described(configuration).join('; ');
     this.audit({ ...byPeer(LOCAL_PEER), action: 'head-started', outcome: 'done', object: this.cluster, detail });
   }
 
-  /** Throws TOKEN_REFUSED, with a line in the audit log, and BAD_DATA for what is no key. */
+  /** Throws TOKEN_REFUSED, and BAD_DATA for what is no key; both are audited. */
   enrol(peer: Peer, newcomer: Newcomer): Member {
     const object = `${newcomer.name} ${fingerprintOf(newcomer.publicKey)}`;
     const entry = { action: 'enrolled', actor: peer.identity, role: '', address: '', object } as const;
     const before = this.roster.members.length;
     try {
       const member = this.roster.enrol(peer.identity, newcomer);
-      // Who asks again, because the answer was lost, has been enrolled already.
+      // A peer that asks again, because the answer was lost, has been audited already.
       if (this.roster.members.length > before)
         this.audit({ ...entry, outcome: 'done', detail: `${member.role} ${member.id}, ${member.state}` });
       return member;
@@ -151,18 +151,18 @@ export class Trust {
     this.audit({ ...byPeer(peer), action: 'registered', outcome: 'done', object: provider, detail: name });
   }
 
-  /** Whose quota his tasks count in; null: in nobody's, for admins and programs of this account. */
+  /** The user whose quota the peer's tasks count against; null for admins and programs of the head's own account. */
   userOf({ identity, roles }: Peer): string | null {
     return roles.includes('admin') ? null : identity;
   }
 
-  /** The same after a restart. */
+  /** The same for a task that was restored. */
   userOfTask(task: TaskId): string | null {
     const owner = this.owners.ownerOf(task);
     return owner === undefined || this.roster.roleOf(owner) === 'admin' ? null : owner;
   }
 
-  /** Before the task is there: a crash must not leave one that is nobody's. */
+  /** To be called before the task is made: a crash must not leave a task without its owner. */
   submitting(task: TaskId, peer: Peer, taskType: string): void {
     if (peer !== LOCAL_PEER) this.owners.set(task, peer.identity);
     this.audit({ ...byPeer(peer), action: 'submitted', outcome: 'done', object: task, detail: taskType });
@@ -176,7 +176,7 @@ export class Trust {
     this.audit({ ...byPeer(peer), action: 'cancelled', outcome: 'done', object: task, detail: '' });
   }
 
-  /** By the head itself: a node that returns wrong results. */
+  /** The head gives a node that returned wrong results no more of a task. */
   quarantined({ provider, name, task, rejected }: Quarantine): void {
     const detail = `${name}: ${rejected} wrong results in task ${task}, of which it gets no more`;
     this.audit({
@@ -190,7 +190,7 @@ export class Trust {
     });
   }
 
-  /** Without a key, or meant for another head: ZeroMQ does not tell from where. */
+  /** A handshake without CURVE, or meant for another head; ZeroMQ does not tell its address. */
   handshakeFailed(channel: Channel, why: string): void {
     this.#counters.handshakesRefused += 1;
     const detail = `port for ${channel}: ${why}`;
@@ -201,13 +201,13 @@ export class Trust {
     this.owners.forget(task);
   }
 
-  /** Shown to the HTTP interface, which only this machine reaches. */
+  /** A key was refused by the HTTP interface, which only this machine can reach. */
   keyRefused(why: string): void {
     this.#counters.httpKeysRefused += 1;
     this.audit({ ...VISITOR, action: 'http-key', outcome: 'refused', detail: why });
   }
 
-  /** For another server, from a page of another site, or not for the role of who asks. */
+  /** An HTTP request for another server, from a page of another site, or that its role may not make. */
   requestRefused(why: string): void {
     this.#counters.httpRequestsRefused += 1;
     this.audit({ ...VISITOR, action: 'http-request', outcome: 'refused', detail: why });
@@ -275,7 +275,7 @@ function described(given: StartedWith): string[] {
 const NOBODY = { actor: '', role: '' } as const;
 const VISITOR = { ...NOBODY, address: '127.0.0.1', object: 'http' } as const;
 
-/** The part of an audit entry that says who. */
+/** The fields of an audit entry that name the actor. */
 export const byPeer = ({ identity, roles }: Peer): Pick<AuditEntry, 'actor' | 'role' | 'address'> => ({
   actor: identity,
   role: roles.join(','),

@@ -1,7 +1,7 @@
 /**
- * ZAP (ZeroMQ RFC 27): libzmq asks it about every handshake on a socket with a domain. Without a handler in the context libzmq would let
- * everybody in, and refuses everybody where `zapEnforceDomain` is set; so it is bound before any socket is, and what it cannot read or
- * decide it refuses.
+ * ZAP (ZeroMQ RFC 27): libzmq asks this handler about every handshake on a socket with a domain. Without a handler in the context libzmq
+ * would let every peer in, or none where `zapEnforceDomain` is set; so it is bound before any other socket, and refuses what it cannot read
+ * or decide.
  */
 import type { Logger } from '@muster/shared';
 import { encodeZ85 } from '@muster/shared';
@@ -22,9 +22,9 @@ export interface ZapRequest {
 }
 
 /**
- * in       it may
- * refused  it is told so, and does not try again
- * cut      it is told nothing: ZeroMQ connects again by itself, later
+ * in       let in
+ * refused  told so; does not try again
+ * cut      told nothing; ZeroMQ connects again by itself, later
  */
 export type Admission = 'in' | 'refused' | 'cut';
 
@@ -61,9 +61,9 @@ export class ZapHandler {
 
   async #run(): Promise<void> {
     for await (const frames of this.#socket) {
-      // A head that stops closes it at any moment, also while an answer is on its way.
+      // The socket may be closed at any moment, also while an answer is being sent.
       if (this.#socket.closed) return;
-      // The way back ends with an empty frame.
+      // The routing envelope ends with an empty frame.
       const end = frames.findIndex(({ length }) => length === 0) + 1;
       const request = frames.slice(end);
       const [status, text] = answers[this.#verdictOn(request)];

@@ -15,16 +15,16 @@ const roundings: Record<OperandDtype, Rounding> = {
   int8: { unit: 0, tiny: 0, max: 2 ** 31 },
 };
 
-/** Of a tile. */
+/** Dimensions of a tile's products. */
 export interface TileSize {
-  /** K. */
+  /** K, the length of the sums. */
   readonly depth: number;
   readonly columns: number;
 }
 
 /**
- * A limit for |(C X - A B X)| in a row of a tile, for Gaussian X, from two root mean squares: of the row's elements of C if nothing
- * cancelled and nothing added up (signs drawn at random), and as they were returned; 0 as long as that is not known.
+ * A limit for |C X - A B X| in a row of a tile, for Gaussian X, from two root mean squares of the row's elements of C: the one expected if
+ * the signs of all terms were random, and the one returned, 0 while that is not known.
  */
 export type RowLimit = (expectedRms: number, returnedRms: number) => number;
 
@@ -59,14 +59,14 @@ export interface ExactElement {
   readonly exact: number;
   /** sum |a b| */
   readonly magnitude: number;
-  /** How far sums of these very terms in the result's precision, added one by one, come to lie from `exact`. */
+  /** How far the same terms, added one by one in the result's precision, come to lie from `exact`. */
   readonly drift: number;
 }
 
 /**
- * Is this what an honest node may return for the element? Within what K roundings of random sign add up to, six standard
- * deviations (Higham and Mary, A new approach to probabilistic rounding error analysis, 2019), and twice what they really add up to
- * in order where they do not have random signs; not finite where the operands are not, or where partial sums may have overflowed.
+ * May an honest node return this for the element? Allowed are six standard deviations of K roundings of random sign (Higham and Mary, A new
+ * approach to probabilistic rounding error analysis, 2019), and twice the drift, for where signs are not random; and what is not finite,
+ * where the exact sum is not or partial sums may have overflowed.
  */
 export function elementIsHonest(
   dtype: OperandDtype,

@@ -1,7 +1,7 @@
-/** What is asked of the verify process. */
+/** Calls of the verify process. */
 import type { MatrixMultSpec, TaskId } from '@muster/shared';
 
-/** The operands' files in the order of their block numbers, and the ids of B's blocks, by which a B is known again. */
+/** The operands' files in the order of their block numbers, and the ids of B's blocks, by which a B that was used before is recognised. */
 export interface OperandFiles {
   readonly spec: MatrixMultSpec;
   readonly aPaths: readonly string[];
@@ -9,7 +9,7 @@ export interface OperandFiles {
   readonly bIds: readonly string[];
 }
 
-/** A file that is said to hold rows x columns elements of C, row-major; the columns are one column stripe of B. */
+/** A file that should hold rows x columns elements of C, row-major; the columns are one column stripe of B. */
 export interface Tile {
   readonly task: TaskId;
   readonly path: string;

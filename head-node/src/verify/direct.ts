@@ -20,7 +20,7 @@ export interface Selection {
   readonly columns: readonly number[];
 }
 
-/** Row by row of the selection. */
+/** The elements are numbered row by row of the selection. */
 export function exactElements(source: DirectSource, { rows, columns }: Selection): (at: number) => ExactElement {
   const sums = new Sums(source.spec.dtype, rows.length * columns.length);
   const buffer = new FileBuffer();

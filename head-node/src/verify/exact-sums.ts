@@ -1,8 +1,8 @@
-/** Sums of products as they are, and as float32 makes them when it adds them in order. */
+/** Sums of products in float64, and as float32 gives them when it adds in order. */
 import type { OperandDtype } from '@muster/shared';
 import type { ExactElement } from './arithmetic.ts';
 
-/** Devices add in one sum or in several; the drift is looked at for one and for this many. */
+/** Devices add in one sum or in several; the drift is measured for one and for this many. */
 const LANES = 4;
 
 /** One row of A's element at `k` times the row of B that starts at `base`. */
@@ -52,8 +52,8 @@ export class Sums {
   }
 
   /**
-   * Not finite where a sum left the range. Then, and for float64, which nothing here is more exact than, the bound over all orders
-   * counts (Higham, Accuracy and Stability, 3.5).
+   * Not finite where a sum left the range. Then, and for float64, for which nothing here is more exact, `element` takes the bound that
+   * holds for every order of additions (Higham, Accuracy and Stability, 3.5).
    */
   #drift(at: number, exact: number): number {
     const inLanes = this.#lanes.reduce((sum, lane) => Math.fround(sum + (lane[at] as number)), 0);

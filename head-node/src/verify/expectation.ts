@@ -38,7 +38,7 @@ export class Expectation {
     if (sizes > 0) this.#measureRows(sizes);
   }
 
-  /** For each of consecutive rows, whose projections these are, the largest |projection - expected|. NaN when one is. */
+  /** For each of the consecutive rows that were projected, the largest |projection - expected|; NaN when one of them is. */
   residuals(projected: Float64Array, { top, column }: { readonly top: number; readonly column: number }): Float64Array {
     const residuals = new Float64Array(projected.length / PROBE_VECTORS);
     for (let row = 0; row < residuals.length; row++) {
@@ -54,7 +54,7 @@ export class Expectation {
     return residuals;
   }
 
-  /** Root mean square of the row's elements of C in a stripe of B whose elements have 1, if nothing cancelled. */
+  /** The root mean square of the row's elements of C, for a stripe of B with root mean square 1 and if nothing cancelled. */
   rowSize(row: number): number {
     return this.#rowSizes[row] as number;
   }
@@ -72,7 +72,7 @@ export class Expectation {
 
 interface ExpectedProducts {
   readonly width: number;
-  /** How many of the columns are SIZE_COLUMNS; they are the last. */
+  /** The number of size columns, which are the last ones. */
   readonly sizes: number;
   readonly products: readonly Vector[];
 }

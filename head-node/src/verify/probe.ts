@@ -6,13 +6,13 @@ import { rootMeanSquare } from './root-mean-square.ts';
 /** Two vectors for each stripe: with one, an error of a single element hides behind a component near zero. */
 export const PROBE_VECTORS = 2;
 
-/** Random vectors X (columns x 2). Secret: nothing that a provider can see depends on them but accepted or not. */
+/** Random vectors X (columns x 2). Secret: a provider sees nothing that depends on them, except whether its results are accepted. */
 export interface Probe {
   /** One matrix (columns x 2), or two vectors: two thin float32 products are faster than one of two columns (0.44 to 0.67 ms). */
   readonly parts: readonly Vector[];
 }
 
-/** Gaussian for floating point; whole numbers, none of them 0, for integers: then an error in one element is always seen. */
+/** Gaussian for floating point; non-zero integers for integers, so that an error in one element is always detected. */
 export function drawProbe(dtype: OperandDtype, { columns, depth }: { columns: number; depth: number }): Probe {
   const count = columns * PROBE_VECTORS;
   const values = dtype === 'int8' ? randomWholes(count, wholeMax(columns, depth)) : gaussians(count);
@@ -68,7 +68,7 @@ function randomWholes(count: number, max: number): Float64Array {
   return Float64Array.from(words, (word) => (1 + ((word >>> 1) % max)) * ((word & 1) === 0 ? 1 : -1));
 }
 
-/** Box and Muller. */
+/** By the Box-Muller transform. */
 function gaussians(count: number): Float64Array {
   const words = randomFillSync(new Uint32Array(count + (count % 2)));
   const values = new Float64Array(count);

@@ -27,7 +27,7 @@ const leftDtypes = (operand: OperandDtype): readonly Dtype[] => [...new Set([ope
 export class Products {
   readonly #sessions = new Map<Dtype, InferenceSession>();
 
-  /** Sessions take 1 to 30 ms each. */
+  /** To be called before `multiply`: opening a session takes 1 to 30 ms. */
   async prepare(operand: OperandDtype): Promise<void> {
     for (const dtype of leftDtypes(operand)) {
       if (!this.#sessions.has(dtype)) this.#sessions.set(dtype, await openSession(dtype));

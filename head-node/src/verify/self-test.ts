@@ -8,10 +8,10 @@ import { TaskCheck, type CheckTools } from './task-check.ts';
 const TASK = '0000000000000000' as TaskId;
 /** One block for each operand. */
 const SIDE = 64;
-/** Until the loops are compiled: the first real check is then as fast as the others (10 ms instead of 40 at 2048). */
+/** Enough for the loops to be compiled: the first real check is then as fast as the others (10 ms instead of 40 at 2048). */
 const ROUNDS = 40;
 
-/** At start: a right product passes and one with a zeroed row does not, or nothing that this process says can be trusted. */
+/** Run at start: a right product must pass and one with a zeroed row must not, or no verdict of this process can be trusted. Throws BUG. */
 export async function selfTest(tools: CheckTools): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'muster-verify-'));
   try {

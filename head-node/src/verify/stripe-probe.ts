@@ -11,7 +11,7 @@ export interface StripeProbe {
   readonly projected: Float64Array;
   /** Root mean square of `projected`; not finite when it overflowed although B_j is finite: then nothing can be concluded from it. */
   readonly projectedRms: number;
-  /** Root mean square of the elements of B_j. */
+  /** Root mean square of the elements of B_j, estimated from `projected`. */
   readonly rms: number;
   /** Columns of B_j that hold a NaN or an infinity; they count as zeros here, and are recomputed directly in every tile. */
   readonly nonFinite: readonly number[];

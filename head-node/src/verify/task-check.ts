@@ -30,7 +30,7 @@ export interface CheckTools {
   readonly tileBuffer: FileBuffer;
 }
 
-/** Rows that are recomputed directly come in growing groups, so that a bad tile is found out by the first. */
+/** Rows are recomputed directly in growing groups, so that a bad tile is mostly found in the first one. */
 const DIRECT_GROUPS = [1, 8, 64];
 const DIRECT_GROUP_MAX = 512;
 
@@ -39,14 +39,14 @@ type Outcome = Omit<Verdict, 'verifyMs' | 'digest'>;
 const MISSED: Outcome = { ok: false, residual: Infinity, threshold: 0 };
 
 /**
- * What the projections leave open of a row. unreadable: they are not finite. drifted: rounding that always goes the same way would
- * explain it, and so would a wrong element.
+ * Why the projections cannot judge a row. unreadable: they are not finite. drifted: rounding that always goes the same way would explain
+ * them, and so would a wrong element.
  */
 type OpenQuestion = 'unreadable' | 'drifted';
 
 /**
- * Rows of a tile that are recomputed because they drifted: all where they are few; where rounding drifts, it does so in many, and each
- * costs some 8 ms at K = 4096.
+ * At most this many drifted rows of a tile are recomputed: where rounding drifts, it does so in many rows, and each costs some 8 ms at K =
+ * 4096.
  */
 const DRIFTED_SAMPLE = 4;
 
@@ -133,7 +133,7 @@ export class TaskCheck {
     const limit = clearLimit(this.#files.spec.dtype, { depth: this.#files.spec.k, columns: tile.depth });
     const open: Record<OpenQuestion, number[]> = { unreadable: [], drifted: [] };
     let nearest: Outcome = { ok: true, residual: 0, threshold: 0 };
-    // Nearly every row ends here, and there are as many as C has: nothing is made for it.
+    // Nearly every row of C takes the short way through this loop, which allocates nothing.
     for (let row = 0; row < tile.rows; row++) {
       const residual = residuals[row] as number;
       const threshold = limit(this.#expectedRms(tile, row), 0);
@@ -153,13 +153,14 @@ export class TaskCheck {
     return probe.rms * this.#expectation.rowSize(top + row);
   }
 
-  /** A row that is not clear at first sight. */
+  /** Judges a row whose residual is above the first limit. */
   #judgeRow(tile: ReadTile, row: number, quick: number): Outcome | OpenQuestion {
     const { dtype, k: depth } = this.#files.spec;
     const size = { depth, columns: tile.depth };
     const expectedRms = this.#expectedRms(tile, row);
     if (!Number.isFinite(quick) || !Number.isFinite(expectedRms)) return 'unreadable';
-    // Where A and B do not cancel, C is larger than random signs would make it, and so is what float32 loses of C X.
+    // Where terms do not cancel, C is larger than random signs would make it, and so is the float32 error of C X: the row is projected
+    // again in float64.
     const { rms, projections } = projectRow(tile, row, tile.probe.probe);
     const [residual = Infinity] = this.#expectation.residuals(projections, {
       top: tile.top + row,
@@ -172,7 +173,7 @@ export class TaskCheck {
     return residual <= widest ? 'drifted' : { ok: false, residual, threshold: widest };
   }
 
-  /** Against a (B X) in float64: the other was added up in float32, and loses as much as a node may where all terms have one sign. */
+  /** The residual against a (B X) in float64: the one in float32 loses as much as a node's result may where all terms have one sign. */
   #refinedResidual(tile: ReadTile, row: number, projections: Float64Array): number {
     const source = this.#directSource(tile);
     const expected = new Float64Array(PROBE_VECTORS);
@@ -236,7 +237,7 @@ function stripesOfB({ spec, bPaths, bIds }: OperandFiles): { key: string; stripe
   });
 }
 
-/** Drawn where nobody can foresee it, without repetition. */
+/** A random sample without repetition, which nodes cannot predict. */
 function sampleOf(rows: readonly number[], count: number): readonly number[] {
   if (rows.length <= count) return rows;
   const left = [...rows];

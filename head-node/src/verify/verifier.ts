@@ -24,7 +24,7 @@ export interface Verifier {
   stop(): Promise<void>;
 }
 
-/** A check during which the process dies is tried again; one that kills it is given up. */
+/** A check during which the process dies is tried again, up to this many times in all. */
 const ATTEMPTS = 3;
 
 export async function startVerifier({ logger, script = compiledMain() }: VerifierOptions): Promise<Verifier> {
@@ -100,13 +100,13 @@ class ChildVerifier implements Verifier {
     const known = this.#tasks.get(task);
     if (known !== undefined) return known;
     const entry: OpenTask = { opened: deferred(), operands: null };
-    // Nobody may be waiting when it is closed.
+    // No unhandled rejection if no check waits when the task is closed.
     entry.opened.promise.catch(this.#ignore);
     this.#tasks.set(task, entry);
     return entry;
   }
 
-  /** A new process, when the old one is gone, knows the tasks that are open. */
+  /** The process, or a new one if it has died, in which the open tasks are opened again. */
   #living(): FramedProcess<VerifyCalls> {
     if (this.#process.alive || this.#stopping) return this.#process;
     this.#process = this.#start();
@@ -121,7 +121,7 @@ class ChildVerifier implements Verifier {
     const process = startFramedProcess<VerifyCalls>({
       script: this.#script,
       title: 'verify',
-      // ONNX Runtime reports to its maker otherwise, and leaves files in the folder for temporary ones.
+      // Otherwise ONNX Runtime sends telemetry, and leaves temporary files behind.
       env: { ORT_DISABLE_TELEMETRY: '1' },
       onStderr: (line) => logger.warn({ process: 'verify' }, line),
     });
@@ -131,7 +131,7 @@ class ChildVerifier implements Verifier {
     return process;
   }
 
-  /** What goes wrong with it, each check of the task tells. */
+  /** Errors are ignored here: every check of the task reports them. */
   #send(process: FramedProcess<VerifyCalls>, task: TaskId, operands: OperandFiles): void {
     process.call('open', { task, operands }).catch(this.#ignore);
   }
