@@ -24,13 +24,13 @@ export function ageEnded(turn: Turn): void {
 /** By then what the end appended is in the journal. */
 const OUTCOME_KEPT_MS = 60_000;
 
-/** From the newest on, up to the first old task whose outcome is gone already. */
+/** From the newest on, up to one that was surely seen here before: tasks that failed may never have had an outcome. */
 function dropOutcomes(turn: Turn): void {
   const { ended } = turn.state;
   for (let at = ended.length - 1; at >= 0; at -= 1) {
     const task = ended[at];
     if (task === undefined || agedMs(turn, task) <= OUTCOME_KEPT_MS) continue;
-    if (task.outcome === null) return;
+    if (task.outcome === null && agedMs(turn, task) > 2 * OUTCOME_KEPT_MS) return;
     task.outcome = null;
   }
 }

@@ -142,6 +142,19 @@ describe('a task', () => {
     expect(rig.provider('a').leases.size).toBe(0);
   });
 
+  test('that is done leaves its plan when the journal surely has it, also beside one that failed', () => {
+    const rig = new ClusterRig();
+    const session = rig.join('a');
+    const done = rig.echo({ count: 1 });
+    rig.drain();
+    const failed = rig.echo({ count: 1 });
+    rig.post({ type: 'cancelled', task: failed });
+    expect([rig.status(done).state, rig.status(failed).state]).toEqual(['done', 'cancelled']);
+    expect(rig.task(done).outcome).not.toBeNull();
+    rig.pass(62_000, { alive: [session], stepMs: 2000 });
+    expect(rig.task(done).outcome).toBeNull();
+  });
+
   test('is forgotten when its results have outlived their time', () => {
     const rig = new ClusterRig({ policy: { resultTtlMs: 1000 } });
     const session = rig.join('a');
