@@ -225,6 +225,7 @@ export { packBlock, viewBlock, type BlockView, type Samples } from './samples/bl
 export { gatherBatch, type Batch, type Gathering } from './samples/gather.ts';
 export {
   readSafetensors,
+  readSafetensorsMetadata,
   safetensorsDtypes,
   writeSafetensors,
   type Safetensors,

@@ -30,6 +30,7 @@ import { readPiece } from './read-piece.ts';
 import type { ResultStore } from './result-store.ts';
 import type { Trainer } from '../train/index.ts';
 import { OfferedBlocks } from './offered-blocks.ts';
+import { savedCheckpoint } from './saved-checkpoint.ts';
 import { TaskAudits, type TaskAudit } from './task-audits.ts';
 import { unknownTask } from '../trust/unknown-task.ts';
 
@@ -179,7 +180,10 @@ export class ClientRequests {
   }
 
   show(task: TaskId): TaskStatus {
-    return statusOf(this.#ports.core.state, this.#task(task), this.#ports.clock.nowMs());
+    const status = statusOf(this.#ports.core.state, this.#task(task), this.#ports.clock.nowMs());
+    const { training } = status;
+    if (training === null || !isTerminal(status.state)) return status;
+    return { ...status, training: { ...training, ...savedCheckpoint(this.#ports.trainer.checkpointPath(task)) } };
   }
 
   audit(task: TaskId): Promise<TaskAudit> {

@@ -85,6 +85,12 @@ export function readSafetensors(bytes: Uint8Array, path: string): Safetensors {
   };
 }
 
+/** The metadata alone, of a file of which `start` holds the whole header. Throws BAD_DATA as `readSafetensors` does. */
+export function readSafetensorsMetadata(start: Uint8Array, path: string): Safetensors['metadata'] {
+  const { [METADATA]: metadata } = parseHeader(splitHeader(start, path).text, path);
+  return parseMetadata(metadata, path);
+}
+
 function checkWritable(name: string, { dtype, shape, bytes }: StoredTensor): void {
   const expected = byteLengthOf(dtype, shape);
   if (name !== METADATA && expected === bytes.byteLength) return;

@@ -1,10 +1,10 @@
 /** Training and inference as people use them, on a head and two real nodes. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { npyArrayHeader, type TaskBrief, type TaskStatus } from '@muster/shared';
+import { npyArrayHeader, readSafetensorsMetadata, type TaskBrief, type TaskStatus } from '@muster/shared';
 import { ClusterUnderTest, skipBecause, waitUntil, type Outcome } from '@muster/shared/testkit';
 import { connectClient, type ClusterClient } from '../../src/index.ts';
 import { hasNumpy, python } from './numpy.ts';
@@ -194,9 +194,12 @@ describe('a run goes on', () => {
     expect(await client.ended()).toMatchObject({ code: 130, stdout: '' });
     expect(await observer.task(taskId)).toMatchObject({ state: 'cancelled' });
     expect(existsSync(out)).toBe(false);
+    const { checkpointStep } = await waitUntil(() => savedTo(taskId), { what: 'the steps since are saved as well' });
     const file = cluster.file('saved.safetensors');
     expect(await cluster.run('tasks', 'result', taskId, '--out', file)).toMatchObject({ code: 0 });
-    expect(statSync(file).size).toBeGreaterThan(4 * 235_146);
+    const saved = readFileSync(file);
+    expect(saved.length).toBeGreaterThan(4 * 235_146);
+    expect(readSafetensorsMetadata(saved, file)['step']).toBe(String(checkpointStep));
   }, 60_000);
 });
 
@@ -208,6 +211,12 @@ test('the example of docs and README runs', () => {
   const [, right] = /answers right: (\d+) of 100/.exec(stdout) ?? [];
   expect(Number(right)).toBeGreaterThan(80);
 }, 60_000);
+
+/** Of a run that has ended, when its checkpoint has its last step. */
+async function savedTo(taskId: string): Promise<TaskStatus['training'] | undefined> {
+  const { training } = await observer.task(taskId);
+  return training !== null && training.checkpointStep >= training.step ? training : undefined;
+}
 
 /** A training run that is under way and of which this holds. */
 async function runningWith(
