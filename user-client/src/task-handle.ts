@@ -76,7 +76,10 @@ export class TaskHandle {
     let upload: Promise<void>;
     do {
       upload = this.#uploading;
-      await upload;
+      await upload.catch((error: unknown) => {
+        // A task may be done before the head has confirmed its last block.
+        if (this.#latest?.state !== 'done') throw error;
+      });
     } while (upload !== this.#uploading);
   }
 

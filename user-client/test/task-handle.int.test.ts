@@ -111,6 +111,16 @@ describe('how a task ends', () => {
   });
 });
 
+test('a task that is done before the head has confirmed its last block is uploaded', async () => {
+  const head = await stage.startHead();
+  head.dropped = ({ type }) => type === 'sync';
+  const client = await stage.connect(head);
+  const handle = await client.multiply({ ...product([8, 8, 8]), ...terms });
+  const { uploaded } = handle;
+  await expect(handle.wait()).resolves.toMatchObject({ state: 'done' });
+  await expect(uploaded).resolves.toBeUndefined();
+}, 15_000);
+
 describe('a head that was away', () => {
   test('restarted before it accepted: the same task is submitted again', async () => {
     const head = await stage.startHead();

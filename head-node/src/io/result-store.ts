@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isTaskId, type TaskId } from '@muster/shared';
-import { hashAt, hashInSlices } from '@muster/shared/io';
+import { hashAt, hashInSlices, type HashedFile } from '@muster/shared/io';
 import { found, readPiece, type FilePiece } from './read-piece.ts';
 
 /**
@@ -57,7 +57,9 @@ export class ResultStore {
   async check({ task, index, bytes, digest }: ExpectedResult): Promise<void> {
     const stored = this.#tasks.get(task)?.get(index);
     if (stored === undefined || stored.checked) return;
-    const hashed = await hashInSlices(this.pathOf(task, index));
+    // Several clients may ask at once.
+    stored.hashing ??= hashInSlices(this.pathOf(task, index));
+    const hashed = await stored.hashing;
     stored.checked ||= hashed?.bytes === bytes && hashed.digest === digest;
   }
 
@@ -111,6 +113,8 @@ interface StoredResult {
   readonly bytes: number;
   /** False for a file that was found at start. */
   checked: boolean;
+  /** While its file is read for `check`, or once it was. */
+  hashing?: Promise<HashedFile | null>;
 }
 
 /** As the journal has it. */

@@ -174,7 +174,10 @@ export class BlockFetcher {
 
   #answered(envelope: Envelope): void {
     if (!('request' in envelope.message)) return;
-    this.#waiting.get(envelope.message.request)?.resolve(envelope);
+    const waiting = this.#waiting.get(envelope.message.request);
+    // A repeated request is answered twice.
+    if (waiting === undefined) return;
+    waiting.resolve(envelope);
     this.#waiting.delete(envelope.message.request);
     this.#rate.received(envelope.payload?.length ?? 0);
     if (this.#waiting.size === 0) this.#rate.ended(systemClock.nowMs());

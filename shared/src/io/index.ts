@@ -9,7 +9,7 @@ export {
   type FramedProcessOptions,
 } from './framed-process.ts';
 export { hashAt } from './hash-file.ts';
-export { hashInSlices } from './hash-in-slices.ts';
+export { hashInSlices, type HashedFile } from './hash-in-slices.ts';
 export { brokerTlsOptions, type BrokerTlsFlags } from './broker-tls-options.ts';
 export { envOption } from './env-option.ts';
 export { BROKER_URL, takeBrokerUrl } from './broker-url.ts';

@@ -100,11 +100,15 @@ export class LocalCluster {
   readonly providers: LocalProgram[] = [];
   head: LocalProgram;
   readonly #options: LocalClusterOptions;
+  /** Clients that still run. */
+  readonly #clients = new Set<LocalProgram>();
+  /** Whoever waits for the start, or for a program, hears of it. */
+  readonly #aborted = (): void => void this.stop().catch(() => undefined);
 
   static async start(options: LocalClusterOptions): Promise<LocalCluster> {
     options.signal?.throwIfAborted();
     const cluster = new LocalCluster(options, await freePortBase());
-    options.signal?.addEventListener('abort', () => void cluster.stop());
+    options.signal?.addEventListener('abort', cluster.#aborted);
     try {
       await cluster.head.said('head-node ready');
       await Promise.all(Array.from({ length: options.providers }, (_, at) => cluster.addProvider(`node-${at + 1}`)));
@@ -151,11 +155,20 @@ export class LocalCluster {
     const ports = args.includes('--port-base') ? [] : ['--port-base', String(this.portBase)];
     const [command = '', ...rest] = place.inside([process.execPath, script, ...args, ...ports]);
     const child = spawn(command, rest, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    return new LocalProgram(program, child, this.#options.onLine ?? (() => undefined));
+    const launched = new LocalProgram(program, child, this.#options.onLine ?? (() => undefined));
+    if (program === 'user-client') this.#keep(launched);
+    return launched;
+  }
+
+  #keep(client: LocalProgram): void {
+    this.#clients.add(client);
+    void client.ended().then(() => this.#clients.delete(client));
   }
 
   /** May be called again: stops everything that was started until then. */
   async stop(): Promise<void> {
+    this.#options.signal?.removeEventListener('abort', this.#aborted);
+    await Promise.all([...this.#clients].map((client) => client.stop()));
     await Promise.all(this.providers.map((provider) => provider.stop()));
     await this.head.stop();
     // A killed head leaves its credential behind.

@@ -38,7 +38,7 @@ function interruptionOf({ reason }: AbortSignal, { cancelled, unheard }: GivenUp
   if (task === undefined) return reason;
   if (unheard.length === 0)
     return new MusterError('INTERRUPTED', reason.message, {
-      why: `${reason.why}; task ${task} is cancelled on the head`,
+      why: `${reason.why}; task ${task} is stopped on the head, unless it had ended`,
       fix: 'add --detach to let a task go on without this terminal',
     });
   return new MusterError('INTERRUPTED', reason.message, {

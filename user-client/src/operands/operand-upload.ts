@@ -32,13 +32,15 @@ export class OperandUpload {
    * forgotten what it answered; then everything is repeated, at the cost of one small message for each block whose id is known by now.
    */
   async run(): Promise<void> {
-    const { task, scope, blocks } = this.#options;
+    const { task, scope, blocks, accepted } = this.#options;
     const { link } = this.#transport;
     let told: number;
     let safeWith = link.headEpoch;
     do {
       told = safeWith;
       await forEachBlock(blocks, (block, place) => this.#deliver(block, place));
+      // A restarted head must know the task again before it can be asked about it.
+      await accepted;
       const { message } = await link.ask('sync', { task }, { scope });
       safeWith = message.epoch;
     } while (safeWith !== told);

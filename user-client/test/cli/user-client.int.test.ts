@@ -275,7 +275,9 @@ describe('what goes wrong', () => {
     const { code, stdout, stderr } = await ended;
     expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
     const [task] = head.memory.tasks.values();
-    expect(stderr).toContain(`why: SIGINT came; task ${task!.id} is cancelled on the head\n  fix: add --detach`);
+    expect(stderr).toContain(
+      `why: SIGINT came; task ${task!.id} is stopped on the head, unless it had ended\n  fix: add --detach`,
+    );
     expect([...head.memory.tasks.values()].map(({ status }) => status.state)).toEqual(['cancelled']);
     expect(readdirSync(stage.directory)).toEqual([]);
   });
@@ -288,7 +290,7 @@ describe('what goes wrong', () => {
     child.kill('SIGINT');
     const { code, stderr } = await ended;
     expect(code).toBe(130);
-    expect(stderr).not.toContain('cancelled');
+    expect(stderr).not.toContain('stopped on the head');
     expect(head.count('cancel')).toBe(0);
   });
 

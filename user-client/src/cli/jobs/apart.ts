@@ -1,4 +1,4 @@
-import { realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { usage } from '../options/values.ts';
 
@@ -23,9 +23,18 @@ const given = (paths: NamedPaths): [option: string, path: string][] =>
   Object.entries(paths).flatMap(([option, path]) => (path === undefined ? [] : [[option, path]]));
 
 function isSameFile(one: string, other: string): boolean {
-  const [first, second] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
+  const [first, second] = [one, other].map(statOf);
   if (first !== undefined && second !== undefined) return first.ino === second.ino && first.dev === second.dev;
   return first === second && wholePath(one) === wholePath(other);
+}
+
+/** Undefined if the file cannot be looked at: opening it reports why. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Resolves only the directory, because the file may not exist yet. */
