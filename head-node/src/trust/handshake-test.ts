@@ -1,5 +1,6 @@
 /** Before the head reports that it is ready, it dials every port with an unknown key. A port that accepts it ends the start. */
 import { isIpv6, MusterError, tcpAddress, type Channel, type Endpoint, type KeyPair } from '@muster/shared';
+import { firstHandshake } from '@muster/shared/io';
 import { Dealer, Push, Request, Subscriber, type Event } from 'zeromq';
 
 const ANSWER_MS = 3000;
@@ -39,18 +40,13 @@ async function knock(channel: Channel, { endpoint, headKey, keys }: Trial): Prom
   });
   const silence = setTimeout(() => socket.close(), ANSWER_MS);
   try {
-    const verdict = firstVerdict(socket.events);
+    const verdict = firstHandshake(socket.events);
     socket.connect(tcpAddress(endpoint, channel));
     return await verdict;
   } finally {
     clearTimeout(silence);
     if (!socket.closed) socket.close();
   }
-}
-
-async function firstVerdict(events: AsyncIterable<Event>): Promise<Event['type'] | 'nothing'> {
-  for await (const { type } of events) if (type.startsWith('handshake')) return type;
-  return 'nothing';
 }
 
 const insecure = (open: readonly Channel[], outcomes: readonly string[]): MusterError =>

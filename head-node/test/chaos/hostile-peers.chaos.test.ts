@@ -14,7 +14,7 @@ import {
   type ProviderId,
   type Role,
 } from '@muster/shared';
-import { enrol } from '@muster/shared/io';
+import { enrol, firstHandshake } from '@muster/shared/io';
 import { deviceFacts, skipBecause, waitUntil } from '@muster/shared/testkit';
 import { Request } from 'zeromq';
 import { askRunningHead } from '../../src/cli/admin-client.ts';
@@ -229,12 +229,9 @@ async function announceInside(channel: Channel, keys: Keys): Promise<number> {
   const relay = await Relay.to(portOf(channel));
   try {
     const socket = dial(rig.cluster.endpoint, channel, keys);
-    const shaken = (async () => {
-      for await (const { type } of socket.events) if (type === 'handshake') return;
-      throw new Error('no handshake');
-    })();
+    const shaken = firstHandshake(socket.events);
     socket.connect(relay.address);
-    await shaken;
+    expect(await shaken).toBe('handshake');
     return await relay.inject(hugeFrame('message'));
   } finally {
     relay.close();

@@ -12,6 +12,7 @@ import {
   type Message,
   type MessageType,
 } from '@muster/shared';
+import { firstHandshake } from '@muster/shared/io';
 import { Dealer, Push, Request, Subscriber } from 'zeromq';
 
 const sockets = {
@@ -50,10 +51,7 @@ export function dial<C extends Channel>(endpoint: Endpoint, channel: C, keys: Ke
 /** How the first handshake on this port ends: 'handshake', or the kind of the failure. */
 export async function handshakeOf(endpoint: Endpoint, channel: Channel, keys: Keys | null): Promise<string> {
   const socket = dial(endpoint, channel, keys);
-  const verdict = (async () => {
-    for await (const { type } of socket.events) if (type.startsWith('handshake')) return type;
-    return 'nothing';
-  })();
+  const verdict = firstHandshake(socket.events);
   socket.connect(tcpAddress(endpoint, channel));
   return verdict;
 }

@@ -1,3 +1,4 @@
+import { deferred } from '../deferred.ts';
 import { MusterError } from '../errors.ts';
 import { systemCodeOf } from './disk-errors.ts';
 import { isStranger, type CurveOptions } from './head-route.ts';
@@ -49,6 +50,22 @@ export class HandshakeWatch {
   #wrongHead(why: string): MusterError {
     return this.#encrypted && !this.#stranger ? wrongHead(this.#address, why) : keyWanted(this.#address);
   }
+}
+
+/**
+ * How the first handshake of a socket ends: 'handshake', or the kind of its failure; 'nothing' if the socket is closed before.
+ *
+ * The events are read to their end, which comes when the socket is closed. ZeroMQ's thread waits for whoever reads them: once a reader that
+ * stopped early is collected as garbage, it waits forever, and no socket of the process closes any more.
+ */
+export function firstHandshake<E extends SocketEvent>(events: AsyncIterable<E>): Promise<E['type'] | 'nothing'> {
+  const { promise, resolve, reject } = deferred<E['type'] | 'nothing'>();
+  const read = async (): Promise<void> => {
+    for await (const { type } of events) if (type.startsWith('handshake')) resolve(type);
+    resolve('nothing');
+  };
+  read().catch(reject);
+  return promise;
 }
 
 const JOIN = "on the head's machine: head-node token create; then paste the line that it prints here";

@@ -67,5 +67,5 @@ export {
 export { RequestClient, expectType, type RequestSocketClass } from './request-client.ts';
 export { announce, discoverHeads, type Look, type MdnsOptions } from './mdns.ts';
 export { enrol, type Applicant, type Enrolment } from './enrol.ts';
-export { HandshakeWatch, type SocketEvent } from './handshake.ts';
+export { HandshakeWatch, firstHandshake, type SocketEvent } from './handshake.ts';
 export { expectJoinToken, JOIN_TOKEN, takeJoinToken } from './join-line.ts';
